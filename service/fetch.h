@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fetch.h - HTTP client on libcurl: asynchronous, bounded, kept-alive. */
+#ifndef SERVICE_FETCH_H
+#define SERVICE_FETCH_H
+#include <gba/gba.h>
+#include "service/http.h"
+
+typedef struct fetch_client fetch_client;
+typedef struct fetch_config {
+    const char *ca_file, *cert_file, *key_file; /* for https; may be NULL */
+    unsigned connections;                       /* per host, 0: 64 */
+    unsigned connect_ms, total_ms;              /* 0: 2000, 5000 */
+    size_t answer_max;                          /* 0: 1 MiB; larger is RANGE */
+} fetch_config;
+gba_err fetch_client_new(const fetch_config *c, fetch_client **out) GBA_MUST_USE;
+void fetch_client_free(fetch_client **c);
+
+typedef struct fetch_answer {
+    unsigned status;
+    const http_field *fields;
+    size_t n_fields;
+    gba_span body;
+} fetch_answer;
+/* On the client's own thread: must not block. err IO: unreachable; BUSY: timed out. */
+typedef void fetch_done(void *ctx, gba_err err, const fetch_answer *a);
+gba_err fetch_submit(fetch_client *c, const char *method, const char *url, const http_field *fields, size_t n,
+                     gba_span body, fetch_done *done, void *ctx) GBA_MUST_USE;
+
+/* Streaming, blocking, for the proxy's worker threads. */
+typedef ssize_t fetch_source(void *ctx, void *buf, size_t n);                           /* request body, 0 end, -1 abort */
+typedef gba_err fetch_head(void *ctx, unsigned status, const http_field *f, size_t n);  /* answer's header */
+typedef gba_err fetch_sink(void *ctx, gba_span part);
+gba_err fetch_stream(fetch_client *c, const char *method, const char *url, const http_field *fields, size_t n,
+                     int64_t length, fetch_source *src, fetch_head *head, fetch_sink *sink, void *ctx) GBA_MUST_USE;
+#endif
