@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings.c - the table of settings and the checks that span several of them. */
+#include "bsf/settings.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const challenge_names[] = {"nonce", "opaque", NULL};
+static const char *const unknown_names[] = {"403", "404", NULL};
+static const char *const sync_names[] = {"full", "normal", NULL};
+
+#define AT(field) .offset = offsetof(bsf_settings, field)
+
+const conf_field bsf_settings_table[] = {
+    {.path = "bsf.domain", .type = CONF_FQDN, AT(bsf.domain), .required = true,
+     .help = "the BSF's name: realm on Ub, domain of every B-TID and TMPI; changing it ends all sessions"},
+    {.path = "bsf.lifetime", .type = CONF_DURATION, AT(bsf.lifetime), .def = "24h", .min = 60, .max = 31536000,
+     .help = "how long a bootstrapped key lives, unless the subscriber has a lifetime of its own"},
+
+    {.path = "ub.listen", .type = CONF_LISTEN, AT(ub.listen), .def = "127.0.0.1:8080",
+     .help = "plain HTTP for UEs (TS 24.109 4.2: port 80)"},
+    {.path = "ub.tls_listen", .type = CONF_LISTEN, AT(ub.tls_listen), .help = "HTTPS for UEs; needs ub.cert and ub.key"},
+    {.path = "ub.cert", .type = CONF_PATH, AT(ub.cert), .help = "PEM certificate chain for ub.tls_listen"},
+    {.path = "ub.key", .type = CONF_PATH, AT(ub.key), .help = "PEM private key for ub.tls_listen"},
+    {.path = "ub.challenge", .type = CONF_ENUM, AT(ub.challenge), .def = "nonce", .names = challenge_names,
+     .help = "where the sealed challenge state travels: nonce, or opaque (a nonce of exactly 32 octets)"},
+    {.path = "ub.nonce_lifetime", .type = CONF_DURATION, AT(ub.nonce_lifetime), .def = "60s", .min = 5, .max = 600,
+     .help = "how long a challenge may be answered"},
+    {.path = "ub.min_res_bits", .type = CONF_INT, AT(ub.min_res_bits), .def = "64", .min = 32, .max = 128,
+     .help = "subscribers whose RES is shorter are refused"},
+    {.path = "ub.tmpi", .type = CONF_BOOL, AT(ub.tmpi), .def = "true",
+     .help = "temporary identities for UEs that send the product token 3gpp-gba-tmpi"},
+    {.path = "ub.unknown_status", .type = CONF_ENUM, AT(ub.unknown_status), .def = "403", .names = unknown_names,
+     .help = "status for an IMPI or TMPI that may not bootstrap: 403 or 404"},
+    {.path = "ub.threads", .type = CONF_INT, AT(ub.threads), .def = "0", .min = 0, .max = 256,
+     .help = "threads of each Ub listener; 0: one a core"},
+    {.path = "ub.connections", .type = CONF_INT, AT(ub.connections), .def = "10000", .min = 8, .max = 1000000,
+     .help = "open connections of each Ub listener at most"},
+
+    {.path = "zn.listen", .type = CONF_LISTEN, AT(zn.listen), .help = "HTTPS for NAFs, with client certificates"},
+    {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert), .help = "PEM certificate chain for zn.listen"},
+    {.path = "zn.key", .type = CONF_PATH, AT(zn.key), .help = "PEM private key for zn.listen"},
+    {.path = "zn.client_ca", .type = CONF_PATH, AT(zn.client_ca), .help = "PEM certificates of the CA that vouches for NAFs"},
+    {.path = "zn.crl", .type = CONF_PATH, AT(zn.crl), .help = "PEM list of revoked NAF certificates"},
+    {.path = "zn.threads", .type = CONF_INT, AT(zn.threads), .def = "0", .min = 0, .max = 256,
+     .help = "threads of the Zn listener; 0: one a core"},
+    {.path = "zn.connections", .type = CONF_INT, AT(zn.connections), .def = "10000", .min = 8, .max = 1000000,
+     .help = "open connections of the Zn listener at most"},
+
+    {.path = "store.url", .type = CONF_STRING, AT(store.url), .def = "sqlite:/var/lib/opengba/bsf.db",
+     .help = "where subscribers and sessions are kept"},
+    {.path = "store.sync", .type = CONF_ENUM, AT(store.sync), .def = "full", .names = sync_names,
+     .help = "full: an acknowledged session survives a power failure; normal: a crash of the process only"},
+    {.path = "seal.key_file", .type = CONF_PATH, AT(seal.key_file),
+     .help = "the key that seals the store; without it the systemd credential seal.key is used"},
+    {.path = "replica.ind", .type = CONF_INT, AT(replica.ind), .def = "0", .min = 0, .max = 31,
+     .help = "IND of this BSF's sequence numbers (TS 33.102 C.3.4); each replica, and a live HSS, needs its own"},
+
+    {.path = "limits.impi_challenges", .type = CONF_INT, AT(limits.impi_challenges), .def = "10", .min = 1, .max = 1000000,
+     .help = "new challenges an IMPI gets within limits.impi_window; above it the last one again"},
+    {.path = "limits.impi_window", .type = CONF_DURATION, AT(limits.impi_window), .def = "60s", .min = 1, .max = 3600,
+     .help = "the window of limits.impi_challenges"},
+    {.path = "limits.source_requests", .type = CONF_INT, AT(limits.source_requests), .def = "50", .min = 0, .max = 1000000,
+     .help = "requests a second from one source (IPv4 /32, IPv6 /64); 0: no limit"},
+    {.path = "limits.source_burst", .type = CONF_INT, AT(limits.source_burst), .def = "200", .min = 1, .max = 1000000,
+     .help = "requests a source may send at once"},
+    {.path = "limits.wrong_answers", .type = CONF_INT, AT(limits.wrong_answers), .def = "3", .min = 1, .max = 15,
+     .help = "wrong answers to one challenge from one source before that source is refused"},
+    {.path = "limits.exempt", .type = CONF_STRINGS, AT(limits.exempt),
+     .help = "address ranges without a source limit, for instance carrier NAT"},
+    {.path = "limits.trusted_proxies", .type = CONF_STRINGS, AT(limits.trusted_proxies),
+     .help = "address ranges whose X-Forwarded-For is believed"},
+    {.path = "clock.tolerance", .type = CONF_DURATION, AT(clock.tolerance), .def = "5s", .min = 0, .max = 300,
+     .help = "how far the clocks of replicas may differ"},
+
+    DAEMON_CONF_ROWS(bsf_settings, daemon, "127.0.0.1:8081"),
+    {.path = NULL},
+};
+
+static void check_pair(conf *c, const char *listener, bool listens, const char *path, const char *value)
+{
+    if (listens && !value)
+        conf_fault(c, path, "is missing: %s needs it", listener);
+}
+
+static void check_cidrs(conf *c, const char *path, const conf_strings *list)
+{
+    if (list->n > BSF_CIDRS_MAX) {
+        conf_fault(c, path, "has %zu ranges, at most %d are possible", list->n, BSF_CIDRS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        http_cidr cidr;
+        char item[96];
+        snprintf(item, sizeof item, "%s[%zu]", path, i);
+        if (http_cidr_parse(list->v[i], &cidr) != GBA_OK)
+            conf_fault(c, item, "'%s' is not an address range such as 192.0.2.0/24 or 2001:db8::/32", list->v[i]);
+    }
+}
+
+void bsf_settings_check(conf *c, const void *settings)
+{
+    const bsf_settings *s = settings;
+    char buf[4096];
+
+    if (!s->ub.listen.set && !s->ub.tls_listen.set)
+        conf_fault(c, "ub.listen", "no UE can reach this BSF: set ub.listen or ub.tls_listen");
+    check_pair(c, "ub.tls_listen", s->ub.tls_listen.set, "ub.cert", s->ub.cert);
+    check_pair(c, "ub.tls_listen", s->ub.tls_listen.set, "ub.key", s->ub.key);
+    check_pair(c, "zn.listen", s->zn.listen.set, "zn.cert", s->zn.cert);
+    check_pair(c, "zn.listen", s->zn.listen.set, "zn.key", s->zn.key);
+    check_pair(c, "zn.listen", s->zn.listen.set, "zn.client_ca", s->zn.client_ca);
+    if (!bsf_settings_key_file(s, buf, sizeof buf))
+        conf_fault(c, "seal.key_file", "is missing: name a key file (gba-bsfctl seal init makes one), or give the systemd "
+                                       "credential seal.key");
+    /* base64(RAND) and '@' stand before it, and a B-TID has at most 255 octets (TS 31.102 4.2.79) */
+    if (strlen(s->bsf.domain.s) > GBA_ID_MAX - 25)
+        conf_fault(c, "bsf.domain", "is too long for a B-TID: at most %d characters", GBA_ID_MAX - 25);
+    check_cidrs(c, "limits.exempt", &s->limits.exempt);
+    check_cidrs(c, "limits.trusted_proxies", &s->limits.trusted_proxies);
+}
+
+const char *bsf_settings_key_file(const bsf_settings *s, char *buf, size_t n)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (s->seal.key_file)
+        return s->seal.key_file;
+    if (!dir || snprintf(buf, n, "%s/seal.key", dir) >= (int)n)
+        return NULL;
+    return buf;
+}
+
+void bsf_settings_store(const bsf_settings *s, char *buf, size_t n, store_config *out)
+{
+    *out = (store_config){
+        .url = s->store.url,
+        .key_file = bsf_settings_key_file(s, buf, n),
+        .synchronous_full = s->store.sync == STORE_SYNC_FULL,
+    };
+}
+
+gba_err bsf_settings_cidrs(const conf_strings *list, http_cidr out[BSF_CIDRS_MAX], size_t *n)
+{
+    *n = 0;
+    if (list->n > BSF_CIDRS_MAX)
+        return GBA_E_RANGE;
+    for (size_t i = 0; i < list->n; i++) {
+        gba_err e = http_cidr_parse(list->v[i], &out[i]);
+        if (e != GBA_OK)
+            return e;
+    }
+    *n = list->n;
+    return GBA_OK;
+}
