@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The installed libraries export what their public headers declare, and nothing else.
+set -u
+build=${top_builddir:-.} src=${top_srcdir:-.}
+fail=0
+# exported LIBRARY HEADER...: nm's list against the declarations marked GBA_API.
+exported() {
+    local lib=$build/$1 have want h extra lacking
+    shift
+    [ -f "$lib" ] || return 0
+    have=$(nm -D --defined-only "$lib" | awk '$2 ~ /[TDBR]/ {sub(/@.*/, "", $3); print $3}' | grep '^gba_' | sort -u)
+    want=$(for h in "$@"; do
+        [ -f "$src/include/gba/$h" ] && perl -0777 -ne 's{/\*.*?\*/}{}gs; while (/GBA_API\s+([^;{]*);/g) {
+            my $d = $1; $d =~ s/__attribute__\s*\(\(.*?\)\)//gs; $d =~ s/GBA_MUST_USE//g;
+            print "$1\n" if $d =~ /(\w+)\s*\(/ or $d =~ /(\w+)\s*(?:\[[^\]]*\])?\s*$/ }' "$src/include/gba/$h"
+    done | sort -u)
+    extra=$(comm -23 <(printf '%s\n' "$have") <(printf '%s\n' "$want"))
+    lacking=$(comm -13 <(printf '%s\n' "$have") <(printf '%s\n' "$want"))
+    [ -z "$extra" ] || printf 'symbols: %s exports what no header declares:\n%s\n' "$lib" "$extra"
+    [ -z "$lacking" ] || printf 'symbols: %s lacks what its headers declare:\n%s\n' "$lib" "$lacking"
+    [ -z "$extra$lacking" ] || fail=1
+}
+exported libgba/.libs/libgba.so gba.h aka.h kdf.h digest.h seal.h
+exported naf/.libs/libgbanaf.so naf.h
+exported naf/.libs/libgbanaf-zn-http.so naf_zn_http.h
+exported ue/.libs/libgbaue.so ue.h uicc.h
+[ $fail -eq 0 ] && echo "symbols: the libraries export their headers, no more and no less"
+exit $fail
