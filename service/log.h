@@ -14,6 +14,9 @@ void log_setup(const char *program, log_level lowest, log_format f);
 /* key, value, key, value, ..., NULL; a NULL value is skipped. AUDIT always prints. WARN and
  * ERROR lines of one event are rate-limited (a line tells how many were left out). */
 void log_event(log_level l, const char *event, ...) __attribute__((sentinel));
+/* Says now how many lines were left out in seconds gone by (all: also in this one); the
+ * daemon calls it each second and at its end. */
+void log_flush(bool all);
 /* Decimal text in a small ring of thread-local buffers, for log_event's values. */
 const char *log_num(int64_t v);
 #endif

@@ -12,7 +12,8 @@ metric *metric_gauge(const char *name, const char *labels, const char *help);
 void metric_add(metric *m, int64_t n); /* lock-free */
 void metric_set(metric *m, int64_t v);
 int64_t metric_value(const metric *m);
-/* A gauge whose value is asked for at each page. */
+/* A gauge whose value is asked for at each page; fn must not register metrics. A second call
+ * replaces fn, NULL takes the series off the page: after it returns fn runs no more. */
 void metric_gauge_fn(const char *name, const char *labels, const char *help, int64_t (*fn)(void *), void *ctx);
 /* Seconds, fixed buckets 100 us .. 10 s. */
 metric *metric_histogram(const char *name, const char *labels, const char *help);
