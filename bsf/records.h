@@ -61,8 +61,14 @@ typedef struct rec_naf {
     size_t n;
 } rec_naf;
 
-#define REC_MAX 16384
-/* *n: in, room; out, octets. */
+/* Room that always suffices. */
+#define REC_SUBSCRIBER_MAX 256
+#define REC_SESSION_MAX 512
+#define REC_HEAD_MAX 1024
+#define REC_TMPI_MAX 320
+#define REC_MAX 32768 /* of any record */
+/* *n: in, room; out, octets. Writers: ARG when the record itself is wrong (an empty name, too
+ * many grants), SPACE. Readers wipe *out on error. */
 gba_err rec_subscriber_write(const rec_subscriber *r, uint8_t *out, size_t *n) GBA_MUST_USE;
 gba_err rec_subscriber_read(gba_span in, rec_subscriber *out) GBA_MUST_USE;
 gba_err rec_session_write(const rec_session *r, uint8_t *out, size_t *n) GBA_MUST_USE;
