@@ -140,9 +140,14 @@ demo_http() {
     [[ $status == *' 200 '* ]]
 } 2>/dev/null
 
-demo_start() {
+demo_start_bsf() {
     demo_daemon gba-bsfd "$build/bsf/gba-bsfd" "$BSF_CONFIG" "$BSF_ADMIN_URL"
     BSF_PID=$demo_pid
+    demo_env
+}
+
+demo_start() {
+    demo_start_bsf
     demo_daemon gba-nafd "$build/naf/gba-nafd" "$NAF_CONFIG" "$NAF_ADMIN_URL"
     NAF_PID=$demo_pid
     demo_env
