@@ -13,8 +13,9 @@ extern "C" {
 #endif
 
 /* TS 33.220 B.2: HMAC-SHA-256(key, FC || P0 || L0 || ...). Parameters up to 65535
- * octets each, else RANGE; at most 16. out: 32 octets. */
-GBA_API gba_err gba_kdf(gba_span key, uint8_t fc, const gba_span *params, size_t n_params,
+ * octets each, else RANGE; at most 16. FC: 00..FE one octet, FF00..FFFF two (B.2.2),
+ * else RANGE. out: 32 octets. */
+GBA_API gba_err gba_kdf(gba_span key, uint16_t fc, const gba_span *params, size_t n_params,
                         gba_secret *out) GBA_MUST_USE;
 
 typedef enum gba_ks_naf_kind {
@@ -48,6 +49,16 @@ GBA_API gba_err gba_2g(gba_span kc, gba_span sres, gba_span rand, gba_span ks_in
 /* GBA_Digest (B.5). ha1: raw H(A1); tls_mk 48; passwd and ks 32 octets. */
 GBA_API gba_err gba_digest_passwd(gba_span ha1, gba_span tls_mk, gba_secret *passwd) GBA_MUST_USE;
 GBA_API gba_err gba_digest_ks(gba_span ha1, gba_span tls_mk, gba_span resp, gba_secret *ks) GBA_MUST_USE;
+
+/* oneM2M TS-0003 10.3: keys from an enrolment key Ke. Identifiers are brought to NFKC. */
+GBA_API gba_err gba_onem2m_km(const gba_secret *ke, gba_span maf_id, gba_secret *km) GBA_MUST_USE;            /* 10.3.2 */
+GBA_API gba_err gba_onem2m_kpsa(const gba_secret *ke, gba_span enrolee_b_id, gba_secret *kpsa) GBA_MUST_USE; /* 10.3.3 */
+/* 10.3.7; the SUID enters as decimal ASCII (a profile: the text leaves it open). */
+GBA_API gba_err gba_onem2m_usage_key(const gba_secret *ke, unsigned suid, gba_span target_id,
+                                     gba_secret *key) GBA_MUST_USE;
+/* 10.3.1: 48 exported octets -> RelativeKeyID (16 octets as 32 upper-case digits) and a key of 32. */
+GBA_API gba_err gba_onem2m_export_split(const gba_secret *exported, char relative_key_id[33],
+                                        gba_secret *key) GBA_MUST_USE;
 
 #ifdef __cplusplus
 }
