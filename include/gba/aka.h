@@ -97,6 +97,10 @@ GBA_API gba_err gba_aka_card(const gba_aka_key *k, const gba_sqn_profile *p, gba
                              const uint8_t rand[16], const uint8_t autn[16], bool require_separation_clear,
                              gba_card_answer *out) GBA_MUST_USE;
 
+/* SRES (4) and Kc (8) from RES, CK and IK: c2 and c3 (TS 33.102 6.8.1.2). */
+GBA_API gba_err gba_aka_gsm(const gba_secret *res, const gba_secret *ck, const gba_secret *ik, gba_secret *sres,
+                            gba_secret *kc) GBA_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif
