@@ -34,6 +34,9 @@ GBA_API gba_digest_alg gba_digest_alg_parse(gba_span name); /* case-insensitive;
 #define GBA_QOP_NONE 0u /* RFC 2069: no qop at all */
 #define GBA_QOP_AUTH 1u
 #define GBA_QOP_AUTH_INT 2u
+/* Set by the parsers when another qop than these stands there, so that it is not taken for
+ * none. Cannot be printed or hashed. */
+#define GBA_QOP_OTHER 4u
 
 /* The spans of the three structures below point into `store` when a parser filled
  * them (so do not copy such a structure by assignment) and anywhere when a
@@ -78,7 +81,8 @@ GBA_API gba_err gba_authinfo_print(const gba_authinfo *i, char *out, size_t *n) 
  * quoted values, unknown parameters ignored; a parameter given twice, a missing
  * comma, an open quote, a control octet is SYNTAX; too long is RANGE.
  * The challenge parser takes the next Digest challenge from *rest and advances it
- * (a field may hold several, of several schemes); UNKNOWN when none is left. */
+ * (a field may hold several, of several schemes); UNKNOWN when none is left. Without
+ * realm or nonce it is SYNTAX; after any error *rest is empty. */
 GBA_API gba_err gba_challenge_next(gba_span *rest, gba_challenge *out) GBA_MUST_USE;
 /* Another scheme than Digest is UNSUPPORTED. Only the syntax is judged here. */
 GBA_API gba_err gba_authorization_parse(gba_span value, gba_authorization *out) GBA_MUST_USE;
@@ -101,6 +105,9 @@ GBA_API void gba_body_hash_begin(gba_body_hash *h, gba_digest_alg a);
 GBA_API void gba_body_hash_add(gba_body_hash *h, gba_span part);
 GBA_API void gba_body_hash_end(gba_body_hash *h, char hex[65]);
 
+/* H(A1) in hex, of -sess with the nonces in it: a secret, as good as the password for this
+ * realm. Wipe it. */
+GBA_API gba_err gba_digest_ha1(const gba_authorization *a, gba_span password, char hex[65]) GBA_MUST_USE;
 /* Fills `hex` (32 or 64 digits and NUL) with the response of a (its algorithm, qop,
  * nc, cnonce, nonce, uri, realm, username) under the password octets. */
 GBA_API gba_err gba_digest_response(const gba_authorization *a, const gba_digest_message *m, gba_span password,
@@ -120,7 +127,8 @@ typedef struct gba_digest_expect {
 } gba_digest_expect;
 /* The server's check, in constant time over the response. AUTH: response wrong.
  * FORBIDDEN: qop, algorithm, realm, opaque, uri or nc is not what was asked.
- * SYNTAX: a needed parameter is missing. STALE: another nonce. */
+ * SYNTAX: a needed parameter is missing. STALE: another nonce. The response must be
+ * lower-case hex of exactly the digest's length (LHEX, RFC 7616 3.4), else AUTH. */
 GBA_API gba_err gba_digest_verify(const gba_authorization *a, const gba_digest_expect *e, const gba_digest_message *m,
                                   gba_span password) GBA_MUST_USE;
 /* The client's check of Authentication-Info against what it sent. AUTH: wrong or
