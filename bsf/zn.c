@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zn.c - key release, the BSF's one decision on Zn: authorise, look up, derive, answer. */
+#include "bsf/zn.h"
+#include <gba/kdf.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bsf/records.h"
+#include "service/log.h"
+#include "service/metrics.h"
+
+/* Results, in the metric and as the audit line's reason. */
+enum {
+    R_RELEASED,
+    R_UNAUTHENTICATED,
+    R_UNAUTHORISED,
+    R_UNKNOWN,
+    R_EXPIRED,
+    R_UNSUPPORTED,
+    R_MALFORMED,
+    R_FAILED,
+    N_RESULTS
+};
+static const char *const result_names[N_RESULTS] = {"released", "unauthenticated", "unauthorised", "unknown",
+                                                    "expired",  "unsupported",     "malformed",    "failed"};
+static metric *results[N_RESULTS];
+static pthread_once_t results_once = PTHREAD_ONCE_INIT;
+
+static void register_results(void)
+{
+    static const char *const labels[N_RESULTS] = {
+        "result=\"released\"", "result=\"unauthenticated\"", "result=\"unauthorised\"", "result=\"unknown\"",
+        "result=\"expired\"",  "result=\"unsupported\"",     "result=\"malformed\"",    "result=\"failed\""};
+    for (int i = 0; i < N_RESULTS; i++)
+        results[i] = metric_counter("gba_zn_total", labels[i], "Key requests on Zn by their result");
+}
+
+struct zn {
+    store *store;
+};
+
+gba_err zn_new(store *s, zn **out)
+{
+    *out = NULL;
+    zn *z = calloc(1, sizeof *z);
+    if (!z)
+        return GBA_E_NOMEM;
+    z->store = s;
+    pthread_once(&results_once, register_results);
+    *out = z;
+    return GBA_OK;
+}
+
+void zn_free(zn **z)
+{
+    if (*z)
+        free(*z);
+    *z = NULL;
+}
+
+void zn_answer_wipe(zn_answer *a)
+{
+    gba_wipe(a, sizeof *a);
+}
+
+/* ---- authorisation ---- */
+/* "*.example.com" covers one label and more below example.com, never example.com itself. */
+static bool fqdn_covers(const gba_fqdn *granted, const gba_fqdn *asked)
+{
+    if (granted->s[0] != '*' || granted->s[1] != '.')
+        return strcmp(granted->s, asked->s) == 0;
+    const char *suffix = granted->s + 1; /* with its dot */
+    size_t n = strlen(asked->s), m = strlen(suffix);
+    return n > m && strcmp(asked->s + n - m, suffix) == 0;
+}
+
+static bool ua_covers(const rec_grant *g, const gba_ua_id *asked)
+{
+    for (size_t i = 0; i < g->n_ua; i++)
+        if (memcmp(g->ua[i].o, asked->o, g->ua[i].n) == 0)
+            return true;
+    return false;
+}
+
+/* What all grants that cover the NAF_Id allow together. */
+typedef struct permit {
+    bool allowed, impi;
+    const char *name; /* that it was granted to */
+} permit;
+
+/* FORBIDDEN is no error here, but p->allowed == false. */
+static gba_err permit_of(zn *z, const gba_fqdn *name, const gba_naf_id *asked, int64_t now, permit *p)
+{
+    store_record rec = {0};
+    rec_naf *naf = malloc(sizeof *naf);
+    gba_err e = GBA_E_NOMEM;
+    if (naf)
+        e = store_get(z->store, STORE_NAF, gba_str(name->s), now, &rec);
+    if (e == GBA_OK)
+        e = rec_naf_read(gba_mem(rec.value, rec.n), naf);
+    for (size_t i = 0; e == GBA_OK && i < naf->n; i++) {
+        const rec_grant *g = &naf->grant[i];
+        if (!fqdn_covers(&g->fqdn, &asked->fqdn) || !ua_covers(g, &asked->ua))
+            continue;
+        p->allowed = true;
+        p->impi |= g->impi;
+        if (!p->name)
+            p->name = name->s;
+    }
+    store_record_free(&rec);
+    free(naf);
+    return e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED ? GBA_OK : e;
+}
+
+/* TS 33.220 4.5.3: the NAF's name in its certificate decides which NAF_Ids it may use. */
+static gba_err authorise(zn *z, const zn_query *q, int64_t now, permit *p)
+{
+    if (q->n_names == 0)
+        return GBA_E_AUTH;
+    for (size_t i = 0; i < q->n_names; i++) {
+        gba_err e = permit_of(z, &q->names[i], &q->naf_id, now, p);
+        if (e != GBA_OK)
+            return e;
+    }
+    return p->allowed ? GBA_OK : GBA_E_FORBIDDEN;
+}
+
+/* ---- session and keys ---- */
+static gba_err find_session(zn *z, const gba_btid *btid, int64_t now, rec_session *out)
+{
+    store_record rec = {0};
+    gba_err e = store_get(z->store, STORE_SESSION, gba_str(btid->s), now, &rec);
+    if (e == GBA_OK)
+        e = rec_session_read(gba_mem(rec.value, rec.n), out);
+    store_record_free(&rec);
+    if (e != GBA_OK)
+        return e;
+    if (out->tombstone)
+        return GBA_E_UNKNOWN; /* revoked or superseded */
+    return out->expires <= now ? GBA_E_EXPIRED : GBA_OK;
+}
+
+static gba_err derive(const zn_query *q, const rec_session *s, zn_answer *out)
+{
+    gba_span rand = GBA_SPAN(s->rand);
+    if (s->gba_type > 2) /* GBA_Digest derives from a nonce (TS 33.220 B.6) */
+        return GBA_E_UNSUPPORTED;
+    gba_err e = gba_ks_naf(GBA_KS_NAF, &s->ks, rand, &s->impi, &q->naf_id, &out->me_key);
+    if (e == GBA_OK && s->gba_type == 1 && q->gba_u_aware) /* TS 33.220 5.3.3 */
+        e = gba_ks_naf(GBA_KS_INT_NAF, &s->ks, rand, &s->impi, &q->naf_id, &out->uicc_key);
+    return e;
+}
+
+static gba_err release(zn *z, const zn_query *q, int64_t now, permit *p, zn_answer *out)
+{
+    rec_session s = {0};
+    gba_err e = authorise(z, q, now, p);
+    if (e == GBA_OK)
+        e = find_session(z, &q->btid, now, &s);
+    if (e == GBA_OK)
+        e = derive(q, &s, out);
+    if (e == GBA_OK) {
+        out->created = s.created;
+        out->expires = s.expires;
+        out->gba_type = s.gba_type;
+        if (p->impi)
+            out->impi = s.impi;
+    }
+    rec_session_wipe(&s);
+    return e;
+}
+
+/* ---- the books ---- */
+static int result_of(gba_err e)
+{
+    switch (e) {
+    case GBA_OK:
+        return R_RELEASED;
+    case GBA_E_AUTH:
+        return R_UNAUTHENTICATED;
+    case GBA_E_FORBIDDEN:
+        return R_UNAUTHORISED;
+    case GBA_E_UNKNOWN:
+        return R_UNKNOWN;
+    case GBA_E_EXPIRED:
+        return R_EXPIRED;
+    case GBA_E_UNSUPPORTED:
+        return R_UNSUPPORTED;
+    default:
+        return R_FAILED;
+    }
+}
+
+gba_err zn_release(zn *z, const zn_query *q, int64_t now, zn_answer *out)
+{
+    permit p = {0};
+    char ua[2 * sizeof q->naf_id.ua.o + 1];
+
+    memset(out, 0, sizeof *out);
+    gba_err e = release(z, q, now, &p, out);
+    int r = result_of(e);
+    if (e != GBA_OK)
+        zn_answer_wipe(out);
+
+    const char *naf = p.name ? p.name : q->n_names ? q->names[0].s : NULL;
+    gba_hex_encode(q->naf_id.ua.o, sizeof q->naf_id.ua.o, ua);
+    log_event(LOG_LEVEL_AUDIT, e == GBA_OK ? "zn.key_released" : "zn.key_refused", "naf", naf ? naf : "", "naf_id",
+              q->naf_id.fqdn.s, "ua", ua, "btid", q->btid.s, "source", q->source ? q->source : "", "reason",
+              e == GBA_OK ? NULL : result_names[r], NULL);
+    if (r == R_FAILED)
+        log_event(LOG_LEVEL_ERROR, "zn.failed", "error", gba_err_name(e), "text", gba_err_text(e), NULL);
+    metric_add(results[r], 1);
+    return e;
+}
+
+void zn_refused(const char *naf, const char *source, const char *reason)
+{
+    int r = R_MALFORMED;
+    pthread_once(&results_once, register_results);
+    for (int i = 0; i < N_RESULTS; i++)
+        if (strcmp(reason, result_names[i]) == 0)
+            r = i;
+    log_event(LOG_LEVEL_AUDIT, "zn.key_refused", "naf", naf ? naf : "", "source", source ? source : "", "reason",
+              result_names[r], NULL);
+    metric_add(results[r], 1);
+}
