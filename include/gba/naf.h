@@ -12,6 +12,7 @@
 
 #include <gba/digest.h>
 #include <gba/gba.h>
+#include <gba/guss.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,19 +51,6 @@ GBA_API gba_err gba_naf_new(const gba_naf_config *c, gba_naf **out, const char *
 GBA_API void gba_naf_free(gba_naf **naf); /* after the last check, and the last result is cleared */
 
 /* ---- what is known about the peer ---- */
-typedef enum gba_key_choice { GBA_KEY_ANY = 0, GBA_KEY_ME, GBA_KEY_UICC, GBA_KEY_BOTH } gba_key_choice;
-/* A user security setting (TS 29.109 Annex A, TS 29.309 Uss). */
-#define GBA_USS_MAX 16
-#define GBA_USS_IDS 8
-#define GBA_USS_FLAGS 16
-typedef struct gba_uss {
-    uint32_t gsid, type;
-    gba_key_choice key_choice;
-    size_t n_flags, n_ids;
-    uint32_t flags[GBA_USS_FLAGS];
-    char ids[GBA_USS_IDS][GBA_ID_MAX + 1]; /* UTF-8 without control octets or quotes */
-    char naf_group[GBA_ID_MAX + 1];
-} gba_uss;
 typedef enum gba_type { GBA_TYPE_3G = 0, GBA_TYPE_2G, GBA_TYPE_DIGEST } gba_type;
 
 typedef struct gba_naf_identity {
