@@ -21,7 +21,7 @@ AS_IF([test "x$gba_sanitizers" != xno], [
     AC_DEFINE([GBA_SANITIZED], [1], [a sanitizer watches: tests relax time limits])
 ], [GBA_CPPFLAGS="$GBA_CPPFLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])
 AS_IF([test "x$gba_fuzzing" = xyes], [
-    GBA_CFLAGS="$GBA_CFLAGS -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer"
+    GBA_CFLAGS="$GBA_CFLAGS -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
     GBA_LDFLAGS="-fsanitize=address,undefined"
     GBA_CPPFLAGS=""
 ])
