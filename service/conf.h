@@ -52,11 +52,16 @@ typedef struct conf_field {
 
 typedef struct conf conf; /* the parsed file: lines of settings, and the arena of strings */
 /* Fills `into` (zeroed here). Each fault is one line on stderr, or in `report`:
- * "PROGRAM: FILE:LINE: PATH: what is wrong, and the way out". All faults, not the first. */
+ * "PROGRAM: FILE:LINE: PATH: what is wrong, and the way out". All faults, not the first.
+ * SYNTAX and *out NULL when there was one, IO when the file cannot be read. null turns off a
+ * default of CONF_STRING, CONF_PATH, CONF_LISTEN and CONF_FQDN. */
 typedef void conf_report(void *ctx, const char *line);
 gba_err conf_load(const char *program, const char *file, const conf_field *table, void *into, conf_report *report,
                   void *ctx, conf **out) GBA_MUST_USE;
-void conf_free(conf **c);
+/* The same of octets in memory, into zeroed settings; `file` names them and gives the folder. */
+gba_err conf_load_text(const char *program, const char *file, gba_span text, const conf_field *table, void *into,
+                       conf_report *report, void *ctx, conf **out) GBA_MUST_USE;
+void conf_free(conf **c); /* the settings' strings go with it */
 /* For the program's own checks, same form: names the line of `path` ("naf.upstreams[2].url"). */
 void conf_fault(conf *c, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_warn(conf *c, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
