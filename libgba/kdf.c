@@ -41,22 +41,26 @@ gba_err gba_kdf(gba_span key, uint16_t fc, const gba_span *params, size_t n_para
     return hmac_into(key, s, 1 + 2 * n_params, out);
 }
 
-gba_err gba_ks_naf(gba_ks_naf_kind kind, const gba_secret *ks, gba_span rand, const gba_impi *impi,
-                   const gba_naf_id *naf, gba_secret *out)
+gba_err gba_ks_naf_octets(gba_ks_naf_kind kind, const gba_secret *ks, gba_span rand, gba_span impi, gba_span naf_id,
+                          gba_secret *out)
 {
     static const char *const label[] = {
         [GBA_KS_NAF] = "gba-me", [GBA_KS_INT_NAF] = "gba-u", [GBA_KS_DIGEST_NAF] = "gba-digest"};
-    uint8_t naf_id[GBA_NAF_ID_MAX];
-    size_t n = sizeof naf_id;
-    if ((unsigned)kind >= sizeof label / sizeof *label || ks->n == 0 || impi->s[0] == '\0')
+    if ((unsigned)kind >= sizeof label / sizeof *label || ks->n == 0 || impi.n == 0 || naf_id.n == 0)
         return GBA_E_ARG;
     if (kind == GBA_KS_DIGEST_NAF ? rand.n == 0 : rand.n != 16)
         return GBA_E_ARG;
-    gba_err e = gba_naf_id_octets(naf, naf_id, &n);
-    if (e)
-        return e;
-    const gba_span p[] = {gba_str(label[kind]), rand, gba_str(impi->s), {naf_id, n}};
+    const gba_span p[] = {gba_str(label[kind]), rand, impi, naf_id};
     return gba_kdf(gba_secret_span(ks), 0x01, p, 4, out);
+}
+
+gba_err gba_ks_naf(gba_ks_naf_kind kind, const gba_secret *ks, gba_span rand, const gba_impi *impi,
+                   const gba_naf_id *naf, gba_secret *out)
+{
+    uint8_t naf_id[GBA_NAF_ID_MAX];
+    size_t n = sizeof naf_id;
+    gba_err e = gba_naf_id_octets(naf, naf_id, &n);
+    return e ? e : gba_ks_naf_octets(kind, ks, rand, gba_str(impi->s), gba_mem(naf_id, n), out);
 }
 
 /* a || b */

@@ -27,6 +27,10 @@ typedef enum gba_ks_naf_kind {
 GBA_API gba_err gba_ks_naf(gba_ks_naf_kind kind, const gba_secret *ks, gba_span rand, const gba_impi *impi,
                            const gba_naf_id *naf, gba_secret *out) GBA_MUST_USE;
 
+/* The same over octets, for names that gba_impi or gba_naf_id cannot hold. impi: in NFKC. */
+GBA_API gba_err gba_ks_naf_octets(gba_ks_naf_kind kind, const gba_secret *ks, gba_span rand, gba_span impi,
+                                  gba_span naf_id, gba_secret *out) GBA_MUST_USE;
+
 /* Ks = CK || IK (4.5.2). */
 GBA_API gba_err gba_ks(const gba_secret *ck, const gba_secret *ik, gba_secret *ks) GBA_MUST_USE;
 
