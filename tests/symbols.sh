@@ -21,7 +21,7 @@ exported() {
     [ -z "$lacking" ] || printf 'symbols: %s lacks what its headers declare:\n%s\n' "$lib" "$lacking"
     [ -z "$extra$lacking" ] || fail=1
 }
-exported libgba/.libs/libgba.so gba.h aka.h kdf.h digest.h seal.h
+exported libgba/.libs/libgba.so gba.h aka.h kdf.h digest.h seal.h guss.h diameter.h
 exported naf/.libs/libgbanaf.so naf.h
 exported naf/.libs/libgbanaf-zn-http.so naf_zn_http.h
 exported ue/.libs/libgbaue.so ue.h uicc.h
