@@ -90,6 +90,8 @@ GBA_API void gba_naf_learn(gba_naf *naf, const gba_naf_query *q, gba_err outcome
                            int64_t now);
 /* Forget a B-TID's keys, on every NAF_Id of this NAF. */
 GBA_API void gba_naf_forget(gba_naf *naf, const gba_btid *btid);
+/* Wipes expired keys now, which otherwise happens when they are asked for or evicted; call it now and then. */
+GBA_API void gba_naf_sweep(gba_naf *naf, int64_t now);
 /* A blocking key source, such as gba_naf_zn_http_fetch. */
 typedef gba_err gba_naf_source(void *ctx, const gba_naf_query *q, gba_naf_keys *out);
 
