@@ -59,8 +59,8 @@ gba_err store_get(store *s, store_kind k, gba_span key, int64_t now, store_recor
 typedef enum store_op_type {
     STORE_PUT,    /* insert or replace */
     STORE_INSERT, /* only if absent (an expired record counts as absent), else FORBIDDEN */
-    STORE_SWAP,   /* only if the version is `version`, else STALE */
-    STORE_TAKE,   /* delete; UNKNOWN if absent unless `optional` */
+    STORE_SWAP,   /* only if the version is `version`, else STALE (absent: STALE, too) */
+    STORE_TAKE,   /* delete; UNKNOWN if absent or expired unless `optional`; STALE if `version` is set and differs */
 } store_op_type;
 typedef struct store_op {
     store_op_type type;
@@ -102,7 +102,10 @@ gba_err store_rotate(store *s, store_progress *p, void *ctx) GBA_MUST_USE;
 gba_err store_rewrap(store *s) GBA_MUST_USE;
 /* Online copy to a new file. */
 gba_err store_backup(store *s, const char *path, store_progress *p, void *ctx) GBA_MUST_USE;
-/* Health for /healthz and alarms: last commit's result, queue depth. */
+/* The operator's text of the last call that failed with anything but a condition's answer; "" if none. */
+void store_why(store *s, char *why, size_t why_n);
+/* Health for /healthz and alarms: last commit's result, queue depth. After a failed commit each
+ * call tries an empty one in the background, so that a store whose disk recovered recovers, too. */
 gba_err store_health(store *s, char *why, size_t why_n);
 
 /* Random octets for the programs (getrandom); aborts the process if the kernel has none. */
