@@ -1,340 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_sqlite.c - the embedded driver, and the only file that knows SQLite.
+ * store_sqlite.c - the embedded driver, and with store_sqlite_file.c all that knows SQLite.
  *
  * WAL mode: one connection writes, under a mutex in this process and SQLite's lock between
  * processes; reads use a pool of connections and never wait for a writer.
  */
-#include "service/store_driver.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <sqlite3.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdio.h>
+#include "service/store_sqlite.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#define APPLICATION_ID 1195524435 /* "GBAS" */
-#define IDLE_READERS 32
-#define READ_WAIT_MS 5000
-#define POLL_US 250
 #define SWEEP_ROWS 500
-#define BACKUP_PAGES 256
-#define WATCH_MS 10
-
-unsigned store_sqlite_busy_ms = 10000;
-
-const store_sqlite_schema store_sqlite_schema_current = {
-    .n = 1,
-    .step = {"CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id = 1), store_id BLOB NOT NULL, version INTEGER NOT NULL,"
-             " generation INTEGER NOT NULL);"
-             "INSERT INTO state VALUES(1, zeroblob(16), 0, 0);"
-             "CREATE TABLE dek(id INTEGER PRIMARY KEY, master TEXT NOT NULL, wrapped BLOB NOT NULL);"
-             "CREATE TABLE rec(kind INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, expiry INTEGER NOT NULL,"
-             " value BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
-             "CREATE INDEX rec_expiry ON rec(expiry) WHERE expiry > 0;"},
-};
-const store_sqlite_schema *store_sqlite_schema_used = &store_sqlite_schema_current;
-
-enum statement {
-    S_BEGIN,
-    S_BEGIN_READ,
-    S_COMMIT,
-    S_STATE,
-    S_SET_VERSION,
-    S_FIND,
-    S_PUT,
-    S_DELETE,
-    S_GET,
-    S_PAGE,
-    S_NEXT,
-    S_RESEAL,
-    S_COUNT,
-    S_COUNT_ALL,
-    S_SWEEP,
-    S_DEKS,
-    S_DEK_CLEAR,
-    S_DEK_ADD,
-    S_SET_KEYS,
-    S_SCHEMA,
-    S_WATCH,
-    S_MAX,
-};
-static const char *const sql[S_MAX] = {
-    [S_BEGIN] = "BEGIN IMMEDIATE",
-    [S_BEGIN_READ] = "BEGIN",
-    [S_COMMIT] = "COMMIT",
-    [S_STATE] = "SELECT generation, version, store_id FROM state WHERE id = 1",
-    [S_SET_VERSION] = "UPDATE state SET version = ?1 WHERE id = 1",
-    [S_FIND] = "SELECT version, expiry FROM rec WHERE kind = ?1 AND key = ?2",
-    [S_PUT] = "REPLACE INTO rec(kind, key, version, expiry, value) VALUES(?1, ?2, ?3, ?4, ?5)",
-    [S_DELETE] = "DELETE FROM rec WHERE kind = ?1 AND key = ?2",
-    [S_GET] = "SELECT version, expiry, value FROM rec WHERE kind = ?1 AND key = ?2",
-    [S_PAGE] = "SELECT kind, key, version, expiry, value FROM rec WHERE kind = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-    [S_NEXT] = "SELECT kind, key, version, expiry, value FROM rec WHERE (kind, key) > (?1, ?2)"
-               " ORDER BY kind, key LIMIT ?3",
-    [S_RESEAL] = "UPDATE rec SET value = ?3 WHERE kind = ?1 AND key = ?2",
-    [S_COUNT] = "SELECT count(*) FROM rec WHERE kind = ?1",
-    [S_COUNT_ALL] = "SELECT count(*) FROM rec",
-    [S_SWEEP] = "DELETE FROM rec WHERE (kind, key) IN"
-                " (SELECT kind, key FROM rec WHERE expiry > 0 AND expiry <= ?1 ORDER BY expiry LIMIT ?2)",
-    [S_DEKS] = "SELECT id, master, wrapped FROM dek ORDER BY id",
-    [S_DEK_CLEAR] = "DELETE FROM dek",
-    [S_DEK_ADD] = "INSERT INTO dek(id, master, wrapped) VALUES(?1, ?2, ?3)",
-    [S_SET_KEYS] = "UPDATE state SET generation = ?1, store_id = ?2 WHERE id = 1",
-    [S_SCHEMA] = "PRAGMA user_version",
-    [S_WATCH] = "PRAGMA data_version",
-};
-
-typedef struct conn {
-    sqlite3 *h;
-    sqlite3_stmt *st[S_MAX];
-    struct conn *next;
-    unsigned wait_ms;
-    int64_t waiting_since;
-} conn;
-
-struct store_db {
-    char *path;
-    bool read_only, full;
-    pthread_mutex_t write_lock;
-    conn *w;
-    int64_t stretch_began, last_commit; /* microseconds; see let_others_in */
-    pthread_mutex_t read_lock;
-    conn *idle;
-    unsigned n_idle;
-    pthread_mutex_t watch_lock;
-    conn *watch;
-    uint64_t watched;
-    int64_t watched_at;
-    atomic_uint_fast64_t own; /* commits of this handle */
-};
-
-static int64_t mono_us(clockid_t clock)
-{
-    struct timespec t;
-    (void)clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void pause_us(long us)
-{
-    (void)nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
-}
-
-/* ---- faults ---- */
-
-static gba_err fault_of(const char *path, int rc, const char *text, int os_error, store_fault *f)
-{
-    switch (rc & 0xff) {
-    case SQLITE_FULL:
-        store_fault_set(f, "%s: the disk is full: make room on its file system; writing goes on by itself", path);
-        return GBA_E_IO;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        store_fault_set(f, "%s: locked by another process for too long: find it with fuser %s and end it", path, path);
-        return GBA_E_BUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_FORMAT:
-        store_fault_set(f, "%s: damaged (%s): stop the daemons and restore a backup", path, text);
-        return GBA_E_CORRUPT;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-        store_fault_set(f, "%s: not writable: check the owner and mode of the file and its directory, and the mount",
-                        path);
-        return GBA_E_IO;
-    case SQLITE_NOMEM:
-        store_fault_set(f, "%s: out of memory", path);
-        return GBA_E_NOMEM;
-    case SQLITE_ERROR:
-    case SQLITE_SCHEMA:
-        store_fault_set(f, "%s: not a store of this program (%s): check the path, or restore a backup", path, text);
-        return GBA_E_CORRUPT;
-    default:
-        store_fault_set(f, "%s: %s%s%s (code %d): check the file, its directory and its disk", path, text,
-                        os_error != 0 ? ": " : "", os_error != 0 ? strerror(os_error) : "", rc);
-        return GBA_E_IO;
-    }
-}
-
-static gba_err fault(const store_db *db, const conn *c, store_fault *f)
-{
-    return fault_of(db->path, sqlite3_extended_errcode(c->h), sqlite3_errmsg(c->h), sqlite3_system_errno(c->h), f);
-}
-
-/* ---- connections and statements ---- */
-
-static int wait_a_little(void *ctx, int tries)
-{
-    conn *c = ctx;
-    int64_t now = mono_us(CLOCK_MONOTONIC);
-    if (tries == 0)
-        c->waiting_since = now;
-    if (now - c->waiting_since > (int64_t)c->wait_ms * 1000)
-        return 0;
-    pause_us(POLL_US);
-    return 1;
-}
-
-static void conn_close(conn **c)
-{
-    if (*c == NULL)
-        return;
-    for (int i = 0; i < S_MAX; i++)
-        (void)sqlite3_finalize((*c)->st[i]);
-    (void)sqlite3_close_v2((*c)->h);
-    free(*c);
-    *c = NULL;
-}
-
-static int run_sql(conn *c, const char *text)
-{
-    return sqlite3_exec(c->h, text, NULL, NULL, NULL);
-}
-
-static gba_err conn_open(const store_db *db, bool write, conn **out, store_fault *f)
-{
-    conn *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        return GBA_E_NOMEM;
-    c->wait_ms = write ? store_sqlite_busy_ms : READ_WAIT_MS;
-    int flags = SQLITE_OPEN_NOMUTEX | (db->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
-    int rc = sqlite3_open_v2(db->path, &c->h, flags, NULL);
-    if (rc == SQLITE_OK) {
-        (void)sqlite3_extended_result_codes(c->h, 1);
-        (void)sqlite3_busy_handler(c->h, wait_a_little, c);
-        (void)sqlite3_db_config(c->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        (void)sqlite3_db_config(c->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        rc = run_sql(c, write ? "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = FAST;"
-                                "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864"
-                              : "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA query_only = 1");
-    }
-    if (rc == SQLITE_OK && write)
-        rc = run_sql(c, db->full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-    if (rc != SQLITE_OK) {
-        gba_err e = c->h != NULL ? fault(db, c, f) : GBA_E_NOMEM;
-        conn_close(&c);
-        return e;
-    }
-    *out = c;
-    return GBA_OK;
-}
-
-/* The statement, prepared once a connection; NULL: see the connection's error. */
-static sqlite3_stmt *prepared(conn *c, enum statement i)
-{
-    if (c->st[i] == NULL)
-        (void)sqlite3_prepare_v3(c->h, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &c->st[i], NULL);
-    return c->st[i];
-}
-
-static void bind_span(sqlite3_stmt *st, int at, gba_span s)
-{
-    /* SQLite reads a NULL pointer as NULL, not as an empty blob. */
-    (void)sqlite3_bind_blob(st, at, s.n > 0 ? (const void *)s.p : "", (int)s.n, SQLITE_STATIC);
-}
 
 static sqlite3_stmt *keyed(conn *c, enum statement i, int kind, gba_span key)
 {
-    sqlite3_stmt *st = prepared(c, i);
+    sqlite3_stmt *st = sq_prepared(c, i);
     if (st != NULL) {
         (void)sqlite3_bind_int(st, 1, kind);
-        bind_span(st, 2, key);
+        sq_bind_span(st, 2, key);
     }
     return st;
 }
 
-/* Runs a statement that gives no row. */
-static int done(sqlite3_stmt *st)
-{
-    if (st == NULL)
-        return SQLITE_ERROR;
-    (void)sqlite3_step(st);
-    return sqlite3_reset(st);
-}
-
-static gba_err run(const store_db *db, conn *c, sqlite3_stmt *st, store_fault *f)
-{
-    return done(st) == SQLITE_OK ? GBA_OK : fault(db, c, f);
-}
-
-static gba_span column_span(sqlite3_stmt *st, int i)
-{
-    const void *p = sqlite3_column_blob(st, i);
-    return gba_mem(p, (size_t)sqlite3_column_bytes(st, i));
-}
-
-static gba_err reader(store_db *db, conn **out, store_fault *f)
-{
-    (void)pthread_mutex_lock(&db->read_lock);
-    conn *c = db->idle;
-    if (c != NULL) {
-        db->idle = c->next;
-        db->n_idle--;
-    }
-    (void)pthread_mutex_unlock(&db->read_lock);
-    *out = c;
-    return c != NULL ? GBA_OK : conn_open(db, false, out, f);
-}
-
-static void give_back(store_db *db, conn *c)
-{
-    (void)pthread_mutex_lock(&db->read_lock);
-    bool keep = db->n_idle < IDLE_READERS;
-    if (keep) {
-        c->next = db->idle;
-        db->idle = c;
-        db->n_idle++;
-    }
-    (void)pthread_mutex_unlock(&db->read_lock);
-    if (!keep)
-        conn_close(&c);
-}
-
 /* ---- data keys ---- */
-
-static gba_err read_state(store_db *db, conn *c, uint64_t *generation, uint64_t *version, uint8_t *store_id,
-                          store_fault *f)
-{
-    sqlite3_stmt *st = prepared(c, S_STATE);
-    if (st == NULL || sqlite3_step(st) != SQLITE_ROW) {
-        gba_err e = sqlite3_errcode(c->h) == SQLITE_DONE ? fault_of(db->path, SQLITE_CORRUPT, "no state row", 0, f)
-                                                         : fault(db, c, f);
-        (void)sqlite3_reset(st);
-        return e;
-    }
-    *generation = (uint64_t)sqlite3_column_int64(st, 0);
-    if (version != NULL)
-        *version = (uint64_t)sqlite3_column_int64(st, 1);
-    gba_span id = column_span(st, 2);
-    gba_err e = GBA_OK;
-    if (id.n != 16)
-        e = fault_of(db->path, SQLITE_CORRUPT, "store id of a wrong size", 0, f);
-    else if (store_id != NULL)
-        memcpy(store_id, id.p, 16);
-    (void)sqlite3_reset(st);
-    return e;
-}
 
 static gba_err read_deks(store_db *db, conn *c, store_keys *out, store_fault *f)
 {
-    sqlite3_stmt *st = prepared(c, S_DEKS);
+    sqlite3_stmt *st = sq_prepared(c, S_DEKS);
     if (st == NULL)
-        return fault(db, c, f);
+        return sq_fault(db, c, f);
     int rc;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        gba_span master = column_span(st, 1), wrapped = column_span(st, 2);
+        gba_span master = sq_column_span(st, 1), wrapped = sq_column_span(st, 2);
         int64_t id = sqlite3_column_int64(st, 0);
         if (out->n == STORE_DEKS_MAX || id < 1 || id > UINT32_MAX || master.n > STORE_MASTER_ID_MAX ||
             wrapped.n != STORE_WRAPPED_LEN) {
             (void)sqlite3_reset(st);
-            return fault_of(db->path, SQLITE_CORRUPT, "malformed data keys", 0, f);
+            return sq_fault_of(db->path, SQLITE_CORRUPT, "malformed data keys", 0, f);
         }
         store_wrapped *w = &out->key[out->n++];
         w->id = (uint32_t)id;
@@ -343,25 +44,7 @@ static gba_err read_deks(store_db *db, conn *c, store_keys *out, store_fault *f)
         memcpy(w->octets, wrapped.p, STORE_WRAPPED_LEN);
     }
     (void)sqlite3_reset(st);
-    return rc == SQLITE_DONE ? GBA_OK : fault(db, c, f);
-}
-
-static gba_err check_schema(const store_db *db, conn *c, unsigned *version, store_fault *f)
-{
-    sqlite3_stmt *st = prepared(c, S_SCHEMA);
-    if (st == NULL || sqlite3_step(st) != SQLITE_ROW) {
-        gba_err e = fault(db, c, f);
-        (void)sqlite3_reset(st);
-        return e;
-    }
-    int64_t v = sqlite3_column_int64(st, 0);
-    (void)sqlite3_reset(st);
-    *version = (unsigned)v;
-    if (v >= 0 && v <= store_sqlite_schema_used->n)
-        return GBA_OK;
-    store_fault_set(f, "%s: written by a newer program (schema %lld, this one knows %u): upgrade this program, or restore "
-                       "a backup from before the upgrade", db->path, (long long)v, store_sqlite_schema_used->n);
-    return GBA_E_UNSUPPORTED;
+    return rc == SQLITE_DONE ? GBA_OK : sq_fault(db, c, f);
 }
 
 static gba_err sq_keys_get(store_db *db, store_keys *out, store_fault *f)
@@ -369,19 +52,19 @@ static gba_err sq_keys_get(store_db *db, store_keys *out, store_fault *f)
     memset(out, 0, sizeof *out);
     conn *c;
     unsigned version;
-    gba_err e = reader(db, &c, f);
+    gba_err e = sq_reader(db, &c, f);
     if (e != GBA_OK)
         return e;
-    e = run(db, c, prepared(c, S_BEGIN_READ), f);
+    e = sq_run(db, c, sq_prepared(c, S_BEGIN_READ), f);
     if (e == GBA_OK) {
-        e = check_schema(db, c, &version, f);
+        e = sq_check_schema(db, c, &version, f);
         if (e == GBA_OK)
-            e = read_state(db, c, &out->generation, NULL, out->store_id, f);
+            e = sq_read_state(db, c, &out->generation, NULL, out->store_id, f);
         if (e == GBA_OK)
             e = read_deks(db, c, out, f);
-        (void)done(prepared(c, S_COMMIT));
+        (void)sq_done(sq_prepared(c, S_COMMIT));
     }
-    give_back(db, c);
+    sq_give_back(db, c);
     return e;
 }
 
@@ -393,19 +76,13 @@ static gba_err sq_keys_get(store_db *db, store_keys *out, store_fault *f)
  */
 static void let_others_in(store_db *db)
 {
-    int64_t now = mono_us(CLOCK_MONOTONIC);
+    int64_t now = sq_mono_us(CLOCK_MONOTONIC);
     if (now - db->last_commit > 4 * POLL_US) {
         db->stretch_began = now;
     } else if (now - db->stretch_began > 50000) {
-        pause_us(4 * POLL_US);
-        db->stretch_began = mono_us(CLOCK_MONOTONIC);
+        sq_pause_us(4 * POLL_US);
+        db->stretch_began = sq_mono_us(CLOCK_MONOTONIC);
     }
-}
-
-static void rollback(conn *c)
-{
-    if (!sqlite3_get_autocommit(c->h))
-        (void)run_sql(c, "ROLLBACK");
 }
 
 /* Takes the write lock of process and file. generation: expected, else STALE. Not OK: nothing is held. */
@@ -414,13 +91,13 @@ static gba_err begin(store_db *db, uint64_t generation, uint64_t *version, store
     (void)pthread_mutex_lock(&db->write_lock);
     let_others_in(db);
     uint64_t found = 0;
-    gba_err e = run(db, db->w, prepared(db->w, S_BEGIN), f);
+    gba_err e = sq_run(db, db->w, sq_prepared(db->w, S_BEGIN), f);
     if (e == GBA_OK)
-        e = read_state(db, db->w, &found, version, NULL, f);
+        e = sq_read_state(db, db->w, &found, version, NULL, f);
     if (e == GBA_OK && found != generation)
         e = GBA_E_STALE;
     if (e != GBA_OK) {
-        rollback(db->w);
+        sq_rollback(db->w);
         (void)pthread_mutex_unlock(&db->write_lock);
     }
     return e;
@@ -430,9 +107,9 @@ static gba_err begin(store_db *db, uint64_t generation, uint64_t *version, store
 static gba_err finish(store_db *db, gba_err e, store_fault *f)
 {
     if (e == GBA_OK)
-        e = run(db, db->w, prepared(db->w, S_COMMIT), f);
-    rollback(db->w);
-    db->last_commit = mono_us(CLOCK_MONOTONIC);
+        e = sq_run(db, db->w, sq_prepared(db->w, S_COMMIT), f);
+    sq_rollback(db->w);
+    db->last_commit = sq_mono_us(CLOCK_MONOTONIC);
     (void)pthread_mutex_unlock(&db->write_lock);
     if (e == GBA_OK)
         atomic_fetch_add(&db->own, 1);
@@ -451,7 +128,7 @@ static gba_err check_op(store_db *db, const store_op *o, int64_t now, gba_err *c
     uint64_t version = there ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
     bool live = there && !store_expired(sqlite3_column_int64(st, 1), now);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        gba_err e = fault(db, db->w, f);
+        gba_err e = sq_fault(db, db->w, f);
         (void)sqlite3_reset(st);
         return e;
     }
@@ -470,18 +147,18 @@ static gba_err check_op(store_db *db, const store_op *o, int64_t now, gba_err *c
 static gba_err apply_op(store_db *db, const store_op *o, uint64_t *version, const store_sealer *s, store_fault *f)
 {
     if (o->type == STORE_TAKE)
-        return run(db, db->w, keyed(db->w, S_DELETE, (int)o->kind, o->key), f);
+        return sq_run(db, db->w, keyed(db->w, S_DELETE, (int)o->kind, o->key), f);
     gba_span sealed;
     gba_err e = s->seal(s->ctx, o, ++*version, &sealed);
     if (e != GBA_OK)
         return e;
     sqlite3_stmt *st = keyed(db->w, S_PUT, (int)o->kind, o->key);
     if (st == NULL)
-        return fault(db, db->w, f);
+        return sq_fault(db, db->w, f);
     (void)sqlite3_bind_int64(st, 3, (sqlite3_int64)*version);
     (void)sqlite3_bind_int64(st, 4, o->expiry);
-    bind_span(st, 5, sealed);
-    return run(db, db->w, st, f);
+    sq_bind_span(st, 5, sealed);
+    return sq_run(db, db->w, st, f);
 }
 
 static gba_err apply_batch(store_db *db, store_batch *b, uint64_t *version, const store_sealer *s, store_fault *f)
@@ -506,10 +183,10 @@ static gba_err sq_write(store_db *db, store_batch *list, const store_sealer *s, 
         return e;
     for (store_batch *b = list; e == GBA_OK && b != NULL; b = b->next)
         e = apply_batch(db, b, &version, s, f);
-    sqlite3_stmt *st = e == GBA_OK ? prepared(db->w, S_SET_VERSION) : NULL;
-    if (st != NULL) {
+    if (e == GBA_OK) {
+        sqlite3_stmt *st = sq_prepared(db->w, S_SET_VERSION);
         (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)version);
-        e = run(db, db->w, st, f);
+        e = sq_run(db, db->w, st, f);
     }
     return finish(db, e, f);
 }
@@ -520,21 +197,21 @@ static gba_err sq_keys_set(store_db *db, const store_keys *k, store_fault *f)
     if (e != GBA_OK)
         return e;
     conn *w = db->w;
-    e = run(db, w, prepared(w, S_DEK_CLEAR), f);
+    e = sq_run(db, w, sq_prepared(w, S_DEK_CLEAR), f);
     for (size_t i = 0; e == GBA_OK && i < k->n; i++) {
-        sqlite3_stmt *st = prepared(w, S_DEK_ADD);
+        sqlite3_stmt *st = sq_prepared(w, S_DEK_ADD);
         if (st != NULL) {
             (void)sqlite3_bind_int64(st, 1, k->key[i].id);
             (void)sqlite3_bind_text(st, 2, k->key[i].master, -1, SQLITE_STATIC);
-            bind_span(st, 3, GBA_SPAN(k->key[i].octets));
+            sq_bind_span(st, 3, GBA_SPAN(k->key[i].octets));
         }
-        e = run(db, w, st, f);
+        e = sq_run(db, w, st, f);
     }
-    sqlite3_stmt *st = e == GBA_OK ? prepared(w, S_SET_KEYS) : NULL;
-    if (st != NULL) {
+    if (e == GBA_OK) {
+        sqlite3_stmt *st = sq_prepared(w, S_SET_KEYS);
         (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)(k->generation + 1));
-        bind_span(st, 2, GBA_SPAN(k->store_id));
-        e = run(db, w, st, f);
+        sq_bind_span(st, 2, GBA_SPAN(k->store_id));
+        e = sq_run(db, w, st, f);
     }
     e = finish(db, e, f);
     if (e == GBA_OK) {
@@ -571,10 +248,10 @@ static bool keep_change(changed ***tail, const store_row *r, gba_span sealed)
 static store_row row_at(sqlite3_stmt *st)
 {
     return (store_row){.kind = (store_kind)sqlite3_column_int(st, 0),
-                       .key = column_span(st, 1),
+                       .key = sq_column_span(st, 1),
                        .version = (uint64_t)sqlite3_column_int64(st, 2),
                        .expiry = sqlite3_column_int64(st, 3),
-                       .value = column_span(st, 4)};
+                       .value = sq_column_span(st, 4)};
 }
 
 /* Reads the next rows and keeps those that must change; moves the cursor. */
@@ -583,7 +260,7 @@ static gba_err read_chunk(store_db *db, store_cursor *at, unsigned limit, const 
 {
     sqlite3_stmt *st = keyed(db->w, S_NEXT, at->kind, gba_mem(at->key, at->key_n));
     if (st == NULL)
-        return fault(db, db->w, f);
+        return sq_fault(db, db->w, f);
     (void)sqlite3_bind_int64(st, 3, limit);
     store_cursor next = *at;
     unsigned n = 0;
@@ -593,7 +270,7 @@ static gba_err read_chunk(store_db *db, store_cursor *at, unsigned limit, const 
         store_row r = row_at(st);
         gba_span sealed = {0};
         if (r.key.n == 0 || r.key.n > STORE_KEY_MAX)
-            e = fault_of(db->path, SQLITE_CORRUPT, "a key of a wrong size", 0, f);
+            e = sq_fault_of(db->path, SQLITE_CORRUPT, "a key of a wrong size", 0, f);
         if (e == GBA_OK)
             e = s->reseal(s->ctx, &r, &sealed, f);
         if (e == GBA_OK && sealed.p != NULL && !keep_change(&list, &r, sealed))
@@ -606,7 +283,7 @@ static gba_err read_chunk(store_db *db, store_cursor *at, unsigned limit, const 
         n++;
     }
     if (e == GBA_OK && rc != SQLITE_DONE)
-        e = fault(db, db->w, f);
+        e = sq_fault(db, db->w, f);
     (void)sqlite3_reset(st);
     next.seen += n;
     next.end = n < limit;
@@ -628,9 +305,9 @@ static gba_err sq_reseal(store_db *db, store_cursor *at, unsigned limit, const s
         list = c->next;
         sqlite3_stmt *st = e == GBA_OK ? keyed(db->w, S_RESEAL, c->kind, gba_mem(c->octets, c->key_n)) : NULL;
         if (st != NULL)
-            bind_span(st, 3, gba_mem(c->octets + c->key_n, c->value_n));
+            sq_bind_span(st, 3, gba_mem(c->octets + c->key_n, c->value_n));
         if (e == GBA_OK)
-            e = run(db, db->w, st, f);
+            e = sq_run(db, db->w, st, f);
         free(c);
     }
     e = finish(db, e, f);
@@ -644,13 +321,13 @@ static gba_err sq_reseal(store_db *db, store_cursor *at, unsigned limit, const s
 static gba_err sq_get(store_db *db, store_kind k, gba_span key, store_row *r, uint8_t **value, store_fault *f)
 {
     conn *c;
-    gba_err e = reader(db, &c, f);
+    gba_err e = sq_reader(db, &c, f);
     if (e != GBA_OK)
         return e;
     sqlite3_stmt *st = keyed(c, S_GET, (int)k, key);
     int rc = st != NULL ? sqlite3_step(st) : SQLITE_ERROR;
     if (rc == SQLITE_ROW) {
-        gba_span v = column_span(st, 2);
+        gba_span v = sq_column_span(st, 2);
         *value = malloc(v.n + 1);
         if (*value == NULL) {
             e = GBA_E_NOMEM;
@@ -663,10 +340,10 @@ static gba_err sq_get(store_db *db, store_kind k, gba_span key, store_row *r, ui
                              .value = gba_mem(*value, v.n)};
         }
     } else {
-        e = rc == SQLITE_DONE ? GBA_E_UNKNOWN : fault(db, c, f);
+        e = rc == SQLITE_DONE ? GBA_E_UNKNOWN : sq_fault(db, c, f);
     }
     (void)sqlite3_reset(st);
-    give_back(db, c);
+    sq_give_back(db, c);
     return e;
 }
 
@@ -674,7 +351,7 @@ static gba_err sq_page(store_db *db, store_kind k, gba_span after, unsigned limi
                        store_fault *f)
 {
     conn *c;
-    gba_err e = reader(db, &c, f);
+    gba_err e = sq_reader(db, &c, f);
     if (e != GBA_OK)
         return e;
     sqlite3_stmt *st = keyed(c, S_PAGE, (int)k, after);
@@ -689,27 +366,27 @@ static gba_err sq_page(store_db *db, store_kind k, gba_span after, unsigned limi
         }
     }
     if (more && rc != SQLITE_DONE)
-        e = fault(db, c, f);
+        e = sq_fault(db, c, f);
     (void)sqlite3_reset(st);
-    give_back(db, c);
+    sq_give_back(db, c);
     return e;
 }
 
 static gba_err sq_count(store_db *db, int kind, uint64_t *out, store_fault *f)
 {
     conn *c;
-    gba_err e = reader(db, &c, f);
+    gba_err e = sq_reader(db, &c, f);
     if (e != GBA_OK)
         return e;
-    sqlite3_stmt *st = prepared(c, kind != 0 ? S_COUNT : S_COUNT_ALL);
+    sqlite3_stmt *st = sq_prepared(c, kind != 0 ? S_COUNT : S_COUNT_ALL);
     if (st != NULL && kind != 0)
         (void)sqlite3_bind_int(st, 1, kind);
     if (st != NULL && sqlite3_step(st) == SQLITE_ROW)
         *out = (uint64_t)sqlite3_column_int64(st, 0);
     else
-        e = fault(db, c, f);
+        e = sq_fault(db, c, f);
     (void)sqlite3_reset(st);
-    give_back(db, c);
+    sq_give_back(db, c);
     return e;
 }
 
@@ -721,258 +398,21 @@ static gba_err sq_sweep(store_db *db, int64_t now, unsigned limit, unsigned *del
         unsigned want = limit - *deleted < SWEEP_ROWS ? limit - *deleted : SWEEP_ROWS;
         (void)pthread_mutex_lock(&db->write_lock);
         let_others_in(db);
-        e = run(db, db->w, prepared(db->w, S_BEGIN), f);
-        sqlite3_stmt *st = e == GBA_OK ? prepared(db->w, S_SWEEP) : NULL;
-        if (st != NULL) {
+        e = sq_run(db, db->w, sq_prepared(db->w, S_BEGIN), f);
+        if (e == GBA_OK) {
+            sqlite3_stmt *st = sq_prepared(db->w, S_SWEEP);
             (void)sqlite3_bind_int64(st, 1, now);
             (void)sqlite3_bind_int64(st, 2, want);
+            e = sq_run(db, db->w, st, f);
         }
-        if (e == GBA_OK)
-            e = run(db, db->w, st, f);
         chunk = e == GBA_OK ? (unsigned)sqlite3_changes(db->w->h) : 0;
         e = finish(db, e, f);
         if (e == GBA_OK)
             *deleted += chunk;
         if (chunk == SWEEP_ROWS)
-            pause_us(4 * POLL_US); /* the batches that wait come first */
+            sq_pause_us(4 * POLL_US); /* the batches that wait come first */
     }
     return e;
-}
-
-static uint64_t sq_change_count(store_db *db)
-{
-    int64_t now = mono_us(CLOCK_MONOTONIC_COARSE);
-    (void)pthread_mutex_lock(&db->watch_lock);
-    if (db->watch == NULL) {
-        store_fault f;
-        if (conn_open(db, false, &db->watch, &f) != GBA_OK)
-            db->watch = NULL;
-    }
-    sqlite3_stmt *st = NULL;
-    if (db->watch != NULL && now - db->watched_at >= WATCH_MS * 1000)
-        st = prepared(db->watch, S_WATCH);
-    if (st != NULL) {
-        if (sqlite3_step(st) == SQLITE_ROW)
-            db->watched = (uint64_t)sqlite3_column_int64(st, 0);
-        (void)sqlite3_reset(st);
-        db->watched_at = now;
-    }
-    uint64_t sum = db->watched + atomic_load(&db->own);
-    (void)pthread_mutex_unlock(&db->watch_lock);
-    return sum;
-}
-
-/* ---- backup ---- */
-
-static gba_err copy_pages(store_db *db, conn *from, sqlite3 *to, const char *path, store_progress *p, void *ctx,
-                          store_fault *f)
-{
-    /* A read transaction of our own holds one snapshot, so that writers never make the copy start over. */
-    gba_err e = run(db, from, prepared(from, S_BEGIN_READ), f);
-    uint64_t generation;
-    if (e == GBA_OK)
-        e = read_state(db, from, &generation, NULL, NULL, f);
-    sqlite3_backup *b = e == GBA_OK ? sqlite3_backup_init(to, "main", from->h, "main") : NULL;
-    int rc = b != NULL ? SQLITE_OK : SQLITE_ERROR;
-    while (b != NULL && (rc = sqlite3_backup_step(b, BACKUP_PAGES)) == SQLITE_OK) {
-        if (p != NULL)
-            p(ctx, (uint64_t)(sqlite3_backup_pagecount(b) - sqlite3_backup_remaining(b)),
-              (uint64_t)sqlite3_backup_pagecount(b));
-    }
-    if (b != NULL && rc == SQLITE_DONE && p != NULL)
-        p(ctx, (uint64_t)sqlite3_backup_pagecount(b), (uint64_t)sqlite3_backup_pagecount(b));
-    int end = sqlite3_backup_finish(b);
-    if (e == GBA_OK && (rc != SQLITE_DONE || end != SQLITE_OK))
-        e = fault_of(path, rc != SQLITE_DONE ? rc : end, sqlite3_errmsg(to), sqlite3_system_errno(to), f);
-    (void)done(prepared(from, S_COMMIT));
-    return e;
-}
-
-static gba_err sq_backup(store_db *db, const char *path, store_progress *p, void *ctx, store_fault *f)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        bool there = errno == EEXIST;
-        store_fault_set(f, "%s: %s", path, there ? "exists already; a backup goes to a new file" : strerror(errno));
-        return there ? GBA_E_FORBIDDEN : GBA_E_IO;
-    }
-    sqlite3 *to = NULL;
-    conn *from = NULL;
-    gba_err e = reader(db, &from, f);
-    int rc = e == GBA_OK ? sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) : SQLITE_OK;
-    if (rc != SQLITE_OK)
-        e = fault_of(path, rc, sqlite3_errstr(rc), 0, f);
-    if (e == GBA_OK)
-        e = copy_pages(db, from, to, path, p, ctx, f);
-    (void)sqlite3_close_v2(to);
-    if (from != NULL)
-        give_back(db, from);
-    if (e == GBA_OK && fsync(fd) != 0) {
-        store_fault_set(f, "%s: %s", path, strerror(errno));
-        e = GBA_E_IO;
-    }
-    (void)close(fd);
-    if (e != GBA_OK)
-        (void)unlink(path);
-    return e;
-}
-
-/* ---- opening ---- */
-
-static gba_err make_file(const store_db *db, bool create, store_fault *f)
-{
-    struct stat st;
-    if (stat(db->path, &st) == 0) {
-        if (S_ISREG(st.st_mode))
-            return GBA_OK;
-        store_fault_set(f, "%s: not a regular file", db->path);
-        return GBA_E_IO;
-    }
-    if (errno != ENOENT || !create || db->read_only) {
-        bool gone = errno == ENOENT;
-        store_fault_set(f, "%s: %s", db->path, gone ? "no such store: check the path, or create it" : strerror(errno));
-        return gone ? GBA_E_UNKNOWN : GBA_E_IO;
-    }
-    int fd = open(db->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        store_fault_set(f, "%s: cannot create: %s", db->path, strerror(errno));
-        return GBA_E_IO;
-    }
-    (void)close(fd);
-    return GBA_OK;
-}
-
-static int64_t one_number(conn *c, const char *text)
-{
-    sqlite3_stmt *st = NULL;
-    int64_t v = -1;
-    if (sqlite3_prepare_v2(c->h, text, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-        v = sqlite3_column_int64(st, 0);
-    (void)sqlite3_finalize(st);
-    return v;
-}
-
-/* In one transaction: from whatever version the file has to ours. */
-static gba_err migrate(store_db *db, conn *w, store_fault *f)
-{
-    unsigned version = 0;
-    gba_err e = run(db, w, prepared(w, S_BEGIN), f);
-    if (e == GBA_OK)
-        e = check_schema(db, w, &version, f);
-    if (e == GBA_OK && version == 0 && one_number(w, "SELECT count(*) FROM sqlite_schema") != 0) {
-        store_fault_set(f, "%s: a database of another program: check the path", db->path);
-        e = GBA_E_CORRUPT;
-    }
-    for (unsigned v = version; e == GBA_OK && v < store_sqlite_schema_used->n; v++) {
-        if (run_sql(w, store_sqlite_schema_used->step[v]) != SQLITE_OK)
-            e = fault(db, w, f);
-    }
-    if (e == GBA_OK && version < store_sqlite_schema_used->n) {
-        char text[160];
-        /* A daemon of the older version that still runs reads its keys anew, and stops at the schema. */
-        (void)snprintf(text, sizeof text, "PRAGMA user_version = %u; PRAGMA application_id = %d;%s",
-                       store_sqlite_schema_used->n, APPLICATION_ID,
-                       version > 0 ? "UPDATE state SET generation = generation + 1" : "");
-        if (run_sql(w, text) != SQLITE_OK)
-            e = fault(db, w, f);
-    }
-    if (e == GBA_OK)
-        e = run(db, w, prepared(w, S_COMMIT), f);
-    rollback(w);
-    return e;
-}
-
-/* WAL mode stays with the file. Changing it may give BUSY without asking the busy handler. */
-static gba_err set_wal(const store_db *db, conn *w, store_fault *f)
-{
-    int rc = SQLITE_BUSY;
-    for (int i = 0; i < 400 && (rc & 0xff) == SQLITE_BUSY; i++) {
-        rc = run_sql(w, "PRAGMA journal_mode = WAL");
-        if ((rc & 0xff) == SQLITE_BUSY)
-            pause_us(10000);
-    }
-    return rc == SQLITE_OK ? GBA_OK : fault(db, w, f);
-}
-
-static gba_err check_file(store_db *db, store_fault *f)
-{
-    conn *c = NULL;
-    unsigned version = 0;
-    gba_err e = conn_open(db, !db->read_only, &c, f);
-    if (e == GBA_OK)
-        e = check_schema(db, c, &version, f);
-    if (e == GBA_OK && version > 0 && one_number(c, "PRAGMA application_id") != APPLICATION_ID) {
-        store_fault_set(f, "%s: a database of another program: check the path", db->path);
-        e = GBA_E_CORRUPT;
-    }
-    if (e == GBA_OK && version < store_sqlite_schema_used->n && db->read_only) {
-        store_fault_set(f, "%s: of an older version (schema %u): open it for writing once to upgrade it", db->path,
-                        version);
-        e = GBA_E_UNSUPPORTED;
-    }
-    if (e == GBA_OK && !db->read_only)
-        e = set_wal(db, c, f);
-    if (e == GBA_OK && !db->read_only && version < store_sqlite_schema_used->n)
-        e = migrate(db, c, f);
-    if (e == GBA_OK && !db->read_only)
-        db->w = c;
-    else
-        conn_close(&c);
-    return e;
-}
-
-static void set_up_sqlite(void)
-{
-    /* Its memory statistics would take a process-wide lock at each allocation. */
-    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    (void)sqlite3_initialize();
-}
-
-static void sq_close(store_db **db)
-{
-    if (*db == NULL)
-        return;
-    while ((*db)->idle != NULL) {
-        conn *c = (*db)->idle;
-        (*db)->idle = c->next;
-        conn_close(&c);
-    }
-    conn_close(&(*db)->watch);
-    conn_close(&(*db)->w);
-    (void)pthread_mutex_destroy(&(*db)->write_lock);
-    (void)pthread_mutex_destroy(&(*db)->read_lock);
-    (void)pthread_mutex_destroy(&(*db)->watch_lock);
-    free((*db)->path);
-    free(*db);
-    *db = NULL;
-}
-
-static gba_err sq_open(const store_config *c, const char *where, store_db **out, store_fault *f)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, set_up_sqlite);
-    if (where[0] == '\0') {
-        store_fault_set(f, "the store's URL names no file: sqlite:/PATH");
-        return GBA_E_ARG;
-    }
-    store_db *db = calloc(1, sizeof *db);
-    if (db == NULL)
-        return GBA_E_NOMEM;
-    db->read_only = c->read_only;
-    db->full = c->synchronous_full;
-    (void)pthread_mutex_init(&db->write_lock, NULL);
-    (void)pthread_mutex_init(&db->read_lock, NULL);
-    (void)pthread_mutex_init(&db->watch_lock, NULL);
-    db->path = strdup(where);
-    gba_err e = db->path != NULL ? make_file(db, c->create, f) : GBA_E_NOMEM;
-    if (e == GBA_OK)
-        e = check_file(db, f);
-    if (e != GBA_OK) {
-        sq_close(&db);
-        return e;
-    }
-    *out = db;
-    return GBA_OK;
 }
 
 const store_driver store_driver_sqlite = {
