@@ -47,7 +47,7 @@ const conf_field bsf_settings_table[] = {
     {.path = "zn.connections", .type = CONF_INT, AT(zn.connections), .def = "10000", .min = 8, .max = 1000000,
      .help = "open connections of the Zn listener at most"},
 
-    {.path = "store.url", .type = CONF_STRING, AT(store.url), .def = "sqlite:/var/lib/opengba/bsf.db",
+    {.path = "store.url", .type = CONF_PATH, AT(store.url), .def = "sqlite:/var/lib/opengba/bsf.db",
      .help = "where subscribers and sessions are kept"},
     {.path = "store.sync", .type = CONF_ENUM, AT(store.sync), .def = "full", .names = sync_names,
      .help = "full: an acknowledged session survives a power failure; normal: a crash of the process only"},
@@ -111,7 +111,7 @@ void bsf_settings_check(conf *c, const void *settings)
     check_pair(c, "zn.listen", s->zn.listen.set, "zn.key", s->zn.key);
     check_pair(c, "zn.listen", s->zn.listen.set, "zn.client_ca", s->zn.client_ca);
     if (!bsf_settings_key_file(s, buf, sizeof buf))
-        conf_fault(c, "seal.key_file", "is missing: name a key file (gba-bsfctl seal init makes one), or give the systemd "
+        conf_fault(c, "seal.key_file", "is missing: name a key file (gba-bsfctl seal create-key makes one), or give the systemd "
                                        "credential seal.key");
     /* base64(RAND) and '@' stand before it, and a B-TID has at most 255 octets (TS 31.102 4.2.79) */
     if (strlen(s->bsf.domain.s) > GBA_ID_MAX - 25)

@@ -407,11 +407,12 @@ static void set_fqdn(conf *c, const char *path, int line, const char *s, gba_fqd
 
 static char *absolute(conf *c, const char *s)
 {
-    if (*s == '/' || !c->folder)
+    const char *path = strncmp(s, "sqlite:", 7) == 0 ? s + 7 : s;
+    if (*path == '/' || !c->folder || strstr(s, "://"))
         return arena_text(c, s, strlen(s));
     size_t n = strlen(c->folder) + strlen(s) + 2;
     char *p = arena(c, n);
-    snprintf(p, n, "%s/%s", c->folder, s);
+    snprintf(p, n, "%.*s%s/%s", (int)(path - s), s, c->folder, path);
     return p;
 }
 

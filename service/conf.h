@@ -10,7 +10,7 @@
 
 typedef enum conf_type {
     CONF_STRING,   /* char *, NULL when absent and no default */
-    CONF_PATH,     /* char *; relative to the configuration file's folder */
+    CONF_PATH,     /* char *; relative to the configuration file's folder, also behind "sqlite:"; a URL stays */
     CONF_INT,      /* int64_t, min..max */
     CONF_BOOL,     /* bool */
     CONF_DURATION, /* int64_t seconds; "90", "90s", "10m", "24h", "7d" */
