@@ -25,8 +25,9 @@ typedef void av_done(void *ctx, gba_err err, const av_result *result);
 typedef struct av_ops {
     const char *name;
     void (*fetch)(av_source *s, const gba_impi *impi, const av_resync *resync, av_done *done, void *ctx);
-    /* XRES, CK, IK for a RAND issued before, by a recomputable source; UNSUPPORTED otherwise. */
-    gba_err (*recompute)(av_source *s, const gba_impi *impi, const uint8_t rand[16], gba_vector *out);
+    /* XRES, CK, IK (and lifetime) for a RAND issued before, by a recomputable source; others leave
+     * it NULL. Wipe out->vector. */
+    gba_err (*recompute)(av_source *s, const gba_impi *impi, const uint8_t rand[16], av_result *out);
     gba_err (*health)(av_source *s, char *why, size_t why_n);
     void (*free)(av_source *s);
 } av_ops;

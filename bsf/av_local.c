@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* av_local.c - subscribers from the store, ticks from the table, vectors from libgba. */
+#include "bsf/av_local.h"
+#include "bsf/hash.h"
+#include "bsf/records.h"
+#include "bsf/seq.h"
+#include "service/daemon.h"
+#include "service/log.h"
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS 65536
+#define MARK_FORMAT 1
+#define MARK_VALUE 9
+#define RESYNC_TRIES 3
+
+typedef struct av_local {
+    av_source base;
+    store *store;
+    unsigned ind;
+    bsf_hash_key hash;
+    /* Ticks floor <= t < mark are this process's to issue; mark is durable. */
+    _Atomic uint64_t floor, mark;
+    pthread_mutex_t mark_lock;
+    uint64_t mark_version; /* of the stored mark, 0: none; under mark_lock */
+    _Atomic uint64_t slot[SLOTS]; /* last tick issued */
+} av_local;
+
+/* ---- the mark ---- */
+
+static void mark_key(const av_local *a, char out[16])
+{
+    snprintf(out, 16, "sqn-ind-%u", a->ind);
+}
+
+static gba_err mark_read(av_local *a, uint64_t *mark, uint64_t *version)
+{
+    char key[16];
+    store_record rec = {0};
+    gba_err e;
+
+    mark_key(a, key);
+    *mark = 0;
+    *version = 0;
+    e = store_get(a->store, STORE_COUNTER, gba_str(key), 0, &rec);
+    if (e == GBA_E_UNKNOWN)
+        return GBA_OK;
+    if (e != GBA_OK)
+        return e;
+    if (rec.n != MARK_VALUE || rec.value[0] != MARK_FORMAT)
+        e = GBA_E_CORRUPT;
+    for (size_t i = 1; e == GBA_OK && i < MARK_VALUE; i++)
+        *mark = *mark << 8 | rec.value[i];
+    *version = rec.version;
+    store_record_free(&rec);
+    return e;
+}
+
+static gba_err mark_write(av_local *a, uint64_t mark)
+{
+    char key[16];
+    uint8_t value[MARK_VALUE] = {MARK_FORMAT};
+    uint64_t v = mark;
+    size_t failed;
+    gba_err e;
+
+    for (int i = MARK_VALUE - 1; i > 0; i--, v >>= 8)
+        value[i] = (uint8_t)v;
+    mark_key(a, key);
+    store_op op = {
+        .type = a->mark_version ? STORE_SWAP : STORE_INSERT,
+        .kind = STORE_COUNTER,
+        .key = gba_str(key),
+        .value = GBA_SPAN(value),
+        .version = a->mark_version,
+    };
+    e = store_write(a->store, &op, 1, service_now(), &failed);
+    if (e == GBA_OK)
+        a->mark_version++;
+    return e == GBA_E_FORBIDDEN ? GBA_E_STALE : e;
+}
+
+/* Under mark_lock. Ranges are leased: one that another process with this IND took meanwhile
+ * lies below our new floor, so even a double start repeats no SQN. */
+static gba_err mark_extend(av_local *a, uint64_t beyond)
+{
+    gba_err e = GBA_E_STALE;
+
+    for (int i = 0; i < 3 && e == GBA_E_STALE; i++) {
+        uint64_t next = beyond + AV_RESERVE_TICKS;
+        e = mark_write(a, next);
+        if (e == GBA_OK) {
+            atomic_store(&a->mark, next);
+            break;
+        }
+        if (e != GBA_E_STALE)
+            break;
+        uint64_t theirs;
+        gba_err r = mark_read(a, &theirs, &a->mark_version);
+        if (r != GBA_OK)
+            return r;
+        log_event(LOG_LEVEL_WARN, "sqn.ind_shared", "ind", log_num(a->ind), NULL);
+        atomic_store(&a->floor, theirs);
+        if (beyond < theirs)
+            beyond = theirs;
+    }
+    return e;
+}
+
+static gba_err mark_reach(av_local *a, uint64_t tick)
+{
+    gba_err e = GBA_OK;
+
+    pthread_mutex_lock(&a->mark_lock);
+    if (tick >= atomic_load(&a->mark))
+        e = mark_extend(a, tick);
+    pthread_mutex_unlock(&a->mark_lock);
+    return e;
+}
+
+gba_err av_local_tick(av_source *s)
+{
+    av_local *a = (av_local *)s;
+    uint64_t now = seq_tick(service_now_ms());
+    gba_err e = GBA_OK;
+
+    pthread_mutex_lock(&a->mark_lock);
+    if (now + AV_RESERVE_TICKS / 2 >= atomic_load(&a->mark))
+        e = mark_extend(a, now);
+    pthread_mutex_unlock(&a->mark_lock);
+    return e;
+}
+
+/* A tick that no challenge of this IMPI has had or will have. */
+static gba_err take_tick(av_local *a, const gba_impi *impi, uint64_t *out)
+{
+    _Atomic uint64_t *slot = &a->slot[bsf_hash(&a->hash, impi->s, strlen(impi->s)) % SLOTS];
+    uint64_t now = seq_tick(service_now_ms());
+
+    for (;;) {
+        uint64_t last = atomic_load(slot), floor = atomic_load(&a->floor);
+        uint64_t next = last + 1 > now ? last + 1 : now;
+        if (next < floor)
+            next = floor;
+        if (!atomic_compare_exchange_weak(slot, &last, next))
+            continue;
+        if (next >= atomic_load(&a->mark)) {
+            gba_err e = mark_reach(a, next);
+            if (e != GBA_OK)
+                return e;
+        }
+        if (next < atomic_load(&a->floor))
+            continue; /* the range was lost meanwhile */
+        *out = next;
+        return GBA_OK;
+    }
+}
+
+/* ---- subscribers ---- */
+
+static gba_err subscriber_get(av_local *a, const gba_impi *impi, rec_subscriber *sub, uint64_t *version)
+{
+    store_record rec = {0};
+    gba_err e = store_get(a->store, STORE_SUBSCRIBER, gba_str(impi->s), service_now(), &rec);
+
+    if (e == GBA_E_EXPIRED)
+        e = GBA_E_UNKNOWN;
+    if (e != GBA_OK)
+        return e;
+    e = rec_subscriber_read(gba_mem(rec.value, rec.n), sub);
+    if (version)
+        *version = rec.version;
+    store_record_free(&rec);
+    if (e == GBA_OK && sub->blocked) {
+        rec_subscriber_wipe(sub);
+        e = GBA_E_FORBIDDEN;
+    }
+    return e == GBA_E_SYNTAX || e == GBA_E_RANGE ? GBA_E_CORRUPT : e;
+}
+
+static gba_err sqn_at(const av_local *a, const rec_subscriber *sub, uint64_t tick, uint64_t *sqn)
+{
+    int64_t seq = (int64_t)tick + sub->seq_offset;
+
+    if (seq <= 0 || (uint64_t)seq > GBA_SQN_MAX >> gba_sqn_default.ind_bits)
+        return GBA_E_RANGE;
+    *sqn = gba_sqn_make(&gba_sqn_default, (uint64_t)seq, a->ind);
+    return GBA_OK;
+}
+
+static gba_err make_vector(const rec_subscriber *sub, uint64_t sqn, av_result *r)
+{
+    uint8_t rand[16];
+
+    service_random(rand, sizeof rand);
+    r->lifetime = sub->lifetime;
+    r->recomputable = true;
+    return gba_aka_vector(&sub->key, rand, sqn, sub->amf, &r->vector);
+}
+
+/* An SQN that cannot be counted on is a damaged subscriber, not a malformed request. */
+static gba_err outward(gba_err e)
+{
+    switch (e) {
+    case GBA_OK:
+    case GBA_E_UNKNOWN:
+    case GBA_E_FORBIDDEN:
+    case GBA_E_AUTH:
+    case GBA_E_BUSY:
+    case GBA_E_IO:
+        return e;
+    default:
+        return GBA_E_CORRUPT;
+    }
+}
+
+static void fetch_plain(av_local *a, const gba_impi *impi, av_done *done, void *ctx)
+{
+    rec_subscriber sub;
+    av_result r = {0};
+    uint64_t tick, sqn;
+    gba_err e = subscriber_get(a, impi, &sub, NULL);
+
+    if (e == GBA_OK) {
+        e = take_tick(a, impi, &tick);
+        if (e == GBA_OK)
+            e = sqn_at(a, &sub, tick, &sqn);
+        if (e == GBA_OK)
+            e = make_vector(&sub, sqn, &r);
+        rec_subscriber_wipe(&sub);
+    }
+    done(ctx, outward(e), e == GBA_OK ? &r : NULL);
+    gba_vector_wipe(&r.vector);
+}
+
+/* ---- resynchronisation (TS 33.102 6.3.5) ---- */
+
+/* True: *r is ready. A changed offset is durable before the vector goes out. */
+static gba_err resync_once(av_local *a, const gba_impi *impi, const av_resync *rs, rec_subscriber *sub, av_result *r)
+{
+    uint64_t version, sqn_ms, tick, sqn;
+    gba_err e = subscriber_get(a, impi, sub, &version);
+
+    if (e != GBA_OK)
+        return e;
+    e = gba_aka_auts_check(&sub->key, rs->rand, GBA_SPAN(rs->auts), &sqn_ms);
+    if (e == GBA_OK)
+        e = take_tick(a, impi, &tick);
+    if (e != GBA_OK)
+        return e;
+    e = sqn_at(a, sub, tick, &sqn);
+    if (e == GBA_OK && gba_sqn_next_ok(&gba_sqn_default, sqn_ms, sqn))
+        return make_vector(sub, sqn, r); /* the card would accept our next: SQN_HE stays */
+
+    uint8_t value[REC_MAX];
+    size_t n = sizeof value, failed;
+    sub->seq_offset = seq_offset_at(sqn_ms, tick);
+    e = sqn_at(a, sub, tick, &sqn);
+    if (e == GBA_OK)
+        e = rec_subscriber_write(sub, value, &n);
+    if (e != GBA_OK)
+        return e;
+    store_op op = {
+        .type = STORE_SWAP,
+        .kind = STORE_SUBSCRIBER,
+        .key = gba_str(impi->s),
+        .value = gba_mem(value, n),
+        .version = version,
+    };
+    e = store_write(a->store, &op, 1, service_now(), &failed);
+    gba_wipe(value, n);
+    return e == GBA_OK ? make_vector(sub, sqn, r) : e;
+}
+
+/* Waits for the store: a changed offset is rare (a card that another AuC served), and only who
+ * knows K can ask for it. */
+static void fetch_resync(av_local *a, const gba_impi *impi, const av_resync *rs, av_done *done, void *ctx)
+{
+    av_result r = {0};
+    gba_err e = GBA_E_STALE;
+
+    for (int i = 0; i < RESYNC_TRIES && e == GBA_E_STALE; i++) {
+        rec_subscriber sub = {0};
+        e = resync_once(a, impi, rs, &sub, &r);
+        rec_subscriber_wipe(&sub);
+    }
+    if (e == GBA_E_STALE)
+        e = GBA_E_BUSY;
+    done(ctx, outward(e), e == GBA_OK ? &r : NULL);
+    gba_vector_wipe(&r.vector);
+}
+
+static void local_fetch(av_source *s, const gba_impi *impi, const av_resync *resync, av_done *done, void *ctx)
+{
+    if (resync)
+        fetch_resync((av_local *)s, impi, resync, done, ctx);
+    else
+        fetch_plain((av_local *)s, impi, done, ctx);
+}
+
+static gba_err local_recompute(av_source *s, const gba_impi *impi, const uint8_t rand[16], av_result *out)
+{
+    rec_subscriber sub;
+    gba_err e = subscriber_get((av_local *)s, impi, &sub, NULL);
+
+    if (e != GBA_OK)
+        return outward(e);
+    out->lifetime = sub.lifetime;
+    out->recomputable = true;
+    e = gba_aka_vector(&sub.key, rand, 0, sub.amf, &out->vector); /* f2, f3, f4 see neither SQN nor AMF */
+    rec_subscriber_wipe(&sub);
+    return outward(e);
+}
+
+static gba_err local_health(av_source *s, char *why, size_t why_n)
+{
+    return store_health(((av_local *)s)->store, why, why_n);
+}
+
+static void local_free(av_source *s)
+{
+    av_local *a = (av_local *)s;
+    pthread_mutex_destroy(&a->mark_lock);
+    free(a);
+}
+
+static const av_ops local_ops = {
+    .name = "local",
+    .fetch = local_fetch,
+    .recompute = local_recompute,
+    .health = local_health,
+    .free = local_free,
+};
+
+gba_err av_local_new(store *s, unsigned ind, av_source **out, char *why, size_t why_n)
+{
+    av_local *a = calloc(1, sizeof *a);
+    uint64_t mark, now = seq_tick(service_now_ms());
+    gba_err e;
+
+    *out = NULL;
+    if (!a)
+        return GBA_E_NOMEM;
+    a->base.ops = &local_ops;
+    a->store = s;
+    a->ind = ind;
+    service_random(&a->hash, sizeof a->hash);
+    pthread_mutex_init(&a->mark_lock, NULL);
+    e = mark_read(a, &mark, &a->mark_version);
+    if (e == GBA_OK) {
+        if (mark > now + 2 * AV_RESERVE_TICKS)
+            log_event(LOG_LEVEL_WARN, "sqn.clock_back", "ahead_s", log_num((int64_t)(mark - now) * SEQ_TICK_MS / 1000),
+                      NULL);
+        atomic_store(&a->floor, mark);
+        for (size_t i = 0; i < SLOTS; i++)
+            atomic_store_explicit(&a->slot[i], mark, memory_order_relaxed);
+        e = mark_extend(a, mark > now ? mark : now);
+    }
+    if (e != GBA_OK) {
+        snprintf(why, why_n, "the SQN mark of replica.ind %u cannot be read or written: %s", ind, gba_err_text(e));
+        local_free(&a->base);
+        return e;
+    }
+    *out = &a->base;
+    return GBA_OK;
+}

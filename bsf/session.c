@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.c - one attempt reads the head, decides, and submits a batch; when the batch lost a
+ * race (STALE, or the B-TID was there) a worker of its own reads again, for the store's
+ * callbacks must not block.
+ */
+#include "bsf/session.h"
+#include <gba/kdf.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES 4 /* the first and three more */
+
+typedef struct call {
+    struct call *next;
+    sessions *s;
+    session_want w;
+    session_got got;
+    int64_t now_ms;
+    int tries;
+    bool is_there; /* the B-TID exists: only look */
+    session_done *done;
+    void *ctx;
+} call;
+
+struct sessions {
+    sessions_config c;
+    pthread_t worker;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    call *first, **last; /* to be tried again */
+    bool stop;
+};
+
+static void finish(call *c, gba_err e)
+{
+    c->done(c->ctx, e, e == GBA_OK ? &c->got : NULL);
+    gba_secret_wipe(&c->w.ks);
+    free(c);
+}
+
+gba_err session_head(store *s, const gba_impi *impi, int64_t now_ms, rec_head *head, uint64_t *version)
+{
+    store_record rec = {0};
+    gba_err e = store_get(s, STORE_HEAD, gba_str(impi->s), now_ms / 1000, &rec);
+
+    memset(head, 0, sizeof *head);
+    *version = 0;
+    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        return GBA_OK;
+    if (e != GBA_OK)
+        return e;
+    e = rec_head_read(gba_mem(rec.value, rec.n), head);
+    *version = rec.version;
+    store_record_free(&rec);
+    return e;
+}
+
+/* Not newer than what was answered already? A head from the future is from before the clock
+ * stepped back: the challenges of that time are dead (their keys are gone). */
+static bool is_old(const sessions *s, const rec_head *h, int64_t challenge_ms, int64_t now_ms)
+{
+    return h->challenge_ms <= now_ms + s->c.tolerance_ms && challenge_ms <= h->challenge_ms;
+}
+
+/* The session is there already: the same one, alive, is answered once more; else it is a replay. */
+static gba_err look(call *c)
+{
+    store_record rec = {0};
+    rec_session have;
+    gba_err e = store_get(c->s->c.store, STORE_SESSION, gba_str(c->got.btid.s), c->now_ms / 1000, &rec);
+
+    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        return GBA_E_STALE;
+    if (e != GBA_OK)
+        return e;
+    e = rec_session_read(gba_mem(rec.value, rec.n), &have);
+    store_record_free(&rec);
+    if (e != GBA_OK)
+        return e;
+    if (have.tombstone || strcmp(have.impi.s, c->w.impi.s) != 0 || !gba_secret_eq(&have.ks, &c->w.ks))
+        e = GBA_E_STALE;
+    c->got.created = have.created;
+    c->got.expires = have.expires;
+    c->got.repeated = true;
+    rec_session_wipe(&have);
+    return e;
+}
+
+/* ---- the batch ---- */
+
+#define VALUE_MAX 1024 /* of a session, head or TMPI record */
+typedef struct batch {
+    store_op op[5];
+    uint8_t value[5][VALUE_MAX];
+    size_t n;
+    gba_err err;
+} batch;
+
+static void batch_add(batch *b, store_op op, gba_err e, size_t n)
+{
+    if (b->err == GBA_OK)
+        b->err = e;
+    op.value = gba_mem(b->value[b->n], n);
+    b->op[b->n++] = op;
+}
+
+static void add_session(batch *b, const call *c)
+{
+    size_t n = VALUE_MAX;
+    rec_session r = {
+        .impi = c->w.impi,
+        .ks = c->w.ks,
+        .created = c->got.created,
+        .expires = c->got.expires,
+        .challenge_ms = c->w.challenge_ms,
+    };
+    memcpy(r.rand, c->w.rand, sizeof r.rand);
+    gba_err e = rec_session_write(&r, b->value[b->n], &n);
+    rec_session_wipe(&r);
+    batch_add(b,
+              (store_op){.type = STORE_INSERT,
+                         .kind = STORE_SESSION,
+                         .key = gba_str(c->got.btid.s),
+                         .expiry = c->got.expires},
+              e, n);
+}
+
+static void add_tombstone(batch *b, const gba_btid *btid, const gba_impi *impi, int64_t challenge_ms, int64_t until,
+                          uint64_t version)
+{
+    size_t n = VALUE_MAX;
+    rec_session r = {.tombstone = true, .impi = *impi, .challenge_ms = challenge_ms};
+    gba_err e = rec_session_write(&r, b->value[b->n], &n);
+    batch_add(b,
+              (store_op){.type = version ? STORE_SWAP : STORE_PUT,
+                         .kind = STORE_SESSION,
+                         .key = gba_str(btid->s),
+                         .expiry = until,
+                         .version = version},
+              e, n);
+}
+
+static void add_head(batch *b, const gba_impi *impi, const rec_head *h, uint64_t version)
+{
+    size_t n = VALUE_MAX;
+    gba_err e = rec_head_write(h, b->value[b->n], &n);
+    batch_add(b,
+              (store_op){.type = version ? STORE_SWAP : STORE_INSERT,
+                         .kind = STORE_HEAD,
+                         .key = gba_str(impi->s),
+                         .version = version},
+              e, n);
+}
+
+static void add_tmpi(batch *b, const gba_impi *tmpi, const gba_impi *impi, int64_t expiry)
+{
+    size_t n = VALUE_MAX;
+    gba_err e = rec_tmpi_write(impi, b->value[b->n], &n);
+    batch_add(b, (store_op){.type = STORE_PUT, .kind = STORE_TMPI, .key = gba_str(tmpi->s), .expiry = expiry}, e, n);
+}
+
+static void batch_build(batch *b, const call *c, const rec_head *old, uint64_t version, gba_impi *tmpi)
+{
+    int64_t until = c->now_ms / 1000 + c->s->c.keep_s;
+    rec_head head = {.btid = c->got.btid, .challenge_ms = c->w.challenge_ms, .tmpi = old->tmpi};
+
+    b->n = 0;
+    b->err = GBA_OK;
+    if (c->w.tmpi) {
+        b->err = gba_tmpi(&c->w.ks, c->w.rand, &c->w.impi, &c->s->c.bsf, tmpi);
+        head.tmpi = *tmpi;
+    }
+    add_session(b, c);
+    add_head(b, &c->w.impi, &head, version);
+    if (old->btid.s[0] && strcmp(old->btid.s, c->got.btid.s) != 0)
+        add_tombstone(b, &old->btid, &c->w.impi, old->challenge_ms, until, 0);
+    if (c->w.tmpi) {
+        add_tmpi(b, tmpi, &c->w.impi, 0);
+        /* The one before answers a little longer: the UE may have to send its answer again. */
+        if (old->tmpi.s[0] && strcmp(old->tmpi.s, tmpi->s) != 0)
+            add_tmpi(b, &old->tmpi, &c->w.impi, until);
+    }
+}
+
+/* ---- attempts ---- */
+
+static void try_later(call *c)
+{
+    sessions *s = c->s;
+    c->next = NULL;
+    pthread_mutex_lock(&s->lock);
+    *s->last = c;
+    s->last = &c->next;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void committed(void *ctx, gba_err e, size_t failed)
+{
+    call *c = ctx;
+
+    if (e != GBA_E_STALE && e != GBA_E_FORBIDDEN) {
+        finish(c, e);
+        return;
+    }
+    if (e == GBA_E_FORBIDDEN && failed == 0)
+        c->is_there = true;
+    try_later(c);
+}
+
+static void attempt(call *c)
+{
+    rec_head head;
+    uint64_t version;
+    gba_err e;
+
+    if (c->tries++ == TRIES) {
+        finish(c, GBA_E_BUSY);
+        return;
+    }
+    e = session_head(c->s->c.store, &c->w.impi, c->now_ms, &head, &version);
+    if (e != GBA_OK) {
+        finish(c, e);
+        return;
+    }
+    if (c->is_there || is_old(c->s, &head, c->w.challenge_ms, c->now_ms)) {
+        finish(c, look(c));
+        return;
+    }
+    batch b;
+    gba_impi tmpi;
+    batch_build(&b, c, &head, version, &tmpi);
+    e = b.err;
+    if (e == GBA_OK)
+        e = store_submit(c->s->c.store, b.op, b.n, c->now_ms / 1000, committed, c);
+    gba_wipe(b.value[0], sizeof b.value[0]);
+    if (e != GBA_OK)
+        finish(c, e);
+}
+
+void session_establish(sessions *s, const session_want *w, int64_t now_ms, session_done *done, void *ctx)
+{
+    call *c = calloc(1, sizeof *c);
+
+    if (!c) {
+        done(ctx, GBA_E_NOMEM, NULL);
+        return;
+    }
+    c->s = s;
+    c->w = *w;
+    c->now_ms = now_ms;
+    c->done = done;
+    c->ctx = ctx;
+    c->got.created = now_ms / 1000;
+    c->got.expires = c->got.created + w->lifetime;
+    gba_err e = gba_btid_make(w->rand, &s->c.bsf, &c->got.btid);
+    if (e != GBA_OK)
+        finish(c, e);
+    else
+        attempt(c);
+}
+
+static void *work(void *p)
+{
+    sessions *s = p;
+
+    pthread_mutex_lock(&s->lock);
+    for (;;) {
+        while (!s->first && !s->stop)
+            pthread_cond_wait(&s->wake, &s->lock);
+        call *c = s->first;
+        if (!c)
+            break;
+        s->first = c->next;
+        if (!s->first)
+            s->last = &s->first;
+        pthread_mutex_unlock(&s->lock);
+        attempt(c);
+        pthread_mutex_lock(&s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+gba_err sessions_new(const sessions_config *c, sessions **out)
+{
+    sessions *s = calloc(1, sizeof *s);
+
+    *out = NULL;
+    if (!s)
+        return GBA_E_NOMEM;
+    s->c = *c;
+    s->last = &s->first;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->wake, NULL);
+    if (pthread_create(&s->worker, NULL, work, s) != 0) {
+        free(s);
+        return GBA_E_NOMEM;
+    }
+    *out = s;
+    return GBA_OK;
+}
+
+void sessions_free(sessions **sp)
+{
+    sessions *s = *sp;
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->worker, NULL);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->wake);
+    free(s);
+    *sp = NULL;
+}
+
+/* ---- AUTS, TMPI, revocation ---- */
+
+gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms, int64_t now_ms)
+{
+    gba_err e = GBA_E_STALE;
+
+    for (int i = 0; i < TRIES && e == GBA_E_STALE; i++) {
+        rec_head head;
+        uint64_t version;
+        size_t failed;
+        batch b = {0};
+        e = session_head(s->c.store, impi, now_ms, &head, &version);
+        if (e != GBA_OK)
+            return e;
+        if (is_old(s, &head, challenge_ms, now_ms))
+            return GBA_E_STALE;
+        head.challenge_ms = challenge_ms;
+        add_head(&b, impi, &head, version);
+        e = b.err;
+        if (e == GBA_OK)
+            e = store_write(s->c.store, b.op, b.n, now_ms / 1000, &failed);
+        if (e == GBA_E_FORBIDDEN)
+            e = GBA_E_STALE;
+    }
+    return e == GBA_E_STALE ? GBA_E_BUSY : e;
+}
+
+gba_err session_tmpi(store *s, gba_span tmpi, int64_t now_ms, gba_impi *out)
+{
+    store_record rec = {0};
+    gba_err e;
+
+    if (tmpi.n > GBA_ID_MAX)
+        return GBA_E_UNKNOWN;
+    e = store_get(s, STORE_TMPI, tmpi, now_ms / 1000, &rec);
+    if (e == GBA_E_EXPIRED)
+        e = GBA_E_UNKNOWN;
+    if (e != GBA_OK)
+        return e;
+    e = rec_tmpi_read(gba_mem(rec.value, rec.n), out);
+    store_record_free(&rec);
+    return e;
+}
+
+gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms)
+{
+    gba_err e = GBA_E_STALE;
+
+    for (int i = 0; i < TRIES && e == GBA_E_STALE; i++) {
+        store_record rec = {0};
+        rec_session have;
+        rec_head head;
+        uint64_t version, head_version;
+        size_t failed;
+        batch b = {0};
+
+        e = store_get(s, STORE_SESSION, gba_str(btid->s), now_ms / 1000, &rec);
+        if (e != GBA_OK)
+            return e == GBA_E_EXPIRED ? GBA_E_UNKNOWN : e;
+        version = rec.version;
+        e = rec_session_read(gba_mem(rec.value, rec.n), &have);
+        store_record_free(&rec);
+        if (e == GBA_OK && have.tombstone)
+            e = GBA_E_UNKNOWN;
+        if (e == GBA_OK)
+            e = session_head(s, &have.impi, now_ms, &head, &head_version);
+        if (e == GBA_OK) {
+            add_tombstone(&b, btid, &have.impi, have.challenge_ms, now_ms / 1000 + keep_s, version);
+            if (head_version && strcmp(head.btid.s, btid->s) == 0) {
+                head.btid.s[0] = '\0'; /* its challenge time stays: no replay */
+                add_head(&b, &have.impi, &head, head_version);
+            }
+            e = b.err;
+        }
+        rec_session_wipe(&have);
+        if (e == GBA_OK)
+            e = store_write(s, b.op, b.n, now_ms / 1000, &failed);
+    }
+    return e == GBA_E_STALE ? GBA_E_BUSY : e;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.h - bootstrapped sessions: insert, supersession, tombstones, TMPI. All truth is in
+ * the store, so that any replica, and gba-bsfctl, sees and changes the same.
+ *
+ * A session is written once its RES was right, if its B-TID is not there yet; the head of its
+ * IMPI moves with it in one batch. The head's challenge time only grows: an answer to a
+ * challenge not newer than it makes no session. What was superseded or revoked leaves a
+ * tombstone for as long as its nonce could be answered.
+ */
+#ifndef BSF_SESSION_H
+#define BSF_SESSION_H
+#include "bsf/records.h"
+#include "service/store.h"
+
+typedef struct sessions sessions;
+typedef struct sessions_config {
+    store *store; /* borrowed */
+    gba_fqdn bsf;
+    int64_t keep_s;       /* of tombstones: nonce lifetime + tolerance */
+    int64_t tolerance_ms; /* a head further ahead than this is from before a step of the clock */
+} sessions_config;
+gba_err sessions_new(const sessions_config *c, sessions **out) GBA_MUST_USE;
+void sessions_free(sessions **s); /* after the store's last callback */
+
+typedef struct session_want {
+    gba_impi impi;
+    uint8_t rand[16];
+    int64_t challenge_ms;
+    gba_secret ks;
+    int64_t lifetime; /* seconds */
+    bool tmpi;        /* the UE speaks TMPI (TS 24.109 4.2: product token) */
+} session_want;
+typedef struct session_got {
+    gba_btid btid;
+    int64_t created, expires;
+    bool repeated; /* it was there: the answer came once more */
+} session_got;
+/* err: STALE the answer is a replay that makes no session; BUSY, IO, CORRUPT the store.
+ * Runs once, on the caller's thread or one of the store's; must not block. */
+typedef void session_done(void *ctx, gba_err err, const session_got *got);
+void session_establish(sessions *s, const session_want *w, int64_t now_ms, session_done *done, void *ctx);
+
+/* A valid AUTS to this challenge: it is used up. STALE: it was before (a replay). Waits. */
+gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms, int64_t now_ms) GBA_MUST_USE;
+/* For an early look: would session_resynced say STALE? */
+gba_err session_head(store *s, const gba_impi *impi, int64_t now_ms, rec_head *head, uint64_t *version) GBA_MUST_USE;
+/* UNKNOWN: no such TMPI. */
+gba_err session_tmpi(store *s, gba_span tmpi, int64_t now_ms, gba_impi *out) GBA_MUST_USE;
+/* gba-bsfctl session revoke: the tombstone and the head without it. Waits. UNKNOWN: no such live session. */
+gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms) GBA_MUST_USE;
+#endif

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ub.c - the Ub coordinator. The steps of a request, each of which goes on or ends it:
+ * admit (target, method, source), identify (header, IMPI), then
+ *   an empty nonce:         challenge
+ *   a nonce with auts:      resynchronise, challenge
+ *   a nonce:                check RES, session, 200
+ * What fails in an answer is answered by a fresh challenge, within the limits.
+ */
+#include "bsf/ub.h"
+#include <gba/digest.h>
+#include <gba/kdf.h>
+#include "libgba/bootinfo.h"
+#include "service/daemon.h"
+#include "service/log.h"
+#include "service/metrics.h"
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+/* ---- outcomes: metric label, event, level ---- */
+typedef enum outcome {
+    OUT_CHALLENGE,
+    OUT_REPEATED,
+    OUT_SUCCESS,
+    OUT_RETRANSMISSION,
+    OUT_RESYNC,
+    OUT_WRONG_RES,
+    OUT_AUTS_WRONG,
+    OUT_REPLAY,
+    OUT_STALE_NONCE,
+    OUT_FORGED_NONCE,
+    OUT_UNKNOWN_IMPI,
+    OUT_UNKNOWN_TMPI,
+    OUT_BLOCKED,
+    OUT_RES_SHORT,
+    OUT_MALFORMED,
+    OUT_MISMATCH,
+    OUT_LIMITED,
+    OUT_METHOD,
+    OUT_PATH,
+    OUT_UNAVAILABLE,
+    OUT_N
+} outcome;
+
+static const struct {
+    const char *label, *event;
+    log_level level;
+} outcomes[OUT_N] = {
+    [OUT_CHALLENGE] = {"challenge", "ub.challenge", LOG_LEVEL_DEBUG},
+    [OUT_REPEATED] = {"repeated", "ub.repeated", LOG_LEVEL_WARN},
+    [OUT_SUCCESS] = {"success", "ub.success", LOG_LEVEL_INFO},
+    [OUT_RETRANSMISSION] = {"retransmission", "ub.retransmission", LOG_LEVEL_INFO},
+    [OUT_RESYNC] = {"resync", "ub.resync", LOG_LEVEL_INFO},
+    [OUT_WRONG_RES] = {"wrong_res", "ub.wrong_res", LOG_LEVEL_WARN},
+    [OUT_AUTS_WRONG] = {"auts_wrong", "ub.auts_wrong", LOG_LEVEL_WARN},
+    [OUT_REPLAY] = {"replay", "ub.replay", LOG_LEVEL_WARN},
+    [OUT_STALE_NONCE] = {"stale_nonce", "ub.stale_nonce", LOG_LEVEL_WARN},
+    [OUT_FORGED_NONCE] = {"forged_nonce", "ub.forged_nonce", LOG_LEVEL_WARN},
+    [OUT_UNKNOWN_IMPI] = {"unknown_impi", "ub.unknown_impi", LOG_LEVEL_WARN},
+    [OUT_UNKNOWN_TMPI] = {"unknown_tmpi", "ub.unknown_tmpi", LOG_LEVEL_WARN},
+    [OUT_BLOCKED] = {"blocked", "ub.blocked", LOG_LEVEL_WARN},
+    [OUT_RES_SHORT] = {"res_short", "ub.res_short", LOG_LEVEL_WARN},
+    [OUT_MALFORMED] = {"malformed", "ub.malformed", LOG_LEVEL_WARN},
+    [OUT_MISMATCH] = {"mismatch", "ub.mismatch", LOG_LEVEL_WARN},
+    [OUT_LIMITED] = {"limited", "ub.limited", LOG_LEVEL_WARN},
+    [OUT_METHOD] = {"method", "ub.method", LOG_LEVEL_WARN},
+    [OUT_PATH] = {"path", "ub.path", LOG_LEVEL_WARN},
+    [OUT_UNAVAILABLE] = {"unavailable", "ub.unavailable", LOG_LEVEL_ERROR},
+};
+
+struct ub {
+    ub_config c;
+    metric *count[OUT_N];
+    metric *seconds;
+    _Atomic unsigned pending;
+};
+
+typedef struct call {
+    ub *u;
+    ub_request r;
+    ub_done *done;
+    void *ctx;
+    int64_t now_ms;
+    struct timespec begin;
+    outcome out; /* of an answer that a fresh challenge follows, else of the challenge itself */
+    gba_impi impi;
+    challenge ch; /* the opened one */
+    gba_secret xres;
+    bool ch_set;
+    char retry[16], expires[40];
+    char header[1024]; /* the printed WWW-Authenticate or Authentication-Info */
+    char body[1024];
+    gba_authorization a;
+} call;
+
+/* ---- the end of a request ---- */
+
+static void note(const call *c, outcome o, const char *reason)
+{
+    char nonce[12] = "";
+
+    if (outcomes[o].level == LOG_LEVEL_DEBUG && o != OUT_CHALLENGE)
+        return;
+    if (c->a.nonce.p)
+        snprintf(nonce, sizeof nonce, "%.*s", (int)(c->a.nonce.n < 8 ? c->a.nonce.n : 8), (const char *)c->a.nonce.p);
+    log_event(outcomes[o].level, outcomes[o].event, "impi", c->impi.s[0] ? c->impi.s : NULL, "source",
+              c->r.source_text, "nonce", nonce[0] ? nonce : NULL, "reason", reason, NULL);
+}
+
+static void end(call *c, outcome o, ub_answer *a)
+{
+    ub *u = c->u;
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    metric_add(u->count[o], 1);
+    metric_observe(u->seconds, (double)(t.tv_sec - c->begin.tv_sec) + 1e-9 * (double)(t.tv_nsec - c->begin.tv_nsec));
+    /* TS 33.220 4.5.2: the token says that this BSF assigns TMPIs */
+    a->server = u->c.tmpi ? "OpenGBA 3gpp-gba-tmpi" : "OpenGBA";
+    c->done(c->ctx, a);
+    if (c->ch_set)
+        challenge_wipe(&c->ch);
+    gba_secret_wipe(&c->xres);
+    free(c);
+    atomic_fetch_sub(&u->pending, 1);
+}
+
+static void refuse(call *c, outcome o, unsigned status, const char *reason)
+{
+    ub_answer a = {.status = status};
+
+    note(c, o, reason);
+    if (status == 405)
+        a.allow = "GET";
+    end(c, o, &a);
+}
+
+static void refuse_later(call *c, outcome o, unsigned status, int64_t wait_s, const char *reason)
+{
+    ub_answer a = {.status = status, .retry_after = c->retry};
+
+    snprintf(c->retry, sizeof c->retry, "%lld", (long long)wait_s);
+    note(c, o, reason);
+    end(c, o, &a);
+}
+
+static void unavailable(call *c, gba_err e)
+{
+    refuse_later(c, OUT_UNAVAILABLE, 503, 1, gba_err_name(e));
+}
+
+/* ---- the challenge ---- */
+
+static void send_challenge(call *c, const challenge_wire *w)
+{
+    challenge_text t;
+    gba_challenge h;
+    size_t n = sizeof c->header;
+    ub_answer a = {.status = 401, .www_authenticate = c->header};
+
+    challenge_print(c->u->c.ring, w, &t);
+    memset(&h, 0, offsetof(gba_challenge, store));
+    h.algorithm = GBA_DIGEST_AKAV1_MD5;
+    h.qop = GBA_QOP_AUTH_INT;
+    h.realm = gba_str(c->u->c.domain.s);
+    h.nonce = gba_str(t.nonce);
+    h.opaque = gba_str(t.opaque);
+    gba_err e = gba_challenge_print(&h, c->header, &n);
+    if (e != GBA_OK) {
+        unavailable(c, e);
+        return;
+    }
+    end(c, c->out, &a);
+}
+
+static void seal_and_send(call *c, const av_result *r)
+{
+    const ub_config *u = &c->u->c;
+    challenge ch = {.flavour = CHALLENGE_AKA_ME};
+    challenge_wire w;
+    int64_t issue_ms = limits_issue_ms(u->limits, &c->impi, c->now_ms);
+
+    memcpy(ch.rand, r->vector.rand, 16);
+    memcpy(ch.autn, r->vector.autn, 16);
+    ch.issue_ms = issue_ms;
+    if (!r->recomputable) {
+        ch.has_vector = true;
+        ch.xres = r->vector.xres;
+        ch.ck = r->vector.ck;
+        ch.ik = r->vector.ik;
+        ch.lifetime = r->lifetime;
+    }
+    gba_err e = challenge_seal(u->ring, &ch, &c->impi, &w);
+    if (ch.has_vector)
+        challenge_wipe(&ch);
+    if (e != GBA_OK) {
+        unavailable(c, e);
+        return;
+    }
+    limits_issued(u->limits, &c->impi, &w, issue_ms, c->now_ms);
+    if (c->out == OUT_CHALLENGE)
+        note(c, OUT_CHALLENGE, NULL);
+    send_challenge(c, &w);
+}
+
+static bool res_long_enough(const call *c, const gba_secret *xres)
+{
+    return (int64_t)xres->n * 8 >= c->u->c.min_res_bits;
+}
+
+/* What the vector source refused. */
+static void refuse_source(call *c, gba_err e)
+{
+    if (e == GBA_E_UNKNOWN)
+        refuse(c, OUT_UNKNOWN_IMPI, c->u->c.unknown_status, NULL);
+    else if (e == GBA_E_FORBIDDEN)
+        refuse(c, OUT_BLOCKED, c->u->c.unknown_status, NULL);
+    else
+        unavailable(c, e);
+}
+
+static void got_vector(void *ctx, gba_err e, const av_result *r)
+{
+    call *c = ctx;
+
+    if (e != GBA_OK)
+        refuse_source(c, e);
+    else if (!res_long_enough(c, &r->vector.xres))
+        refuse(c, OUT_RES_SHORT, c->u->c.unknown_status, "RES is shorter than ub.min_res_bits");
+    else
+        seal_and_send(c, r);
+}
+
+/* A challenge by the limits: a new one, or over the IMPI's limit its last one again. */
+static void challenge_anew(call *c)
+{
+    const ub_config *u = &c->u->c;
+    challenge_wire again;
+
+    if (limits_impi(u->limits, &c->impi, c->now_ms, &again)) {
+        u->av->ops->fetch(u->av, &c->impi, NULL, got_vector, c);
+        return;
+    }
+    if (c->out == OUT_CHALLENGE) {
+        c->out = OUT_REPEATED;
+        note(c, OUT_REPEATED, "limits.impi_challenges");
+    }
+    send_challenge(c, &again);
+}
+
+/* The answer is refused for reason o; a fresh challenge lets an honest UE go on. */
+static void challenge_after(call *c, outcome o, const char *reason)
+{
+    note(c, o, reason);
+    c->out = o;
+    challenge_anew(c);
+}
+
+/* ---- AUTS (TS 33.102 6.3.5, RFC 3310 3.4) ---- */
+
+static void got_resynced(void *ctx, gba_err e, const av_result *r)
+{
+    call *c = ctx;
+    const ub_config *u = &c->u->c;
+
+    if (e == GBA_E_AUTH) {
+        limits_wrong_add(u->limits, c->ch.rand, c->r.source, c->now_ms);
+        challenge_after(c, OUT_AUTS_WRONG, "MAC-S");
+        return;
+    }
+    if (e == GBA_OK)
+        e = session_resynced(u->sessions, &c->impi, c->ch.issue_ms, c->now_ms);
+    if (e == GBA_E_STALE) {
+        challenge_after(c, OUT_REPLAY, "auts");
+        return;
+    }
+    if (e != GBA_OK) {
+        refuse_source(c, e);
+        return;
+    }
+    limits_answered(u->limits, &c->impi, c->ch.rand);
+    note(c, OUT_RESYNC, NULL);
+    c->out = OUT_RESYNC;
+    got_vector(c, GBA_OK, r);
+}
+
+static bool verify(const call *c, gba_span password, gba_err *e)
+{
+    gba_digest_expect x = {
+        .algorithm = GBA_DIGEST_AKAV1_MD5,
+        .qop = GBA_QOP_AUTH_INT,
+        .realm = gba_str(c->u->c.domain.s),
+        .require_algorithm = true,
+    };
+    gba_digest_message m = {.method = gba_str(c->r.method), .uri = c->a.uri, .body = c->r.body};
+
+    *e = gba_digest_verify(&c->a, &x, &m, password);
+    return *e == GBA_OK;
+}
+
+static void answer_auts(call *c)
+{
+    const ub_config *u = &c->u->c;
+    av_resync rs;
+    rec_head head;
+    uint64_t version;
+    gba_err e;
+
+    if (gba_auts_parse(c->a.auts, rs.auts) != GBA_OK) {
+        refuse(c, OUT_MALFORMED, 400, "auts");
+        return;
+    }
+    memcpy(rs.rand, c->ch.rand, 16);
+    if (!verify(c, gba_mem(NULL, 0), &e)) {
+        limits_wrong_add(u->limits, c->ch.rand, c->r.source, c->now_ms);
+        challenge_after(c, OUT_AUTS_WRONG, "response");
+        return;
+    }
+    e = session_head(u->store, &c->impi, c->now_ms, &head, &version);
+    if (e != GBA_OK)
+        unavailable(c, e);
+    else if (c->ch.issue_ms <= head.challenge_ms) /* used up: it changes nothing now */
+        challenge_after(c, OUT_REPLAY, "auts");
+    else
+        u->av->ops->fetch(u->av, &c->impi, &rs, got_resynced, c);
+}
+
+/* ---- RES ---- */
+
+static bool http_date(int64_t t, char *out, size_t n)
+{
+    static const char day[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char month[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t tt = (time_t)t;
+    struct tm tm;
+
+    if (!gmtime_r(&tt, &tm))
+        return false;
+    snprintf(out, n, "%s, %02d %s %04d %02d:%02d:%02d GMT", day[tm.tm_wday % 7], tm.tm_mday, month[tm.tm_mon % 12],
+             tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    return true;
+}
+
+static gba_err print_success(call *c, const session_got *got, ub_answer *a)
+{
+    /* currenttime is the session's, so that the same answer gets the same octets again */
+    gba_bootinfo info = {.btid = got->btid, .lifetime = got->expires, .currenttime = got->created};
+    gba_authinfo i;
+    char rspauth[65];
+    size_t n = sizeof c->body, hn = sizeof c->header;
+    gba_err e = gba_bootinfo_print(&info, c->body, &n);
+
+    if (e != GBA_OK)
+        return e;
+    a->body = gba_mem(c->body, n);
+    gba_digest_message m = {.method = gba_str(c->r.method), .uri = c->a.uri, .body = a->body};
+    e = gba_digest_rspauth(&c->a, &m, gba_secret_span(&c->xres), rspauth);
+    if (e != GBA_OK)
+        return e;
+    memset(&i, 0, offsetof(gba_authinfo, store));
+    i.qop = GBA_QOP_AUTH_INT;
+    i.nc = c->a.nc;
+    i.nc_given = true;
+    i.cnonce = c->a.cnonce;
+    i.rspauth = gba_str(rspauth);
+    e = gba_authinfo_print(&i, c->header, &hn);
+    if (e == GBA_OK && !http_date(got->expires, c->expires, sizeof c->expires))
+        e = GBA_E_RANGE;
+    return e;
+}
+
+static void established(void *ctx, gba_err e, const session_got *got)
+{
+    call *c = ctx;
+    ub_answer a = {.status = 200,
+                   .authentication_info = c->header,
+                   .expires = c->expires,
+                   .content_type = GBA_BOOTINFO_TYPE};
+
+    if (e == GBA_E_STALE) {
+        challenge_after(c, OUT_REPLAY, "session");
+        return;
+    }
+    if (e == GBA_OK)
+        e = print_success(c, got, &a);
+    if (e != GBA_OK) {
+        unavailable(c, e);
+        return;
+    }
+    outcome o = got->repeated ? OUT_RETRANSMISSION : OUT_SUCCESS;
+    log_event(outcomes[o].level, outcomes[o].event, "impi", c->impi.s, "btid", got->btid.s, "source", c->r.source_text,
+              NULL);
+    end(c, o, &a);
+}
+
+static void accept_answer(call *c, const av_result *r)
+{
+    const ub_config *u = &c->u->c;
+    session_want w = {
+        .impi = c->impi,
+        .challenge_ms = c->ch.issue_ms,
+        .lifetime = r->lifetime > 0 ? r->lifetime : u->lifetime,
+        .tmpi = u->tmpi && c->r.user_agent && gba_product_token(gba_str(c->r.user_agent), "3gpp-gba-tmpi"),
+    };
+
+    limits_answered(u->limits, &c->impi, c->ch.rand);
+    memcpy(w.rand, c->ch.rand, 16);
+    gba_err e = gba_ks(&r->vector.ck, &r->vector.ik, &w.ks);
+    c->xres = r->vector.xres;
+    if (e != GBA_OK)
+        unavailable(c, e);
+    else
+        session_establish(u->sessions, &w, c->now_ms, established, c);
+    gba_secret_wipe(&w.ks);
+}
+
+/* XRES and the keys: sealed in the challenge, or computed again from RAND. */
+static gba_err vector_again(call *c, av_result *r)
+{
+    av_source *av = c->u->c.av;
+
+    if (!c->ch.has_vector)
+        return av->ops->recompute ? av->ops->recompute(av, &c->impi, c->ch.rand, r) : GBA_E_UNSUPPORTED;
+    r->vector.xres = c->ch.xres;
+    r->vector.ck = c->ch.ck;
+    r->vector.ik = c->ch.ik;
+    r->lifetime = c->ch.lifetime;
+    return GBA_OK;
+}
+
+static void answer_res(call *c)
+{
+    av_result r = {0};
+    gba_err e = vector_again(c, &r);
+
+    if (e != GBA_OK) {
+        refuse_source(c, e);
+    } else if (!res_long_enough(c, &r.vector.xres)) {
+        refuse(c, OUT_RES_SHORT, c->u->c.unknown_status, "RES is shorter than ub.min_res_bits");
+    } else if (verify(c, gba_secret_span(&r.vector.xres), &e)) {
+        accept_answer(c, &r);
+    } else if (e == GBA_E_AUTH) {
+        limits_wrong_add(c->u->c.limits, c->ch.rand, c->r.source, c->now_ms);
+        challenge_after(c, OUT_WRONG_RES, NULL);
+    } else {
+        refuse(c, OUT_MISMATCH, 400, gba_err_name(e));
+    }
+    gba_vector_wipe(&r.vector);
+}
+
+/* NULL: it has the form of an answer to our challenge. */
+static const char *form_fault(const call *c)
+{
+    const gba_authorization *a = &c->a;
+
+    if (!a->algorithm_given || a->algorithm != GBA_DIGEST_AKAV1_MD5)
+        return "algorithm"; /* no downgrade to MD5, and no AKAv2 (RFC 4169 1) */
+    if (a->qop != GBA_QOP_AUTH_INT)
+        return "qop";
+    if (!a->nc_given || a->nc == 0) /* any other count: deployed UEs go on counting over nonces */
+        return "nc";
+    if (a->cnonce.n == 0)
+        return "cnonce";
+    if (a->response.n == 0)
+        return "response";
+    if (!gba_span_eq(a->realm, gba_str(c->u->c.domain.s)))
+        return "realm";
+    return NULL;
+}
+
+static void answer(call *c)
+{
+    const ub_config *u = &c->u->c;
+    const char *fault = form_fault(c);
+    gba_err e;
+
+    if (fault) {
+        refuse(c, OUT_MISMATCH, 400, fault);
+        return;
+    }
+    c->ch_set = true;
+    e = challenge_open(u->ring, c->a.nonce, c->a.opaque, &c->impi, c->now_ms, &c->ch);
+    if (e == GBA_E_STALE || e == GBA_E_EXPIRED) {
+        challenge_after(c, OUT_STALE_NONCE, e == GBA_E_STALE ? "key" : "time");
+        return;
+    }
+    if (e != GBA_OK) {
+        challenge_after(c, OUT_FORGED_NONCE, gba_err_name(e));
+        return;
+    }
+    if (limits_wrong_over(u->limits, c->ch.rand, c->r.source, c->now_ms)) {
+        refuse_later(c, OUT_LIMITED, 429, u->nonce_lifetime, "limits.wrong_answers");
+        return;
+    }
+    if (c->a.auts.p)
+        answer_auts(c); /* never leads to 200 */
+    else
+        answer_res(c);
+}
+
+/* ---- who asks ---- */
+
+/* The host of an absolute http(s) URI whose path is "/" or empty (RFC 9112 3.2.2). */
+static bool absolute_root(gba_span uri, gba_span *host)
+{
+    const char *s = (const char *)uri.p;
+    size_t skip, n;
+
+    if (uri.n > 7 && strncasecmp(s, "http://", 7) == 0)
+        skip = 7;
+    else if (uri.n > 8 && strncasecmp(s, "https://", 8) == 0)
+        skip = 8;
+    else
+        return false;
+    s += skip;
+    n = uri.n - skip;
+    if (s[n - 1] == '/')
+        n--;
+    if (n == 0 || memchr(s, '/', n) || memchr(s, '?', n) || memchr(s, '#', n) || memchr(s, '@', n))
+        return false;
+    const char *port = memchr(s, ':', n);
+    *host = gba_mem(s, port ? (size_t)(port - s) : n);
+    return true;
+}
+
+static bool is_root(gba_span target)
+{
+    gba_span host;
+    return gba_span_eq(target, gba_str("/")) || absolute_root(target, &host);
+}
+
+/* RFC 7616 3.4.6: uri names the same resource as the request-target. */
+static bool same_resource(const call *c)
+{
+    gba_span host, uri = c->a.uri;
+
+    if (gba_span_eq(uri, gba_str(c->r.target)) || gba_span_eq(uri, gba_str("/")))
+        return true;
+    return absolute_root(uri, &host) && gba_span_ieq(host, gba_str(c->u->c.domain.s));
+}
+
+/* The request was answered when false. */
+static bool admit(call *c)
+{
+    unsigned wait_s = 1;
+
+    if (!c->r.exempt && !limits_source(c->u->c.limits, c->r.source, c->now_ms, &wait_s)) {
+        refuse_later(c, OUT_LIMITED, 429, wait_s, "limits.source_requests");
+        return false;
+    }
+    if (!is_root(gba_str(c->r.target))) {
+        refuse(c, OUT_PATH, 404, NULL);
+        return false;
+    }
+    if (strcmp(c->r.method, "GET") != 0) {
+        refuse(c, OUT_METHOD, 405, NULL);
+        return false;
+    }
+    return true;
+}
+
+static const char *header_fault(call *c)
+{
+    if (c->r.n_authorization != 1)
+        return c->r.n_authorization ? "two Authorization fields" : "no Authorization field";
+    gba_err e = gba_authorization_parse(gba_str(c->r.authorization), &c->a);
+    if (e != GBA_OK) {
+        c->a.nonce = gba_mem(NULL, 0);
+        return e == GBA_E_UNSUPPORTED ? "scheme" : e == GBA_E_RANGE ? "length" : "syntax";
+    }
+    if (c->a.username.n == 0 || c->a.userhash)
+        return "username";
+    if (c->a.nonce.n == 0 && c->a.auts.p)
+        return "auts without nonce";
+    return same_resource(c) ? NULL : "uri";
+}
+
+static bool identify(call *c)
+{
+    const ub_config *u = &c->u->c;
+    const char *fault = header_fault(c);
+    gba_err e;
+
+    if (fault) {
+        refuse(c, OUT_MALFORMED, 400, fault);
+        return false;
+    }
+    if (!gba_is_tmpi(c->a.username)) {
+        e = gba_impi_parse(c->a.username, &c->impi);
+        if (e == GBA_OK)
+            return true;
+        c->impi.s[0] = '\0';
+        refuse(c, OUT_MALFORMED, 400, "username");
+        return false;
+    }
+    e = u->tmpi ? session_tmpi(u->store, c->a.username, c->now_ms, &c->impi) : GBA_E_UNKNOWN;
+    if (e == GBA_E_UNKNOWN)
+        refuse(c, OUT_UNKNOWN_TMPI, u->unknown_status, NULL);
+    else if (e != GBA_OK)
+        unavailable(c, e);
+    return e == GBA_OK;
+}
+
+void ub_handle(ub *u, const ub_request *r, ub_done *done, void *ctx)
+{
+    call *c = malloc(sizeof *c);
+
+    if (!c) {
+        done(ctx, &(ub_answer){.status = 503, .server = "OpenGBA"});
+        return;
+    }
+    memset(c, 0, offsetof(call, retry));
+    c->a.nonce = gba_mem(NULL, 0);
+    c->u = u;
+    c->r = *r;
+    c->done = done;
+    c->ctx = ctx;
+    c->now_ms = service_now_ms();
+    clock_gettime(CLOCK_MONOTONIC, &c->begin);
+    atomic_fetch_add(&u->pending, 1);
+    if (!admit(c) || !identify(c))
+        return;
+    if (c->a.nonce.n == 0)
+        challenge_anew(c);
+    else
+        answer(c);
+}
+
+gba_err ub_new(const ub_config *c, ub **out)
+{
+    ub *u = calloc(1, sizeof *u);
+
+    *out = NULL;
+    if (!u)
+        return GBA_E_NOMEM;
+    u->c = *c;
+    for (int i = 0; i < OUT_N; i++) {
+        char label[64];
+        snprintf(label, sizeof label, "result=\"%s\"", outcomes[i].label);
+        u->count[i] = metric_counter("gba_ub_total", label, "Ub requests by result");
+    }
+    u->seconds = metric_histogram("gba_ub_seconds", NULL, "time from a Ub request to its answer");
+    *out = u;
+    return GBA_OK;
+}
+
+void ub_free(ub **up)
+{
+    free(*up);
+    *up = NULL;
+}
+
+unsigned ub_pending(const ub *u)
+{
+    return atomic_load(&u->pending);
+}
