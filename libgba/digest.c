@@ -142,8 +142,8 @@ static gba_err respond(const gba_authorization *a, gba_span method, const gba_di
     } else {
         digest_nc_text(a->nc, nc);
         hash_joined(a->algorithm,
-                    (const gba_span[]){gba_str(ha1), a->nonce, gba_str(nc), a->cnonce,
-                                       gba_str(digest_qop_name(a->qop)), gba_str(ha2)},
+                    (const gba_span[]){gba_str(ha1), a->nonce, gba_str(nc), a->cnonce, gba_str(digest_qop_name(a->qop)),
+                                       gba_str(ha2)},
                     6, hex);
     }
     gba_wipe(ha1, sizeof(ha1));

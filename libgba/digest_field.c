@@ -403,9 +403,9 @@ static gba_err read_challenge(gba_span *s, gba_challenge *c)
 {
     gba_span stale = {0}, algorithm = {0}, qop = {0}, charset = {0}, userhash = {0};
     const param params[] = {
-        {"realm", &c->realm}, {"domain", &c->domain},     {"nonce", &c->nonce}, {"opaque", &c->opaque},
-        {"stale", &stale},    {"algorithm", &algorithm},  {"qop", &qop},        {"charset", &charset},
-        {"userhash", &userhash},
+        {"realm", &c->realm},   {"domain", &c->domain}, {"nonce", &c->nonce},
+        {"opaque", &c->opaque}, {"stale", &stale},      {"algorithm", &algorithm},
+        {"qop", &qop},          {"charset", &charset},  {"userhash", &userhash},
     };
     store to = {(uint8_t *)c->store, 0};
     gba_err e = read_params(s, params, sizeof(params) / sizeof(params[0]), &to);
@@ -491,9 +491,18 @@ gba_err gba_authorization_parse(gba_span value, gba_authorization *a)
 {
     gba_span algorithm = {0}, qop = {0}, nc = {0}, userhash = {0};
     const param params[] = {
-        {"username", &a->username}, {"realm", &a->realm},   {"nonce", &a->nonce},       {"uri", &a->uri},
-        {"cnonce", &a->cnonce},     {"opaque", &a->opaque}, {"response", &a->response}, {"auts", &a->auts},
-        {"algorithm", &algorithm},  {"qop", &qop},          {"nc", &nc},                {"userhash", &userhash},
+        {"username", &a->username},
+        {"realm", &a->realm},
+        {"nonce", &a->nonce},
+        {"uri", &a->uri},
+        {"cnonce", &a->cnonce},
+        {"opaque", &a->opaque},
+        {"response", &a->response},
+        {"auts", &a->auts},
+        {"algorithm", &algorithm},
+        {"qop", &qop},
+        {"nc", &nc},
+        {"userhash", &userhash},
     };
     memset(a, 0, offsetof(gba_authorization, store));
     a->algorithm = GBA_DIGEST_MD5;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "check_vectors.h"
 
-static const vec_family *const tables[] = {vec_aka_families};
+static const vec_family *const tables[] = {vec_aka_families, vec_digest_families, vec_http_families};
 
 #define HEX_MAX 65536 /* octets of the longest member */
 

@@ -21,7 +21,7 @@ typedef struct vec_family {
 } vec_family;
 
 /* Each ends with a nameless row. */
-extern const vec_family vec_aka_families[];
+extern const vec_family vec_aka_families[], vec_digest_families[], vec_http_families[];
 
 /* One more reason why the case fails. */
 void vec_fail(vec *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
