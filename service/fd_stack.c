@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fd_stack.c - the only file that includes freeDiameter. See fd_stack.h. */
+#include "config.h"
+#include "service/fd_stack.h"
+#include <freeDiameter/freeDiameter-host.h>
+#include <freeDiameter/libfdcore.h>
+#include <gnutls/x509.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+struct fd_request {
+    struct msg *m;
+    char origin_host[256], origin_realm[256], peer[256];
+    bool tls;
+};
+
+struct service {
+    uint32_t application, command;
+    fd_handler *h;
+    void *ctx;
+};
+
+static struct {
+    fd_conf conf;
+    struct dictionary *dict;
+    struct dict_object *vendor, *app[2], *command[2], *answer[2], *avp[64];
+    struct dict_object *vsai, *vendor_id, *auth_app, *dest_realm, *dest_host, *failed_avp;
+    struct service service[2];
+    fd_forward *forward;
+    void *forward_ctx;
+    bool up;
+} g;
+
+static const struct {
+    uint32_t application, command;
+    const char *app_name, *request, *answer;
+} known[2] = {
+    {GBA_DIA_ZH, GBA_DIA_MULTIMEDIA_AUTH, "3GPP Zh", "Multimedia-Auth-Request", "Multimedia-Auth-Answer"},
+    /* "Boostrapping" is how TS 29.109 registered it */
+    {GBA_DIA_ZN, GBA_DIA_BOOTSTRAPPING_INFO, "3GPP Zn", "Boostrapping-Info-Request", "Boostrapping-Info-Answer"},
+};
+
+static size_t known_index(uint32_t application)
+{
+    return application == GBA_DIA_ZH ? 0 : 1;
+}
+
+/* ---- dictionary ---- */
+static struct dict_object *find_avp(const char *name)
+{
+    struct dict_object *o = NULL;
+    return fd_dict_search(g.dict, DICT_AVP, AVP_BY_NAME, name, &o, ENOENT) ? NULL : o;
+}
+
+static bool add_avp(const gba_dia_def *d, struct dict_object **out)
+{
+    static const enum dict_avp_basetype base[] = {
+        [GBA_DIA_OCTETS] = AVP_TYPE_OCTETSTRING,  [GBA_DIA_UTF8] = AVP_TYPE_OCTETSTRING,
+        [GBA_DIA_UNSIGNED32] = AVP_TYPE_UNSIGNED32, [GBA_DIA_ENUMERATED] = AVP_TYPE_INTEGER32,
+        [GBA_DIA_TIME] = AVP_TYPE_OCTETSTRING,    [GBA_DIA_GROUPED] = AVP_TYPE_GROUPED,
+    };
+    struct dict_avp_data data = {.avp_code = d->code, .avp_vendor = d->vendor, .avp_name = (char *)d->name,
+                                 .avp_basetype = base[d->type]};
+    struct dict_object *type = NULL;
+
+    if (d->base)
+        return (*out = find_avp(d->name)) != NULL;
+    /* required: V as the vendor says, M as the table says */
+    data.avp_flag_mask = AVP_FLAG_VENDOR | AVP_FLAG_MANDATORY;
+    data.avp_flag_val = (uint8_t)((d->vendor ? AVP_FLAG_VENDOR : 0) | (d->mandatory ? AVP_FLAG_MANDATORY : 0));
+    if (d->type == GBA_DIA_UTF8 || d->type == GBA_DIA_TIME) {
+        const char *name = d->type == GBA_DIA_TIME ? "Time" : "UTF8String";
+        if (fd_dict_search(g.dict, DICT_TYPE, TYPE_BY_NAME, name, &type, ENOENT))
+            return false;
+    }
+    return fd_dict_new(g.dict, DICT_AVP, &data, type, out) == 0;
+}
+
+static bool add_rule(struct dict_object *parent, const char *name, enum rule_position pos, int min, int max)
+{
+    struct dict_rule_data r = {find_avp(name), pos, pos == RULE_FIXED_HEAD, min, max};
+    return r.rule_avp && fd_dict_new(g.dict, DICT_RULE, &r, parent, NULL) == 0;
+}
+
+/* RFC 6733 3.2: what every message has; all GAA AVPs are formally optional (TS 29.109 7.3). */
+static bool add_rules(struct dict_object *cmd, bool request)
+{
+    bool ok = add_rule(cmd, "Session-Id", RULE_FIXED_HEAD, -1, 1) && add_rule(cmd, "Origin-Host", RULE_REQUIRED, -1, 1) &&
+              add_rule(cmd, "Origin-Realm", RULE_REQUIRED, -1, 1);
+    return ok && (!request || add_rule(cmd, "Destination-Realm", RULE_REQUIRED, -1, 1));
+}
+
+static bool add_command(size_t i)
+{
+    struct dict_application_data app = {known[i].application, (char *)known[i].app_name};
+    struct dict_cmd_data rq = {known[i].command, (char *)known[i].request,
+                               CMD_FLAG_REQUEST | CMD_FLAG_PROXIABLE | CMD_FLAG_ERROR,
+                               CMD_FLAG_REQUEST | CMD_FLAG_PROXIABLE};
+    struct dict_cmd_data an = {known[i].command, (char *)known[i].answer, CMD_FLAG_REQUEST | CMD_FLAG_PROXIABLE,
+                               CMD_FLAG_PROXIABLE};
+    return !fd_dict_new(g.dict, DICT_APPLICATION, &app, g.vendor, &g.app[i]) &&
+           !fd_dict_new(g.dict, DICT_COMMAND, &rq, g.app[i], &g.command[i]) &&
+           !fd_dict_new(g.dict, DICT_COMMAND, &an, g.app[i], &g.answer[i]) && add_rules(g.command[i], true) &&
+           add_rules(g.answer[i], false);
+}
+
+/* Registers, then reads back: what the stack holds must be what the table says. */
+static gba_err dictionary(char *why, size_t why_n)
+{
+    struct dict_vendor_data v = {GBA_DIA_VENDOR, (char *)"3GPP"};
+
+    g.dict = fd_g_config->cnf_dict;
+    if (fd_dict_new(g.dict, DICT_VENDOR, &v, NULL, &g.vendor)) {
+        snprintf(why, why_n, "freeDiameter refuses vendor 3GPP");
+        return GBA_E_UNSUPPORTED;
+    }
+    for (size_t i = 0; gba_dia_dictionary[i].code; i++) {
+        const gba_dia_def *d = &gba_dia_dictionary[i];
+        struct dict_avp_data back;
+        if (i == sizeof g.avp / sizeof *g.avp || !add_avp(d, &g.avp[i]) || fd_dict_getval(g.avp[i], &back) ||
+            back.avp_code != d->code || back.avp_vendor != d->vendor ||
+            !(back.avp_flag_val & AVP_FLAG_MANDATORY) == (d->mandatory)) {
+            snprintf(why, why_n, "freeDiameter's dictionary disagrees about AVP %u %s: load no dictionary extension",
+                     (unsigned)d->code, d->name);
+            return GBA_E_UNSUPPORTED;
+        }
+    }
+    g.vsai = find_avp("Vendor-Specific-Application-Id");
+    g.vendor_id = find_avp("Vendor-Id");
+    g.auth_app = find_avp("Auth-Application-Id");
+    g.dest_realm = find_avp("Destination-Realm");
+    g.dest_host = find_avp("Destination-Host");
+    g.failed_avp = find_avp("Failed-AVP");
+    if (!g.vsai || !g.vendor_id || !g.auth_app || !g.dest_realm || !g.dest_host || !g.failed_avp || !add_command(0) ||
+        !add_command(1)) {
+        snprintf(why, why_n, "freeDiameter's dictionary lacks the base protocol, or refuses commands 303 and 310");
+        return GBA_E_UNSUPPORTED;
+    }
+    return GBA_OK;
+}
+
+static struct dict_object *model_of(uint32_t code, uint32_t vendor, gba_dia_type *type)
+{
+    for (size_t i = 0; gba_dia_dictionary[i].code; i++)
+        if (gba_dia_dictionary[i].code == code && gba_dia_dictionary[i].vendor == vendor) {
+            *type = gba_dia_dictionary[i].type;
+            return g.avp[i];
+        }
+    return NULL;
+}
+
+/* ---- AVP lists out and in ---- */
+static bool put_octets(msg_or_avp *parent, struct dict_object *model, gba_span s)
+{
+    struct avp *a = NULL;
+    union avp_value v = {.os = {.data = (uint8_t *)s.p, .len = s.n}};
+    return model && !fd_msg_avp_new(model, 0, &a) && !fd_msg_avp_setvalue(a, &v) &&
+           !fd_msg_avp_add(parent, MSG_BRW_LAST_CHILD, a);
+}
+
+static bool put_number(msg_or_avp *parent, struct dict_object *model, uint32_t n)
+{
+    struct avp *a = NULL;
+    union avp_value v = {.u32 = n};
+    return model && !fd_msg_avp_new(model, 0, &a) && !fd_msg_avp_setvalue(a, &v) &&
+           !fd_msg_avp_add(parent, MSG_BRW_LAST_CHILD, a);
+}
+
+static bool put_application(struct msg *m, uint32_t application)
+{
+    struct avp *a = NULL;
+    return !fd_msg_avp_new(g.vsai, 0, &a) && put_number(a, g.vendor_id, GBA_DIA_VENDOR) &&
+           put_number(a, g.auth_app, application) && !fd_msg_avp_add(m, MSG_BRW_LAST_CHILD, a);
+}
+
+static bool put_list(struct msg *m, const gba_dia_list *l)
+{
+    msg_or_avp *parent[4] = {m};
+    for (size_t i = 0; i < l->n; i++) {
+        const gba_dia_avp *a = &l->avp[i];
+        gba_dia_type type;
+        struct dict_object *model = model_of(a->code, a->vendor, &type);
+        struct avp *group = NULL;
+        if (!model || a->depth > 2 || !parent[a->depth])
+            return false;
+        if (type == GBA_DIA_GROUPED) {
+            if (fd_msg_avp_new(model, 0, &group) || fd_msg_avp_add(parent[a->depth], MSG_BRW_LAST_CHILD, group))
+                return false;
+            parent[a->depth + 1] = group;
+        } else if (type == GBA_DIA_UNSIGNED32 || type == GBA_DIA_ENUMERATED) {
+            const uint8_t *o = a->data.p;
+            if (a->data.n != 4 || !put_number(parent[a->depth], model,
+                                              (uint32_t)o[0] << 24 | (uint32_t)o[1] << 16 | (uint32_t)o[2] << 8 | o[3]))
+                return false;
+        } else if (!put_octets(parent[a->depth], model, a->data)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take(msg_or_avp *parent, unsigned depth, gba_dia_list *out)
+{
+    struct avp *a = NULL;
+    if (depth > 2 || fd_msg_browse(parent, MSG_BRW_FIRST_CHILD, &a, NULL))
+        return;
+    while (a) {
+        struct avp_hdr *h;
+        gba_dia_type type;
+        struct avp *next = NULL;
+        if (!fd_msg_avp_hdr(a, &h) && model_of(h->avp_code, h->avp_vendor, &type)) {
+            if (type == GBA_DIA_GROUPED) {
+                gba_dia_add(out, h->avp_code, h->avp_vendor, depth, (gba_span){0});
+                take(a, depth + 1, out);
+            } else if (h->avp_value) {
+                if (type == GBA_DIA_UNSIGNED32 || type == GBA_DIA_ENUMERATED)
+                    gba_dia_add_u32(out, h->avp_code, h->avp_vendor, depth, h->avp_value->u32);
+                else
+                    gba_dia_add(out, h->avp_code, h->avp_vendor, depth,
+                                gba_mem(h->avp_value->os.data, h->avp_value->os.len));
+            }
+        }
+        if (fd_msg_browse(a, MSG_BRW_NEXT, &next, NULL))
+            return;
+        a = next;
+    }
+}
+
+/* The list is large: each use takes one from the heap and wipes it (CK, IK and keys pass through). */
+static gba_dia_list *list_from(struct msg *m)
+{
+    gba_dia_list *l = calloc(1, sizeof *l);
+    if (l)
+        take(m, 0, l);
+    return l;
+}
+
+static void list_free(gba_dia_list *l)
+{
+    if (l) {
+        gba_dia_list_wipe(l);
+        free(l);
+    }
+}
+
+static void text_of(struct msg *m, const char *name, char out[256])
+{
+    struct avp *a = NULL;
+    struct avp_hdr *h;
+    out[0] = 0;
+    if (!fd_msg_search_avp(m, find_avp(name), &a) && a && !fd_msg_avp_hdr(a, &h) && h->avp_value &&
+        h->avp_value->os.len < 256 && !memchr(h->avp_value->os.data, 0, h->avp_value->os.len))
+        snprintf(out, 256, "%.*s", (int)h->avp_value->os.len, (const char *)h->avp_value->os.data);
+}
+
+static void source_of(struct msg *m, char out[256], bool *tls)
+{
+    DiamId_t id = NULL;
+    size_t n = 0;
+    struct peer_hdr *p = NULL;
+    out[0] = 0;
+    *tls = false;
+    if (fd_msg_source_get(m, &id, &n) || !id || n > 255)
+        return;
+    snprintf(out, 256, "%.*s", (int)n, id);
+    if (!fd_peer_getbyid(id, n, 0, &p) && p)
+        *tls = p->info.runtime.pir_cert_list_size > 0;
+}
+
+/* ---- server ---- */
+static int dispatch(struct msg **msg, struct avp *avp, struct session *sess, void *opaque, enum disp_action *act)
+{
+    struct service *s = opaque;
+    fd_request *r = calloc(1, sizeof *r);
+    gba_dia_list *l = list_from(*msg);
+    (void)avp, (void)sess;
+
+    *act = DISP_ACT_CONT;
+    if (!r || !l) {
+        free(r);
+        list_free(l);
+        return ENOMEM;
+    }
+    r->m = *msg;
+    *msg = NULL; /* ours until fd_answer */
+    text_of(r->m, "Origin-Host", r->origin_host);
+    text_of(r->m, "Origin-Realm", r->origin_realm);
+    source_of(r->m, r->peer, &r->tls);
+    s->h(s->ctx, r, l);
+    list_free(l);
+    return 0;
+}
+
+gba_err fd_serve(uint32_t application, uint32_t command, fd_handler *h, void *ctx)
+{
+    size_t i = known_index(application);
+    struct disp_when when = {.app = g.app[i], .command = g.command[i]};
+
+    if (!g.up || known[i].application != application || known[i].command != command)
+        return GBA_E_ARG;
+    g.service[i] = (struct service){application, command, h, ctx};
+    return fd_disp_register(dispatch, DISP_HOW_CC, &when, &g.service[i], NULL) ? GBA_E_NOMEM : GBA_OK;
+}
+
+const char *fd_origin_host(const fd_request *r)
+{
+    return r->origin_host;
+}
+const char *fd_origin_realm(const fd_request *r)
+{
+    return r->origin_realm;
+}
+const char *fd_peer(const fd_request *r)
+{
+    return r->peer;
+}
+bool fd_peer_is_tls(const fd_request *r)
+{
+    return r->tls;
+}
+
+static bool put_failed(struct msg *m, uint32_t code)
+{
+    struct avp *failed = NULL, *empty = NULL;
+    gba_dia_type type;
+    struct dict_object *model = NULL;
+    static const uint8_t none[32];
+    union avp_value v = {.os = {.data = (uint8_t *)none, .len = 1}};
+
+    for (uint32_t vendor = 0; !model; vendor = GBA_DIA_VENDOR) {
+        model = model_of(code, vendor, &type);
+        if (vendor)
+            break;
+    }
+    /* RFC 6733 7.5: an example AVP with the lacking code; its value means nothing */
+    return model && !fd_msg_avp_new(g.failed_avp, 0, &failed) && !fd_msg_avp_new(model, 0, &empty) &&
+           (type == GBA_DIA_GROUPED || !fd_msg_avp_setvalue(empty, &v)) &&
+           !fd_msg_avp_add(failed, MSG_BRW_LAST_CHILD, empty) && !fd_msg_avp_add(m, MSG_BRW_LAST_CHILD, failed);
+}
+
+static void answer_message(struct msg *m, const gba_dia_list *out, uint32_t missing)
+{
+    struct msg_hdr *h;
+    bool ok = !fd_msg_new_answer_from_req(g.dict, &m, 0) && !fd_msg_hdr(m, &h) && put_application(m, h->msg_appl) &&
+              put_list(m, out) && !fd_msg_add_origin(m, 0);
+    if (ok && missing)
+        ok = put_failed(m, missing);
+    for (size_t i = 0; ok && i < out->n; i++) /* RFC 6733 7.1.3: protocol errors carry the E bit */
+        if (out->avp[i].code == 268 && !out->avp[i].vendor && out->avp[i].data.n == 4 && out->avp[i].data.p[2] == 3000 >> 8)
+            h->msg_flags |= CMD_FLAG_ERROR;
+    if (ok)
+        ok = !fd_msg_send(&m, NULL, NULL);
+    if (!ok && m)
+        fd_msg_free(m);
+}
+
+void fd_answer(fd_request *r, const gba_dia_list *out, uint32_t missing)
+{
+    answer_message(r->m, out, missing);
+    free(r);
+}
+
+/* ---- client ---- */
+struct pending {
+    fd_done *done;
+    void *ctx;
+};
+
+static void on_answer(void *data, struct msg **msg)
+{
+    struct pending *p = data;
+    gba_dia_list *l = list_from(*msg);
+    char peer[256];
+    bool tls;
+
+    source_of(*msg, peer, &tls);
+    p->done(p->ctx, l ? GBA_OK : GBA_E_NOMEM, l, peer);
+    list_free(l);
+    fd_msg_free(*msg);
+    *msg = NULL;
+    free(p);
+}
+
+static void on_expiry(void *data, DiamId_t sent_to, size_t n, struct msg **msg)
+{
+    struct pending *p = data;
+    char peer[256];
+
+    snprintf(peer, sizeof peer, "%.*s", (int)n, sent_to ? sent_to : "");
+    p->done(p->ctx, GBA_E_BUSY, NULL, peer);
+    fd_msg_free(*msg);
+    *msg = NULL;
+    free(p);
+}
+
+gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const char *host, const gba_dia_list *out,
+                unsigned timeout_ms, fd_done *done, void *ctx)
+{
+    size_t i = known_index(application);
+    struct pending *p = malloc(sizeof *p);
+    struct msg *m = NULL;
+    struct msg_hdr *h;
+    struct timespec t;
+
+    if (!p)
+        return GBA_E_NOMEM;
+    *p = (struct pending){done, ctx};
+    bool ok = g.up && known[i].command == command && !fd_msg_new(g.command[i], MSGFL_ALLOC_ETEID, &m) &&
+              !fd_msg_hdr(m, &h) && !fd_msg_new_session(m, NULL, 0) && put_application(m, application) && put_list(m, out) &&
+              !fd_msg_add_origin(m, 0) && put_octets(m, g.dest_realm, gba_str(realm)) &&
+              (!host || put_octets(m, g.dest_host, gba_str(host)));
+    if (ok) {
+        h->msg_appl = application;
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_sec += timeout_ms / 1000;
+        t.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+        if (t.tv_nsec >= 1000000000) {
+            t.tv_sec++;
+            t.tv_nsec -= 1000000000;
+        }
+        ok = !fd_msg_send_timeout(&m, on_answer, p, on_expiry, &t);
+    }
+    if (!ok) {
+        if (m)
+            fd_msg_free(m);
+        free(p);
+        return GBA_E_IO;
+    }
+    return GBA_OK;
+}
+
+/* ---- proxy ---- */
+static int on_forward(void *data, struct msg **msg)
+{
+    struct msg_hdr *h;
+    char origin[256], realm[256], peer[256];
+    bool tls;
+    gba_dia_list *l, *no;
+    (void)data;
+
+    if (fd_msg_hdr(*msg, &h) || fd_msg_parse_dict(*msg, g.dict, NULL))
+        return EINVAL;
+    text_of(*msg, "Origin-Host", origin);
+    text_of(*msg, "Destination-Realm", realm);
+    source_of(*msg, peer, &tls);
+    l = list_from(*msg);
+    gba_err e = l ? g.forward(g.forward_ctx, peer, tls, origin, realm, h->msg_code, l) : GBA_E_NOMEM;
+    list_free(l);
+    if (e == GBA_OK)
+        return 0;
+    no = calloc(1, sizeof *no);
+    if (!no)
+        return ENOMEM;
+    gba_dia_add(no, 297, 0, 0, (gba_span){0});
+    gba_dia_add_u32(no, 266, 0, 1, GBA_DIA_VENDOR);
+    gba_dia_add_u32(no, 298, 0, 1, GBA_DIA_NOT_AUTHORIZED);
+    answer_message(*msg, no, 0);
+    free(no);
+    *msg = NULL;
+    return 0;
+}
+
+gba_err fd_proxy(fd_forward *f, void *ctx)
+{
+    struct fd_rt_fwd_hdl *h;
+    g.forward = f;
+    g.forward_ctx = ctx;
+    return fd_rt_fwd_register(on_forward, NULL, RT_FWD_REQ, &h) ? GBA_E_NOMEM : GBA_OK;
+}
+
+/* ---- life ---- */
+static void to_log(int level, const char *format, va_list ap)
+{
+    char line[1024];
+    if (!g.conf.log || level < FD_LOG_NOTICE)
+        return;
+    if (vsnprintf(line, sizeof line, format, ap) > 0)
+        g.conf.log(level >= FD_LOG_FATAL ? 3 : level >= FD_LOG_ERROR ? 2 : 1, line);
+}
+
+static void on_peer(enum fd_hook_type type, struct msg *msg, struct peer_hdr *peer, void *other,
+                    struct fd_hook_permsgdata *pmd, void *reg)
+{
+    (void)msg, (void)other, (void)pmd, (void)reg;
+    if (g.conf.peer_change && peer)
+        g.conf.peer_change(peer->info.pi_diamid, type == HOOK_PEER_CONNECT_SUCCESS);
+}
+
+static const fd_peer_conf *peer_conf(const char *id)
+{
+    for (size_t i = 0; i < g.conf.n_peers; i++)
+        if (!strcasecmp(g.conf.peers[i].identity, id))
+            return &g.conf.peers[i];
+    return NULL;
+}
+
+/* Does the certificate that TLS verified carry the peer's identity? */
+static bool certificate_names(const gnutls_datum_t *der, const char *id)
+{
+    gnutls_x509_crt_t crt;
+    bool ok;
+    if (gnutls_x509_crt_init(&crt))
+        return false;
+    ok = !gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) &&
+         gnutls_x509_crt_check_hostname2(crt, id, GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS);
+    gnutls_x509_crt_deinit(crt);
+    return ok;
+}
+
+/* Whoever connects must be configured; with TLS its certificate must say its identity. */
+static int validate(struct peer_info *info, int *auth, int (**cb2)(struct peer_info *))
+{
+    const fd_peer_conf *p = peer_conf(info->pi_diamid);
+    const gnutls_datum_t *certs = info->runtime.pir_cert_list;
+    (void)cb2;
+
+    *auth = -1;
+    if (!p)
+        return 0;
+    if (p->tls) {
+        if (!info->runtime.pir_cert_list_size || !certificate_names(&certs[0], info->pi_diamid))
+            return 0;
+    } else {
+        info->config.pic_flags.sec = PI_SEC_NONE;
+    }
+    *auth = 1;
+    return 0;
+}
+
+static void configuration(FILE *f)
+{
+    const fd_conf *c = &g.conf;
+    fprintf(f, "Identity = \"%s\";\nRealm = \"%s\";\nNo_SCTP;\n", c->identity, c->realm);
+    fprintf(f, "Port = %u;\nSecPort = %u;\n", c->listen ? c->port : 0, c->listen ? c->sec_port : 0);
+    if (c->listen)
+        fprintf(f, "ListenOn = \"%s\";\n", c->listen);
+    if (!c->relay)
+        fprintf(f, "NoRelay;\n");
+    fprintf(f, "AppServThreads = %u;\nTcTimer = 2;\nTwTimer = 6;\n", c->threads ? c->threads : 4);
+    if (c->cert) {
+        fprintf(f, "TLS_Cred = \"%s\", \"%s\";\nTLS_CA = \"%s\";\n", c->cert, c->key, c->ca);
+        fprintf(f, "TLS_Prio = \"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2\";\nTLS_DH_Bits = 2048;\n");
+        if (c->crl)
+            fprintf(f, "TLS_CRL = \"%s\";\n", c->crl);
+    }
+    for (size_t i = 0; i < c->n_peers; i++) {
+        const fd_peer_conf *p = &c->peers[i];
+        if (p->address[0])
+            fprintf(f, "ConnectPeer = \"%s\" { ConnectTo = \"%s\"; Port = %u; %s };\n", p->identity, p->address, p->port,
+                    p->tls ? "" : "No_TLS;");
+    }
+}
+
+/* Nothing that ends a quoted string may enter freeDiameter's own configuration. */
+static bool plain(const char *s)
+{
+    return !s || !s[strcspn(s, "\"\\\n\r")];
+}
+
+static gba_err check(const fd_conf *c, char *why, size_t why_n)
+{
+    bool ok = plain(c->identity) && plain(c->realm) && plain(c->listen) && plain(c->cert) && plain(c->key) &&
+              plain(c->ca) && plain(c->crl) && c->n_peers <= FD_PEERS;
+    for (size_t i = 0; ok && i < c->n_peers; i++)
+        ok = plain(c->peers[i].identity) && plain(c->peers[i].address);
+    if (!ok) {
+        snprintf(why, why_n, "an identity, address or path holds a quote, a backslash or a line end");
+        return GBA_E_ARG;
+    }
+    /* freeDiameter drops a loopback ListenOn silently and then listens everywhere */
+    if (c->listen && (!strncmp(c->listen, "127.", 4) || !strcmp(c->listen, "::1"))) {
+        snprintf(why, why_n, "Diameter cannot listen on loopback address %s: freeDiameter would ignore it and listen "
+                             "everywhere; give another local address", c->listen);
+        return GBA_E_ARG;
+    }
+    return GBA_OK;
+}
+
+static gba_err parse_configuration(char *why, size_t why_n)
+{
+    char path[64];
+    int fd = memfd_create("freediameter.conf", MFD_CLOEXEC);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    gba_err e = GBA_E_IO;
+
+    if (!f) {
+        snprintf(why, why_n, "no memory file for freeDiameter's configuration");
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    configuration(f);
+    fflush(f);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (fd_core_parseconf(path))
+        snprintf(why, why_n, "freeDiameter refuses the configuration: certificate files readable? address %s local?",
+                 g.conf.listen ? g.conf.listen : "-");
+    else
+        e = GBA_OK;
+    fclose(f);
+    return e;
+}
+
+gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
+{
+    gba_err e = check(c, why, why_n);
+    struct fd_hook_hdl *hook;
+
+    if (e != GBA_OK)
+        return e;
+    g.conf = *c;
+    fd_log_handler_register(to_log);
+    if (fd_core_initialize()) {
+        snprintf(why, why_n, "freeDiameter does not start (only once a process)");
+        return GBA_E_IO;
+    }
+    e = dictionary(why, why_n);
+    for (size_t i = 0; e == GBA_OK && i < 2; i++)
+        if (c->applications[i] && fd_disp_app_support(g.app[known_index(c->applications[i])], g.vendor, 1, 0))
+            e = GBA_E_NOMEM;
+    if (e == GBA_OK)
+        e = parse_configuration(why, why_n);
+    if (e == GBA_OK &&
+        (fd_peer_validate_register(validate) ||
+         fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &hook) ||
+         fd_core_start() || fd_core_waitstartcomplete())) {
+        snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen ? c->listen : "-", c->port);
+        e = GBA_E_IO;
+    }
+    g.up = e == GBA_OK;
+    if (!g.up) {
+        fd_core_shutdown();
+        fd_core_wait_shutdown_complete();
+    }
+    return e;
+}
+
+void fd_stack_stop(void)
+{
+    if (!g.up)
+        return;
+    g.up = false;
+    fd_core_shutdown();
+    fd_core_wait_shutdown_complete();
+}
+
+unsigned fd_stack_open_peers(void)
+{
+    unsigned n = 0;
+    if (!g.up || pthread_rwlock_rdlock(&fd_g_peers_rw))
+        return 0;
+    for (struct fd_list *li = fd_g_peers.next; li != &fd_g_peers; li = li->next) {
+        int s = fd_peer_get_state((struct peer_hdr *)li->o);
+        n += s == STATE_OPEN || s == STATE_OPEN_NEW;
+    }
+    pthread_rwlock_unlock(&fd_g_peers_rw);
+    return n;
+}

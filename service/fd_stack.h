@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fd_stack.h - Diameter transport (RFC 6733) on freeDiameter: one identity a process, AVP lists in,
+ * AVP lists out. Stands on public libgba headers alone, so that libgbanaf-zn-diameter, which ships
+ * without floor 2, compiles the same file.
+ */
+#ifndef SERVICE_FD_STACK_H
+#define SERVICE_FD_STACK_H
+#include <gba/diameter.h>
+
+#define FD_PEERS 32
+typedef struct fd_peer_conf {
+    char identity[256];
+    char address[64]; /* to connect to; empty: the peer connects to us */
+    uint16_t port;
+    bool tls;
+} fd_peer_conf;
+
+typedef struct fd_conf {
+    const char *identity, *realm;     /* ours */
+    const char *listen;               /* local address, never loopback (freeDiameter ignores that); NULL: client only */
+    uint16_t port, sec_port;          /* TCP and TLS; 0: closed */
+    const char *cert, *key, *ca, *crl; /* PEM; needed for TLS */
+    bool relay;                       /* only the Zn-Proxy */
+    unsigned threads;                 /* workers, 0: 4 */
+    uint32_t applications[2];         /* GBA_DIA_ZH, GBA_DIA_ZN; 0: none */
+    size_t n_peers;
+    fd_peer_conf peers[FD_PEERS];
+    /* freeDiameter's own lines: level 0 debug .. 3 fatal; may be NULL */
+    void (*log)(int level, const char *line);
+    /* a peer's connection came (true) or went; may be NULL */
+    void (*peer_change)(const char *identity, bool open);
+} fd_conf;
+
+/* Once a process. The dictionary is registered and checked against gba_dia_dictionary. */
+gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n) GBA_MUST_USE;
+void fd_stack_stop(void);
+/* Peers with an open connection. */
+unsigned fd_stack_open_peers(void);
+
+/* ---- server ---- */
+typedef struct fd_request fd_request;
+/* On one of freeDiameter's threads: must answer, now or later, by fd_answer exactly once. */
+typedef void fd_handler(void *ctx, fd_request *r, const gba_dia_list *in);
+gba_err fd_serve(uint32_t application, uint32_t command, fd_handler *h, void *ctx) GBA_MUST_USE;
+const char *fd_origin_host(const fd_request *r);  /* what the message says */
+const char *fd_origin_realm(const fd_request *r);
+const char *fd_peer(const fd_request *r);         /* who handed it to us: the connection's identity */
+bool fd_peer_is_tls(const fd_request *r);         /* and whether TLS vouches for that */
+/* missing: code of an AVP to name in Failed-AVP, 0 none. */
+void fd_answer(fd_request *r, const gba_dia_list *out, uint32_t missing);
+
+/* ---- client ---- */
+/* err: OK (an answer, whatever it says), BUSY (no answer within the time), IO (no peer, or lost). The list
+ * is borrowed. On one of freeDiameter's threads. */
+typedef void fd_done(void *ctx, gba_err err, const gba_dia_list *answer, const char *peer);
+/* host may be NULL: routed by realm. */
+gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const char *host, const gba_dia_list *out,
+                unsigned timeout_ms, fd_done *done, void *ctx) GBA_MUST_USE;
+
+/* ---- proxy (relay on) ---- */
+/* Every request that is about to be forwarded: OK lets it pass; else it is answered with
+ * 3GPP's Experimental-Result NOT_AUTHORIZED. */
+typedef gba_err fd_forward(void *ctx, const char *peer, bool tls, const char *origin_host, const char *realm,
+                           uint32_t command, const gba_dia_list *in);
+gba_err fd_proxy(fd_forward *f, void *ctx) GBA_MUST_USE;
+#endif
