@@ -477,7 +477,8 @@ gba_err fd_proxy(fd_forward *f, void *ctx)
 static void to_log(int level, const char *format, va_list ap)
 {
     char line[1024];
-    if (!g.conf.log || level < FD_LOG_NOTICE)
+    /* it calls its own orderly shutdown fatal */
+    if (!g.conf.log || level < FD_LOG_NOTICE || strstr(format, "shutdown sequence"))
         return;
     if (vsnprintf(line, sizeof line, format, ap) > 0)
         g.conf.log(level >= FD_LOG_FATAL ? 3 : level >= FD_LOG_ERROR ? 2 : 1, line);
@@ -536,9 +537,7 @@ static void configuration(FILE *f)
 {
     const fd_conf *c = &g.conf;
     fprintf(f, "Identity = \"%s\";\nRealm = \"%s\";\nNo_SCTP;\n", c->identity, c->realm);
-    fprintf(f, "Port = %u;\nSecPort = %u;\n", c->listen ? c->port : 0, c->listen ? c->sec_port : 0);
-    if (c->listen)
-        fprintf(f, "ListenOn = \"%s\";\n", c->listen);
+    fprintf(f, "Port = %u;\nSecPort = %u;\nListenOn = \"%s\";\n", c->port, c->sec_port, c->listen);
     if (!c->relay)
         fprintf(f, "NoRelay;\n");
     fprintf(f, "AppServThreads = %u;\nTcTimer = 2;\nTwTimer = 6;\n", c->threads ? c->threads : 4);
@@ -572,8 +571,12 @@ static gba_err check(const fd_conf *c, char *why, size_t why_n)
         snprintf(why, why_n, "an identity, address or path holds a quote, a backslash or a line end");
         return GBA_E_ARG;
     }
+    if (!c->listen || (!c->port && !c->sec_port)) {
+        snprintf(why, why_n, "a Diameter node needs a local address and a port to listen on, also as a client");
+        return GBA_E_ARG;
+    }
     /* freeDiameter drops a loopback ListenOn silently and then listens everywhere */
-    if (c->listen && (!strncmp(c->listen, "127.", 4) || !strcmp(c->listen, "::1"))) {
+    if (!strncmp(c->listen, "127.", 4) || !strcmp(c->listen, "::1")) {
         snprintf(why, why_n, "Diameter cannot listen on loopback address %s: freeDiameter would ignore it and listen "
                              "everywhere; give another local address", c->listen);
         return GBA_E_ARG;
@@ -599,7 +602,7 @@ static gba_err parse_configuration(char *why, size_t why_n)
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (fd_core_parseconf(path))
         snprintf(why, why_n, "freeDiameter refuses the configuration: certificate files readable? address %s local?",
-                 g.conf.listen ? g.conf.listen : "-");
+                 g.conf.listen);
     else
         e = GBA_OK;
     fclose(f);
@@ -629,7 +632,7 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
         (fd_peer_validate_register(validate) ||
          fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &hook) ||
          fd_core_start() || fd_core_waitstartcomplete())) {
-        snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen ? c->listen : "-", c->port);
+        snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen, c->port);
         e = GBA_E_IO;
     }
     g.up = e == GBA_OK;

@@ -18,8 +18,8 @@ typedef struct fd_peer_conf {
 
 typedef struct fd_conf {
     const char *identity, *realm;     /* ours */
-    const char *listen;               /* local address, never loopback (freeDiameter ignores that); NULL: client only */
-    uint16_t port, sec_port;          /* TCP and TLS; 0: closed */
+    const char *listen;               /* local address, never loopback (freeDiameter ignores that); clients too */
+    uint16_t port, sec_port;          /* TCP and TLS; 0: closed, but not both */
     const char *cert, *key, *ca, *crl; /* PEM; needed for TLS */
     bool relay;                       /* only the Zn-Proxy */
     unsigned threads;                 /* workers, 0: 4 */
