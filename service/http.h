@@ -18,7 +18,7 @@ typedef struct http_config {
     const char *name;         /* for logs and metrics: "ub", "zn", "ua", "admin" */
     const char *address;      /* "127.0.0.1", "::", a unix path is not offered */
     uint16_t port;            /* 0: any, see http_server_port */
-    const tls_server *tls;    /* NULL: plain; borrowed for the server's life */
+    tls_server *tls;          /* NULL: plain; borrowed for the server's life */
     size_t header_max;        /* request line and header fields together, 0: 16384 -> 431 / 414 */
     size_t body_max;          /* 0: 65536 -> 413 */
     unsigned connections;     /* 0: 10000 */
@@ -36,7 +36,8 @@ uint16_t http_server_port(const http_server *s);
 void http_server_drain(http_server *s);
 void http_server_stop(http_server **s, unsigned ms);
 
-/* ---- the request: valid until the reply ---- */
+/* ---- the request: valid until the reply; when streaming, what comes from the header only until
+ * the first http_body_read or http_reply_begin, for then the peer may vanish ---- */
 const char *http_method(const http_req *r);
 const char *http_target(const http_req *r); /* request-target as sent, never unescaped */
 /* First value or NULL; names are case-insensitive. http_header_n counts occurrences. */
@@ -57,7 +58,8 @@ void *http_data(const http_req *r);
 typedef struct http_field {
     const char *name, *value;
 } http_field;
-/* Exactly once per request, from any thread; copies. Adds Date and Content-Length. */
+/* Exactly once per request, from any thread; copies. Adds Date and Content-Length. A handler that
+ * answers later still owes its answer when the server stops (it then goes nowhere). */
 void http_reply(http_req *r, unsigned status, const http_field *fields, size_t n, gba_span body);
 /* application/problem+json (RFC 9457) in one call. cause may be NULL. */
 void http_problem(http_req *r, unsigned status, const char *title, const char *detail, const char *cause);

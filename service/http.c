@@ -1,0 +1,948 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http.c - HTTP/1.1 server on libmicrohttpd 0.9.75.
+ *
+ * What that library does and does not do, found by trying and reading:
+ * - TLS listeners in epoll mode spin on a half-sent ClientHello: TLS listeners poll.
+ * - Its timeout restarts at every octet: a watch thread of ours ends requests that trickle.
+ * - An answer in the first call of the access handler closes the connection, so answers are given in
+ *   the last call, except refusals, which must close.
+ * - A connection that is suspended in the first call gets the first call again.
+ * - The session of a TLS connection is gone, and its socket still open, when its end is notified.
+ */
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "service/daemon.h"
+#include "service/http_int.h"
+#include "service/log.h"
+#include "service/metrics.h"
+
+#define WATCH_MS 250
+#define DISCARD_MAX (1024 * 1024) /* of a body nobody wants, before the connection is cut */
+#define BODY_KEEP 16384           /* a body buffer larger than this is not kept for the next request */
+
+typedef enum reason {
+    URI_LONG,
+    HEADER_LARGE,
+    BODY_LARGE,
+    FRAMING,
+    CERTIFICATE,
+    TIMEOUT,
+    MALFORMED,  /* or cut off: the library answered, if anyone did */
+    NO_REQUEST, /* a connection that never sent a request line */
+    BUSY,
+    STOPPING,
+    REASONS
+} reason;
+static const char *const reason_names[REASONS] = {"uri_long", "header_large", "body_large", "framing", "certificate",
+                                                  "timeout",  "malformed",    "no_request", "busy",    "stopping"};
+
+typedef struct conn {
+    struct conn *prev, *next;
+    http_server *server;
+    struct MHD_Connection *c;
+    int fd;
+    bool begun, handled; /* of this request: the line was read; our side saw its header */
+    bool any;            /* a request line came at all */
+    atomic_bool busy;    /* a request is under way */
+    atomic_bool killed;
+    _Atomic int64_t deadline; /* monotonic ms, 0: none */
+    struct sockaddr_storage peer;
+    tls_hold *tls;
+    void *session;
+    gba_transport transport;
+    uint16_t suite;
+    http_req *req; /* changed under the server's lock */
+} conn;
+
+/* ARRIVING -> HANDLING -> SUSPENDED -> REPLIED; HANDLING -> REPLIED at once; SUSPENDED -> ABANDONED when
+ * the server stops, and the late answer goes nowhere. */
+typedef enum state { ARRIVING, HANDLING, SUSPENDED, REPLIED, ABANDONED } state;
+struct http_req {
+    atomic_uint refs; /* the connection's; the handler's until it answered */
+    _Atomic int state;
+    conn *_Atomic conn;
+    char *target;
+    size_t target_room;
+    char method[24]; /* the library's own goes with the connection */
+    uint8_t *body;
+    size_t body_n, body_room, discarded;
+    bool first_done, first_again, refused;
+    unsigned status;
+    struct MHD_Response *_Atomic response;
+    http_stream *stream;
+    void *data;
+    int64_t began;
+};
+
+struct http_server {
+    struct MHD_Daemon *mhd;
+    int listen_fd; /* until quiesced */
+    uint16_t port;
+    tls_server *tls;
+    char name[32];
+    size_t header_max, body_max;
+    int64_t idle_ms;
+    http_handler *handler;
+    void *ctx;
+    http_pool *pool; /* streaming */
+    pthread_mutex_t lock; /* conns, watch */
+    pthread_cond_t watch_cond;
+    pthread_t watch;
+    bool watching, watch_stop;
+    conn *conns;
+    atomic_bool draining, stopping;
+    metric *rejected[REASONS], *answered[6], *open, *seconds;
+};
+
+/* ---- requests ---- */
+static http_req *req_new(conn *k)
+{
+    http_req *r = calloc(1, sizeof *r);
+    if (r) {
+        atomic_init(&r->refs, 1);
+        atomic_init(&r->conn, k);
+    }
+    return r;
+}
+
+void http_req_ref(http_req *r)
+{
+    atomic_fetch_add(&r->refs, 1);
+}
+
+void http_req_unref(http_req *r)
+{
+    if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
+        return;
+    if (r->response)
+        MHD_destroy_response(r->response);
+    http_stream_free(r->stream);
+    if (r->body)
+        gba_wipe(r->body, r->body_n);
+    free(r->body);
+    free(r->target);
+    free(r);
+}
+
+/* An answer that will not be sent; a streaming one holds the request. */
+void http_req_drop_answer(http_req *r)
+{
+    struct MHD_Response *m = atomic_exchange(&r->response, NULL);
+    if (m)
+        MHD_destroy_response(m);
+}
+
+static void req_reset(http_req *r)
+{
+    http_req_drop_answer(r);
+    http_stream_free(r->stream);
+    r->stream = NULL;
+    r->data = NULL;
+    if (r->body_n)
+        gba_wipe(r->body, r->body_n);
+    if (r->body_room > BODY_KEEP) {
+        free(r->body);
+        r->body = NULL;
+        r->body_room = 0;
+    }
+    r->body_n = r->discarded = 0;
+    r->first_done = r->first_again = r->refused = false;
+    r->status = 0;
+    r->method[0] = 0;
+    atomic_store_explicit(&r->state, ARRIVING, memory_order_relaxed);
+}
+
+/* The connection's request object, fresh for the next request. */
+static http_req *req_next(conn *k)
+{
+    http_req *r = k->req;
+    if (r && atomic_load(&r->refs) == 1) {
+        req_reset(r);
+        return r;
+    }
+    http_req *fresh = req_new(k); /* the old one is still somebody's */
+    pthread_mutex_lock(&k->server->lock);
+    k->req = fresh;
+    pthread_mutex_unlock(&k->server->lock);
+    if (r)
+        atomic_store(&r->conn, NULL);
+    http_req_unref(r);
+    return fresh;
+}
+
+static conn *conn_of(const http_req *r)
+{
+    return atomic_load_explicit(&((http_req *)r)->conn, memory_order_acquire);
+}
+
+const char *http_method(const http_req *r)
+{
+    return r->method;
+}
+
+const char *http_target(const http_req *r)
+{
+    return r->target ? r->target : "";
+}
+
+typedef struct lookup {
+    const char *name, *value;
+    size_t n;
+    http_header_visit *visit;
+    void *ctx;
+} lookup;
+
+static enum MHD_Result look(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    lookup *l = ctx;
+    (void)kind;
+    if (l->visit) {
+        l->visit(l->ctx, key, value ? value : "");
+    } else if (strcasecmp(key, l->name) == 0) {
+        if (l->n++ == 0)
+            l->value = value ? value : "";
+    }
+    return MHD_YES;
+}
+
+static lookup look_up(const http_req *r, const char *name)
+{
+    lookup l = {.name = name};
+    conn *k = conn_of(r);
+    if (k)
+        MHD_get_connection_values(k->c, MHD_HEADER_KIND, look, &l);
+    return l;
+}
+
+const char *http_header(const http_req *r, const char *name)
+{
+    return look_up(r, name).value;
+}
+
+size_t http_header_n(const http_req *r, const char *name)
+{
+    return look_up(r, name).n;
+}
+
+void http_headers_each(const http_req *r, http_header_visit *v, void *ctx)
+{
+    lookup l = {.visit = v, .ctx = ctx};
+    conn *k = conn_of(r);
+    if (k)
+        MHD_get_connection_values(k->c, MHD_HEADER_KIND, look, &l);
+}
+
+gba_span http_body(const http_req *r)
+{
+    return gba_mem(r->body, r->body_n);
+}
+
+const struct sockaddr *http_peer(const http_req *r)
+{
+    conn *k = conn_of(r);
+    return k ? (const struct sockaddr *)&k->peer : NULL;
+}
+
+gba_transport http_transport(const http_req *r)
+{
+    conn *k = conn_of(r);
+    return k ? k->transport : GBA_PLAIN;
+}
+
+uint16_t http_tls_suite(const http_req *r)
+{
+    conn *k = conn_of(r);
+    if (!k || !k->session)
+        return 0;
+    if (!k->suite)
+        k->suite = tls_session_suite(k->session);
+    return k->suite;
+}
+
+void *http_tls_session(const http_req *r)
+{
+    conn *k = conn_of(r);
+    return k ? k->session : NULL;
+}
+
+void http_set_data(http_req *r, void *p)
+{
+    r->data = p;
+}
+
+void *http_data(const http_req *r)
+{
+    return r->data;
+}
+
+http_stream *http_req_stream(const http_req *r)
+{
+    return r->stream;
+}
+
+void http_req_suspend(http_req *r)
+{
+    MHD_suspend_connection(conn_of(r)->c);
+}
+
+void http_req_resume(http_req *r)
+{
+    MHD_resume_connection(conn_of(r)->c);
+}
+
+/* ---- answers ---- */
+static bool ours(const char *name) /* framing is the server's */
+{
+    return !strcasecmp(name, "Content-Length") || !strcasecmp(name, "Transfer-Encoding") ||
+           !strcasecmp(name, "Keep-Alive") || !strcasecmp(name, "Date");
+}
+
+static void add_fields(struct MHD_Response *m, const http_field *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fields[i].name && fields[i].value && !ours(fields[i].name) &&
+            MHD_add_response_header(m, fields[i].name, fields[i].value) != MHD_YES)
+            log_event(LOG_LEVEL_ERROR, "http.field_dropped", "name", fields[i].name, NULL);
+}
+
+static struct MHD_Response *response_new(const http_field *fields, size_t n, gba_span body)
+{
+    struct MHD_Response *m = MHD_create_response_from_buffer(
+        body.n, body.n ? (void *)(uintptr_t)body.p : (void *)(uintptr_t) "",
+        body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
+    if (m)
+        add_fields(m, fields, n);
+    return m;
+}
+
+void http_reply(http_req *r, unsigned status, const http_field *fields, size_t n, gba_span body)
+{
+    struct MHD_Response *m = response_new(fields, n, body);
+    r->status = status;
+    r->response = m;
+    if (r->stream) {
+        http_stream_replied(r->stream);
+        return; /* the worker's wrapper lets go of r */
+    }
+    if (atomic_exchange(&r->state, REPLIED) == SUSPENDED)
+        http_req_resume(r); /* it cannot end before it is resumed */
+    http_req_unref(r);
+}
+
+static void free_stream_ref(void *r)
+{
+    http_req_unref(r);
+}
+
+gba_err http_req_begin(http_req *r, unsigned status, const http_field *fields, size_t n, int64_t length)
+{
+    struct MHD_Response *m = MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length, 16384,
+                                                               http_stream_pull, r, free_stream_ref);
+    if (!m)
+        return GBA_E_NOMEM;
+    http_req_ref(r); /* the response's */
+    add_fields(m, fields, n);
+    r->status = status;
+    r->response = m;
+    return GBA_OK;
+}
+
+static size_t json_text(char *out, size_t room, const char *s)
+{
+    size_t n = 0;
+    for (; *s && n + 7 < room; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            out[n++] = '\\', out[n++] = (char)c;
+        else if (c < ' ')
+            n += (size_t)snprintf(out + n, room - n, "\\u%04x", c);
+        else
+            out[n++] = (char)c;
+    }
+    out[n] = 0;
+    return n;
+}
+
+void http_problem(http_req *r, unsigned status, const char *title, const char *detail, const char *cause)
+{
+    static const http_field type = {"Content-Type", "application/problem+json"};
+    char t[256], d[1024], c[256], b[2048];
+    json_text(t, sizeof t, title ? title : "");
+    json_text(d, sizeof d, detail ? detail : "");
+    json_text(c, sizeof c, cause ? cause : "");
+    int n = snprintf(b, sizeof b, "{\"title\":\"%s\",\"status\":%u%s%s%s%s%s%s}", t, status, detail ? ",\"detail\":\"" : "",
+                     d, detail ? "\"" : "", cause ? ",\"cause\":\"" : "", c, cause ? "\"" : "");
+    http_reply(r, status, &type, 1, gba_mem(b, (size_t)n));
+}
+
+static void count_status(http_server *s, unsigned status)
+{
+    metric_add(s->answered[status / 100 < 6 ? status / 100 : 5], 1);
+}
+
+/* Gives the answer to the library; the last thing a request does. */
+static enum MHD_Result send_answer(http_req *r, conn *k)
+{
+    http_server *s = k->server;
+    int64_t now = service_mono_ms();
+    struct MHD_Response *m = atomic_exchange(&r->response, NULL);
+    if (!m)
+        return MHD_NO;
+    if (atomic_load_explicit(&s->draining, memory_order_relaxed))
+        (void)MHD_add_response_header(m, "Connection", "close");
+    count_status(s, r->status);
+    metric_observe(s->seconds, (double)(now - r->began) / 1000);
+    atomic_store_explicit(&k->deadline, r->stream ? 0 : now + s->idle_ms, memory_order_relaxed);
+    enum MHD_Result result = MHD_queue_response(k->c, r->status, m); /* may end the request: r is not touched again */
+    MHD_destroy_response(m);
+    return result;
+}
+
+/* A refusal before any handler: bare, and the connection closes. */
+static enum MHD_Result refuse(http_req *r, conn *k, unsigned status, reason why)
+{
+    static const http_field closing = {"Connection", "close"};
+    metric_add(k->server->rejected[why], 1);
+    log_event(LOG_LEVEL_WARN, "http.rejected", "listener", k->server->name, "reason", reason_names[why], NULL);
+    r->refused = true;
+    r->status = status;
+    r->response = response_new(&closing, 1, gba_str(NULL));
+    return send_answer(r, k);
+}
+
+/* ---- one request through the library's callbacks ---- */
+static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    conn *k = info ? info->socket_context : NULL;
+    http_req *r = k ? req_next(k) : NULL;
+    (void)ctx;
+    if (!r)
+        return NULL;
+    size_t n = strlen(uri) + 1;
+    if (n > r->target_room) {
+        free(r->target);
+        r->target_room = n < 256 ? 256 : n;
+        r->target = malloc(r->target_room);
+        if (!r->target) {
+            r->target_room = 0;
+            return NULL;
+        }
+    }
+    memcpy(r->target, uri, n);
+    r->began = service_mono_ms();
+    k->begun = k->any = true;
+    k->handled = false;
+    atomic_store_explicit(&k->busy, true, memory_order_relaxed);
+    int64_t latest = r->began + k->server->idle_ms;
+    if (latest < atomic_load_explicit(&k->deadline, memory_order_relaxed))
+        atomic_store_explicit(&k->deadline, latest, memory_order_relaxed);
+    return r;
+}
+
+/* RFC 9112 6.3: two framings, or a coding we cannot undo, are how requests are smuggled. */
+static bool bad_framing(const http_req *r, bool *body, uint64_t *length)
+{
+    lookup cl = look_up(r, "Content-Length"), te = look_up(r, "Transfer-Encoding");
+    *body = te.n || cl.n;
+    *length = 0;
+    if (te.n)
+        return te.n > 1 || cl.n || strcasecmp(te.value, "chunked") != 0;
+    if (!cl.n)
+        return false;
+    for (const char *p = cl.value; *p; p++) {
+        if (*p < '0' || *p > '9' || p - cl.value > 15)
+            return true;
+        *length = *length * 10 + (uint64_t)(*p - '0');
+    }
+    *body = *length > 0;
+    return cl.n > 1 || !*cl.value;
+}
+
+static enum MHD_Result stream_step(http_req *r, conn *k, http_next next)
+{
+    if (next == HTTP_BEGIN)
+        return send_answer(r, k); /* none when the server stops: the connection closes */
+    return MHD_YES;
+}
+
+static enum MHD_Result stream_before_body(http_req *r, conn *k)
+{
+    http_next next = http_stream_wants(r->stream);
+    r->first_again = next == HTTP_SUSPENDED;
+    return stream_step(r, k, next);
+}
+
+static enum MHD_Result stream_launch(http_req *r, conn *k, bool body)
+{
+    r->stream = http_stream_new(r, body);
+    atomic_store_explicit(&k->deadline, 0, memory_order_relaxed);
+    if (!r->stream || http_stream_start(k->server->pool, r->stream) != GBA_OK) {
+        http_stream_free(r->stream);
+        r->stream = NULL;
+        return refuse(r, k, 503, BUSY);
+    }
+    return body ? stream_before_body(r, k) : stream_step(r, k, http_stream_complete(r->stream));
+}
+
+static enum MHD_Result header_complete(http_req *r, conn *k)
+{
+    http_server *s = k->server;
+    bool body;
+    uint64_t length;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(k->c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (k->session && k->transport == GBA_PLAIN)
+        k->transport = tls_session_transport(k->session);
+    if (atomic_load_explicit(&s->stopping, memory_order_relaxed))
+        return refuse(r, k, 503, STOPPING);
+    if (k->tls && tls_server_check_peer(k->tls) != GBA_OK)
+        return refuse(r, k, 403, CERTIFICATE);
+    if (strlen(r->target) > s->header_max / 2)
+        return refuse(r, k, 414, URI_LONG);
+    if (info && info->header_size > s->header_max)
+        return refuse(r, k, 431, HEADER_LARGE);
+    if (bad_framing(r, &body, &length))
+        return refuse(r, k, 400, FRAMING);
+    if (s->pool)
+        return body ? stream_launch(r, k, true) : MHD_YES;
+    if (length > s->body_max)
+        return refuse(r, k, 413, BODY_LARGE);
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(http_req *r, conn *k, const char *data, size_t *n)
+{
+    http_server *s = k->server;
+    if (r->stream) {
+        size_t taken;
+        http_next next = http_stream_feed(r->stream, data, *n, &taken);
+        *n -= taken;
+        r->discarded += next == HTTP_BEGIN ? taken : 0;
+        return r->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    }
+    if (r->discarded || *n > s->body_max - r->body_n) { /* chunked: only now is it known */
+        r->discarded += *n;
+        *n = 0;
+        return r->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    }
+    if (r->body_n + *n > r->body_room) {
+        size_t room = r->body_room ? r->body_room * 2 : 1024;
+        while (room < r->body_n + *n)
+            room *= 2;
+        uint8_t *bigger = realloc(r->body, room);
+        if (!bigger)
+            return MHD_NO;
+        r->body = bigger;
+        r->body_room = room;
+    }
+    memcpy(r->body + r->body_n, data, *n);
+    r->body_n += *n;
+    *n = 0;
+    return MHD_YES;
+}
+
+/* The server stops: whoever answers a suspended request now answers nobody. */
+static void abandon(http_req *r)
+{
+    int was = SUSPENDED;
+    if (atomic_compare_exchange_strong(&r->state, &was, ABANDONED))
+        http_req_resume(r);
+}
+
+static enum MHD_Result run_handler(http_req *r, conn *k)
+{
+    http_server *s = k->server;
+    int was = HANDLING;
+    atomic_store_explicit(&k->deadline, 0, memory_order_relaxed);
+    atomic_store_explicit(&r->state, HANDLING, memory_order_relaxed);
+    http_req_ref(r);
+    s->handler(r, s->ctx);
+    if (atomic_load(&r->state) == REPLIED)
+        return send_answer(r, k);
+    MHD_suspend_connection(k->c);
+    if (!atomic_compare_exchange_strong(&r->state, &was, SUSPENDED))
+        MHD_resume_connection(k->c); /* the answer came in between */
+    else if (atomic_load(&s->stopping))
+        abandon(r);
+    return MHD_YES;
+}
+
+static enum MHD_Result request_complete(http_req *r, conn *k)
+{
+    if (k->server->pool)
+        return r->stream ? stream_step(r, k, http_stream_complete(r->stream)) : stream_launch(r, k, false);
+    if (r->discarded)
+        return refuse(r, k, 413, BODY_LARGE);
+    switch (atomic_load(&r->state)) {
+    case ARRIVING:
+        return run_handler(r, k);
+    case REPLIED:
+        return send_answer(r, k);
+    case ABANDONED:
+        atomic_store(&r->conn, NULL);
+        return MHD_NO;
+    default:
+        return MHD_YES;
+    }
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *n, void **req_ctx)
+{
+    http_req *r = *req_ctx;
+    conn *k = r ? conn_of(r) : NULL;
+    (void)ctx, (void)c, (void)url, (void)version;
+    if (!k || r->refused)
+        return MHD_NO;
+    k->handled = true;
+    if (!r->first_done) {
+        r->first_done = true;
+        if (strlen(method) >= sizeof r->method)
+            return refuse(r, k, 501, FRAMING);
+        snprintf(r->method, sizeof r->method, "%s", method);
+        return header_complete(r, k);
+    }
+    if (*n)
+        return take_body(r, k, data, n);
+    return r->first_again ? stream_before_body(r, k) : request_complete(r, k);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *c, void **req_ctx, enum MHD_RequestTerminationCode how)
+{
+    http_req *r = *req_ctx;
+    conn *k = r ? conn_of(r) : NULL;
+    (void)ctx, (void)c, (void)how;
+    *req_ctx = NULL;
+    if (!r)
+        return;
+    if (r->stream) {
+        http_stream_gone(r->stream);
+        http_req_drop_answer(r);
+    }
+    if (!k || !k->handled)
+        return; /* never was one; on_closed tells */
+    k->begun = false;
+    /* The library ends a connection idle for idle_s; one still here after twice that trickles. */
+    atomic_store_explicit(&k->deadline, service_mono_ms() + 2 * k->server->idle_ms, memory_order_relaxed);
+    atomic_store_explicit(&k->busy, false, memory_order_relaxed);
+}
+
+/* ---- connections ---- */
+static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
+{
+    int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    conn *k = calloc(1, sizeof *k);
+    http_req *r = k ? req_new(k) : NULL;
+    if (!r) {
+        free(k);
+        shutdown(fd, SHUT_RDWR);
+        return;
+    }
+    const struct sockaddr *sa = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    k->server = s;
+    k->c = c;
+    k->fd = fd;
+    k->req = r;
+    if (sa)
+        memcpy(&k->peer, sa, sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    atomic_init(&k->deadline, service_mono_ms() + s->idle_ms);
+    if (s->tls) {
+        k->session = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+        if (!k->session || tls_server_attach(s->tls, k->session, &k->tls) != GBA_OK)
+            shutdown(fd, SHUT_RDWR);
+    }
+    *slot = k;
+    metric_add(s->open, 1);
+    pthread_mutex_lock(&s->lock);
+    k->next = s->conns;
+    if (k->next)
+        k->next->prev = k;
+    s->conns = k;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void on_closed(http_server *s, void **slot)
+{
+    conn *k = *slot;
+    *slot = NULL;
+    if (!k)
+        return;
+    pthread_mutex_lock(&s->lock);
+    *(k->prev ? &k->prev->next : &s->conns) = k->next;
+    if (k->next)
+        k->next->prev = k->prev;
+    pthread_mutex_unlock(&s->lock);
+    if (!atomic_load(&k->killed) && k->begun && !k->handled)
+        metric_add(s->rejected[MALFORMED], 1);
+    else if (!atomic_load(&k->killed) && !k->any)
+        metric_add(s->rejected[NO_REQUEST], 1);
+    metric_add(s->open, -1);
+    tls_hold_release(&k->tls);
+    atomic_store(&k->req->conn, NULL);
+    http_req_unref(k->req);
+    free(k);
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        on_started(ctx, c, slot);
+    else
+        on_closed(ctx, slot);
+}
+
+/* Ends what is late, and when draining what is idle. A socket is closed only after on_closed, so
+ * under the lock its number is still its own. */
+static void watch_once(http_server *s, int64_t now)
+{
+    bool draining = atomic_load(&s->draining);
+    for (conn *k = s->conns; k; k = k->next) {
+        int64_t deadline = atomic_load_explicit(&k->deadline, memory_order_relaxed);
+        bool late = deadline && now > deadline;
+        if (atomic_load(&k->killed) || (!late && !(draining && !atomic_load(&k->busy))))
+            continue;
+        atomic_store(&k->killed, true);
+        shutdown(k->fd, SHUT_RDWR);
+        if (late)
+            metric_add(s->rejected[TIMEOUT], 1);
+    }
+}
+
+static void *watch(void *ctx)
+{
+    http_server *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    while (!s->watch_stop) {
+        struct timespec until;
+        watch_once(s, service_mono_ms());
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += WATCH_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&s->watch_cond, &s->lock, &until);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+static void on_log(void *ctx, const char *fmt, va_list ap)
+{
+    char text[512];
+    (void)ctx;
+    vsnprintf(text, sizeof text, fmt, ap);
+    text[strcspn(text, "\n")] = 0;
+    log_event(LOG_LEVEL_DEBUG, "http.library", "text", text, NULL);
+}
+
+static gba_err open_listener(http_server *s, const http_config *c, char *why, size_t why_n)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai;
+    struct sockaddr_storage bound;
+    socklen_t bound_n = sizeof bound;
+    char port[8];
+    int on = 1, off = 0;
+    snprintf(port, sizeof port, "%u", c->port);
+    if (getaddrinfo(c->address, port, &hints, &ai)) {
+        snprintf(why, why_n, "%s: '%s' is not an address", c->name, c->address);
+        return GBA_E_ARG;
+    }
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (good && ai->ai_family == AF_INET6)
+        good = !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    good = good && !bind(fd, ai->ai_addr, ai->ai_addrlen) && !listen(fd, 4096) &&
+           !getsockname(fd, (struct sockaddr *)&bound, &bound_n);
+    if (!good)
+        snprintf(why, why_n, "%s: cannot listen on %s port %u: %s", c->name, c->address, c->port, strerror(errno));
+    freeaddrinfo(ai);
+    if (!good) {
+        if (fd >= 0)
+            close(fd);
+        return GBA_E_IO;
+    }
+    s->listen_fd = fd;
+    s->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                : ((struct sockaddr_in *)&bound)->sin_port);
+    return GBA_OK;
+}
+
+static void register_metrics(http_server *s)
+{
+    char labels[96];
+    for (unsigned i = 1; i < 6; i++) {
+        snprintf(labels, sizeof labels, "listener=\"%s\",code=\"%uxx\"", s->name, i);
+        s->answered[i] = metric_counter("http_requests_total", labels, "Requests answered, by class of status");
+    }
+    s->answered[0] = s->answered[5];
+    for (unsigned i = 0; i < REASONS; i++) {
+        snprintf(labels, sizeof labels, "listener=\"%s\",reason=\"%s\"", s->name, reason_names[i]);
+        s->rejected[i] = metric_counter("http_rejected_total", labels, "Requests and connections refused before a handler");
+    }
+    snprintf(labels, sizeof labels, "listener=\"%s\"", s->name);
+    s->open = metric_gauge("http_connections", labels, "Open connections");
+    s->seconds = metric_histogram("http_request_seconds", labels, "From the request line to the answer's first octet");
+}
+
+static bool start_library(http_server *s, const http_config *c, unsigned threads, unsigned connections)
+{
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    flags |= s->tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL;
+    struct MHD_OptionItem o[16];
+    size_t n = 0;
+#define OPTION(name, number, pointer) o[n++] = (struct MHD_OptionItem){name, (intptr_t)(number), pointer}
+    OPTION(MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL);
+    OPTION(MHD_OPTION_CONNECTION_LIMIT, connections, NULL);
+    OPTION(MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_ip, NULL);
+    OPTION(MHD_OPTION_CONNECTION_TIMEOUT, s->idle_ms / 1000, NULL);
+    OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->header_max * 2 < 32768 ? 32768 : s->header_max * 2, NULL);
+    OPTION(MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
+    OPTION(MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, s);
+    OPTION(MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s);
+    OPTION(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s);
+    if (threads > 1)
+        OPTION(MHD_OPTION_THREAD_POOL_SIZE, threads, NULL);
+    if (s->tls) {
+        OPTION(MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls_server_key_pem(s->tls));
+        OPTION(MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)tls_server_cert_pem(s->tls));
+        OPTION(MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_server_priority(s->tls));
+    }
+    OPTION(MHD_OPTION_END, 0, NULL);
+#undef OPTION
+    s->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+                              MHD_OPTION_ARRAY, o, MHD_OPTION_END);
+    return s->mhd != NULL;
+}
+
+static http_server *server_new(const http_config *c, unsigned connections)
+{
+    http_server *s = calloc(1, sizeof *s);
+    pthread_condattr_t a;
+    if (!s)
+        return NULL;
+    snprintf(s->name, sizeof s->name, "%s", c->name ? c->name : "http");
+    s->listen_fd = -1;
+    s->tls = c->tls;
+    s->header_max = c->header_max ? c->header_max : 16384;
+    s->body_max = c->body_max ? c->body_max : 65536;
+    s->idle_ms = (c->idle_s ? c->idle_s : 30) * 1000;
+    s->handler = c->handler;
+    s->ctx = c->ctx;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->watch_cond, &a);
+    pthread_condattr_destroy(&a);
+    if (c->stream && !(s->pool = http_pool_new(connections, c->handler, c->ctx))) {
+        free(s);
+        return NULL;
+    }
+    register_metrics(s);
+    return s;
+}
+
+gba_err http_server_start(const http_config *c, http_server **out, char *why, size_t why_n)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = c->threads ? c->threads : cores > 0 ? (unsigned)cores : 1;
+    unsigned connections = c->connections ? c->connections : 10000;
+    http_server *s = server_new(c, connections);
+    *out = NULL;
+    if (!s) {
+        snprintf(why, why_n, "out of memory");
+        return GBA_E_NOMEM;
+    }
+    gba_err e = open_listener(s, c, why, why_n);
+    threads = threads > connections ? connections : threads;
+    if (e == GBA_OK && !start_library(s, c, threads, connections)) {
+        snprintf(why, why_n, "%s: the HTTP server did not start (threads, connections or memory: see the log)", s->name);
+        e = GBA_E_IO;
+    }
+    if (e == GBA_OK && pthread_create(&s->watch, NULL, watch, s) == 0)
+        s->watching = true;
+    else if (e == GBA_OK)
+        e = GBA_E_NOMEM;
+    if (e != GBA_OK) {
+        if (!s->mhd && s->listen_fd >= 0)
+            close(s->listen_fd);
+        http_server_stop(&s, 0);
+        return e;
+    }
+    *out = s;
+    return GBA_OK;
+}
+
+uint16_t http_server_port(const http_server *s)
+{
+    return s->port;
+}
+
+void http_server_drain(http_server *s)
+{
+    if (!s || !s->mhd || atomic_exchange(&s->draining, true))
+        return;
+    MHD_socket fd = MHD_quiesce_daemon(s->mhd);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
+    pthread_mutex_lock(&s->lock);
+    watch_once(s, service_mono_ms());
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool any_busy(http_server *s)
+{
+    bool busy = false;
+    pthread_mutex_lock(&s->lock);
+    for (conn *k = s->conns; k && !busy; k = k->next)
+        busy = atomic_load(&k->busy);
+    pthread_mutex_unlock(&s->lock);
+    return busy;
+}
+
+static void abandon_all(http_server *s)
+{
+    atomic_store(&s->stopping, true);
+    if (s->pool)
+        http_pool_stop(s->pool);
+    pthread_mutex_lock(&s->lock);
+    for (conn *k = s->conns; k; k = k->next)
+        abandon(k->req);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void http_server_stop(http_server **sp, unsigned ms)
+{
+    http_server *s = *sp;
+    *sp = NULL;
+    if (!s)
+        return;
+    http_server_drain(s);
+    for (int64_t until = service_mono_ms() + ms; any_busy(s) && service_mono_ms() < until;)
+        usleep(5000);
+    if (s->mhd) {
+        abandon_all(s);
+        MHD_stop_daemon(s->mhd);
+    }
+    if (s->watching) {
+        pthread_mutex_lock(&s->lock);
+        s->watch_stop = true;
+        pthread_cond_signal(&s->watch_cond);
+        pthread_mutex_unlock(&s->lock);
+        pthread_join(s->watch, NULL);
+    }
+    http_pool_free(&s->pool);
+    pthread_cond_destroy(&s->watch_cond);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tls.c - certificates, client verification and cipher suites by GnuTLS.
+ *
+ * The credentials of a server are replaced as a whole at reload; each session holds the ones it
+ * began with, so nothing is freed under a handshake. Client certificates are verified against the
+ * configured CA alone: in the handshake, and again before a request when a session was resumed or
+ * the credentials have changed since.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "service/log.h"
+#include "service/tls.h"
+
+#define PEM_MAX (4 * 1024 * 1024) /* a CRL may be large */
+#define NAMES_MAX 32
+
+/* TLS 1.2 and 1.3, AEAD with ephemeral keys only; X25519 first, it is the cheapest. */
+static const char default_priority[] =
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
+    "-MAC-ALL:+AEAD:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
+    "%SERVER_PRECEDENCE";
+
+/* One reading of the files; shared by the server and its sessions. */
+typedef struct creds {
+    atomic_uint refs;
+    gnutls_certificate_credentials_t cert;
+    gnutls_datum_t cert_pem, key_pem;
+    bool client_ca;
+} creds;
+
+struct tls_server {
+    char *cert_file, *key_file, *client_ca_file, *crl_file, *priority;
+    pthread_mutex_t lock;
+    _Atomic(creds *) now; /* changed under the lock */
+    gnutls_datum_t ticket_key;
+};
+
+struct tls_hold {
+    tls_server *server;
+    creds *creds;
+    gnutls_session_t session;
+    bool checked; /* the peer, under `creds` */
+    gba_err peer;
+    gba_fqdn *names;
+    size_t n_names;
+};
+
+static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (why && why_n)
+        vsnprintf(why, why_n, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+/* ---- files ---- */
+static void datum_free(gnutls_datum_t *d)
+{
+    if (d->data)
+        gba_wipe(d->data, d->size);
+    free(d->data);
+    *d = (gnutls_datum_t){0};
+}
+
+static gba_err read_pem(const char *file, gnutls_datum_t *out, char *why, size_t why_n)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return say(why, why_n, GBA_E_IO, "%s: cannot be read: %s", file, strerror(errno));
+    size_t room = 16384, n = 0;
+    uint8_t *p = malloc(room + 1);
+    ssize_t got = 1;
+    while (p && (got = read(fd, p + n, room - n)) > 0) {
+        n += (size_t)got;
+        if (n < room)
+            continue;
+        uint8_t *bigger = room < PEM_MAX ? malloc(room * 2 + 1) : NULL;
+        if (bigger)
+            memcpy(bigger, p, n);
+        gba_wipe(p, n);
+        free(p);
+        p = bigger;
+        room *= 2;
+    }
+    close(fd);
+    if (!p)
+        return say(why, why_n, GBA_E_RANGE, "%s: is too large", file);
+    p[n] = 0;
+    *out = (gnutls_datum_t){p, (unsigned)n};
+    if (got < 0 || n == 0) {
+        datum_free(out);
+        return say(why, why_n, GBA_E_IO, "%s: %s", file, got < 0 ? strerror(errno) : "is empty");
+    }
+    return GBA_OK;
+}
+
+/* ---- client verification ---- */
+static gba_err verify(gnutls_session_t session)
+{
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                     .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
+    unsigned status = 0;
+    gnutls_datum_t text = {0};
+    int e = gnutls_certificate_verify_peers(session, &purpose, 1, &status);
+    if (e == 0 && status == 0)
+        return GBA_OK;
+    if (e == 0)
+        (void)gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0);
+    log_event(LOG_LEVEL_WARN, "tls.client_refused", "reason", text.data ? (const char *)text.data : gnutls_strerror(e),
+              NULL);
+    gnutls_free(text.data);
+    return GBA_E_AUTH;
+}
+
+/* dNSNames alone. An embedded NUL is an attack on whoever compares C strings: nothing of such a
+ * certificate is believed. A wildcard says no name. */
+static gba_err read_names(gnutls_session_t session, gba_fqdn *out, size_t *n)
+{
+    unsigned chain_n = 0, type;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &chain_n);
+    gnutls_x509_crt_t crt;
+    gba_err e = GBA_OK;
+    *n = 0;
+    if (!chain || !chain_n || gnutls_certificate_type_get(session) != GNUTLS_CRT_X509 || gnutls_x509_crt_init(&crt) < 0)
+        return GBA_E_AUTH;
+    if (gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) < 0)
+        e = GBA_E_AUTH;
+    for (unsigned i = 0; e == GBA_OK && *n < NAMES_MAX; i++) {
+        char name[256];
+        size_t size = sizeof name;
+        int r = gnutls_x509_crt_get_subject_alt_name2(crt, i, name, &size, &type, NULL);
+        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        if (r == GNUTLS_E_SHORT_MEMORY_BUFFER)
+            continue; /* longer than a host name can be */
+        if (r < 0) {
+            e = GBA_E_AUTH;
+        } else if (r == GNUTLS_SAN_DNSNAME) {
+            if (memchr(name, 0, size))
+                e = GBA_E_AUTH;
+            else if (!memchr(name, '*', size) && gba_fqdn_parse(gba_mem(name, size), &out[*n]) == GBA_OK)
+                ++*n;
+        }
+    }
+    gnutls_x509_crt_deinit(crt);
+    if (e != GBA_OK)
+        *n = 0;
+    return e;
+}
+
+static int verify_in_handshake(gnutls_session_t session)
+{
+    return verify(session) == GBA_OK ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+/* ---- credentials ---- */
+static void creds_release(creds *c)
+{
+    if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
+        return;
+    if (c->cert)
+        gnutls_certificate_free_credentials(c->cert);
+    datum_free(&c->cert_pem);
+    datum_free(&c->key_pem);
+    free(c);
+}
+
+static gba_err load_client_ca(const tls_server *t, creds *c, char *why, size_t why_n)
+{
+    gnutls_datum_t pem = {0};
+    gba_err e = read_pem(t->client_ca_file, &pem, why, why_n);
+    if (e != GBA_OK)
+        return e;
+    int n = gnutls_certificate_set_x509_trust_mem(c->cert, &pem, GNUTLS_X509_FMT_PEM);
+    datum_free(&pem);
+    if (n <= 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s: holds no PEM certificate of a CA%s%s", t->client_ca_file,
+                   n < 0 ? ": " : "", n < 0 ? gnutls_strerror(n) : "");
+    gnutls_certificate_set_verify_function(c->cert, verify_in_handshake);
+    c->client_ca = true;
+    if (!t->crl_file)
+        return GBA_OK;
+    if ((e = read_pem(t->crl_file, &pem, why, why_n)) != GBA_OK)
+        return e;
+    n = gnutls_certificate_set_x509_crl_mem(c->cert, &pem, GNUTLS_X509_FMT_PEM);
+    datum_free(&pem);
+    if (n <= 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s: holds no PEM revocation list%s%s", t->crl_file, n < 0 ? ": " : "",
+                   n < 0 ? gnutls_strerror(n) : "");
+    return GBA_OK;
+}
+
+static gba_err load_own(const tls_server *t, creds *c, char *why, size_t why_n)
+{
+    gba_err e = read_pem(t->cert_file, &c->cert_pem, why, why_n);
+    if (e == GBA_OK)
+        e = read_pem(t->key_file, &c->key_pem, why, why_n);
+    if (e != GBA_OK)
+        return e;
+    int r = gnutls_certificate_set_x509_key_mem2(c->cert, &c->cert_pem, &c->key_pem, GNUTLS_X509_FMT_PEM, NULL, 0);
+    if (r == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+        return say(why, why_n, GBA_E_ARG, "%s: is not the key of the certificate in %s", t->key_file, t->cert_file);
+    if (r < 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no PEM certificate with its key: %s", t->cert_file,
+                   t->key_file, gnutls_strerror(r));
+    return GBA_OK;
+}
+
+static gba_err creds_load(const tls_server *t, creds **out, char *why, size_t why_n)
+{
+    creds *c = calloc(1, sizeof *c);
+    *out = NULL;
+    if (!c || gnutls_certificate_allocate_credentials(&c->cert) < 0) {
+        free(c);
+        return say(why, why_n, GBA_E_NOMEM, "out of memory");
+    }
+    atomic_init(&c->refs, 1);
+    gba_err e = load_own(t, c, why, why_n);
+    if (e == GBA_OK && t->client_ca_file)
+        e = load_client_ca(t, c, why, why_n);
+    if (e == GBA_OK)
+        *out = c;
+    else
+        creds_release(c);
+    return e;
+}
+
+/* ---- the server ---- */
+static char *copy(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
+static gba_err check_priority(const tls_server *t, char *why, size_t why_n)
+{
+    gnutls_priority_t p;
+    const char *at = t->priority;
+    if (gnutls_priority_init(&p, t->priority, &at) < 0)
+        return say(why, why_n, GBA_E_SYNTAX, "the TLS priority is wrong at '%.40s'", at);
+    gnutls_priority_deinit(p);
+    return GBA_OK;
+}
+
+gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, size_t why_n)
+{
+    *out = NULL;
+    if (!c->cert_file || !c->key_file)
+        return say(why, why_n, GBA_E_ARG, "TLS needs a certificate and its key");
+    tls_server *t = calloc(1, sizeof *t);
+    if (!t)
+        return say(why, why_n, GBA_E_NOMEM, "out of memory");
+    pthread_mutex_init(&t->lock, NULL);
+    t->cert_file = copy(c->cert_file);
+    t->key_file = copy(c->key_file);
+    t->client_ca_file = copy(c->client_ca_file);
+    t->crl_file = copy(c->crl_file);
+    t->priority = copy(c->priority ? c->priority : default_priority);
+    gba_err e = t->cert_file && t->key_file && t->priority && !!t->client_ca_file == !!c->client_ca_file &&
+                        !!t->crl_file == !!c->crl_file && gnutls_session_ticket_key_generate(&t->ticket_key) == 0
+                    ? GBA_OK
+                    : say(why, why_n, GBA_E_NOMEM, "out of memory");
+    if (e == GBA_OK)
+        e = check_priority(t, why, why_n);
+    creds *first = NULL;
+    if (e == GBA_OK)
+        e = creds_load(t, &first, why, why_n);
+    atomic_init(&t->now, first);
+    if (e == GBA_OK)
+        *out = t;
+    else
+        tls_server_free(&t);
+    return e;
+}
+
+gba_err tls_server_reload(tls_server *t, char *why, size_t why_n)
+{
+    creds *fresh;
+    gba_err e = creds_load(t, &fresh, why, why_n);
+    if (e != GBA_OK)
+        return e;
+    pthread_mutex_lock(&t->lock);
+    creds *old = t->now;
+    t->now = fresh;
+    pthread_mutex_unlock(&t->lock);
+    creds_release(old);
+    return GBA_OK;
+}
+
+void tls_server_free(tls_server **tp)
+{
+    tls_server *t = *tp;
+    *tp = NULL;
+    if (!t)
+        return;
+    creds_release(t->now);
+    if (t->ticket_key.data) {
+        gba_wipe(t->ticket_key.data, t->ticket_key.size);
+        gnutls_free(t->ticket_key.data);
+    }
+    pthread_mutex_destroy(&t->lock);
+    free(t->cert_file);
+    free(t->key_file);
+    free(t->client_ca_file);
+    free(t->crl_file);
+    free(t->priority);
+    free(t);
+}
+
+static creds *creds_now(tls_server *t)
+{
+    pthread_mutex_lock(&t->lock);
+    creds *c = t->now;
+    atomic_fetch_add(&c->refs, 1);
+    pthread_mutex_unlock(&t->lock);
+    return c;
+}
+
+/* A PSK credential, when it comes, is set here beside the certificate: one port serves both. */
+static int hand_over(gnutls_session_t session, const creds *c)
+{
+    int r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->cert);
+    gnutls_certificate_server_set_request(session, c->client_ca ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
+    return r;
+}
+
+gba_err tls_server_attach(tls_server *t, void *session, tls_hold **out)
+{
+    tls_hold *h = calloc(1, sizeof *h);
+    *out = h;
+    if (!h)
+        return GBA_E_NOMEM;
+    h->server = t;
+    h->session = session;
+    h->creds = creds_now(t);
+    gnutls_session_set_ptr(h->session, h);
+    if (hand_over(h->session, h->creds) < 0 || gnutls_session_ticket_enable_server(h->session, &t->ticket_key) < 0) {
+        tls_hold_release(out);
+        return GBA_E_NOMEM;
+    }
+    return GBA_OK;
+}
+
+void tls_hold_release(tls_hold **hp)
+{
+    tls_hold *h = *hp;
+    *hp = NULL;
+    if (!h)
+        return;
+    creds_release(h->creds);
+    free(h->names);
+    free(h);
+}
+
+static gba_err check_anew(tls_hold *h)
+{
+    gba_fqdn names[NAMES_MAX];
+    size_t n = 0;
+    free(h->names);
+    h->names = NULL;
+    h->n_names = 0;
+    if (!h->creds->client_ca)
+        return GBA_OK;
+    gba_err e = verify(h->session);
+    if (e == GBA_OK)
+        e = read_names(h->session, names, &n);
+    if (e != GBA_OK || n == 0)
+        return e;
+    h->names = malloc(n * sizeof *names);
+    if (!h->names)
+        return GBA_E_NOMEM;
+    memcpy(h->names, names, n * sizeof *names);
+    h->n_names = n;
+    return GBA_OK;
+}
+
+gba_err tls_server_check_peer(tls_hold *h)
+{
+    /* h holds its credentials, so no others can stand at their address */
+    if (atomic_load(&h->server->now) != h->creds) {
+        creds *old = h->creds;
+        h->creds = creds_now(h->server);
+        (void)hand_over(h->session, h->creds);
+        creds_release(old);
+        h->checked = false;
+    }
+    if (!h->checked) {
+        h->peer = check_anew(h);
+        h->checked = true;
+    }
+    return h->peer;
+}
+
+const char *tls_server_priority(const tls_server *t)
+{
+    return t->priority;
+}
+
+const char *tls_server_cert_pem(const tls_server *t)
+{
+    return (const char *)t->now->cert_pem.data;
+}
+
+const char *tls_server_key_pem(const tls_server *t)
+{
+    return (const char *)t->now->key_pem.data;
+}
+
+/* ---- of a session ---- */
+gba_transport tls_session_transport(void *session)
+{
+    gnutls_protocol_t v = gnutls_protocol_get_version(session);
+    return v == GNUTLS_TLS1_3 ? GBA_TLS13 : v == GNUTLS_TLS1_2 ? GBA_TLS12 : GBA_PLAIN;
+}
+
+gba_err tls_peer_dns(void *session, gba_fqdn *names, size_t max, size_t *n)
+{
+    const tls_hold *h = session ? gnutls_session_get_ptr(session) : NULL;
+    *n = 0;
+    if (!h || h->session != session || !h->creds->client_ca || !h->checked || h->peer != GBA_OK)
+        return GBA_E_AUTH;
+    for (; *n < h->n_names && *n < max; ++*n)
+        names[*n] = h->names[*n];
+    return GBA_OK;
+}
+
+/* ---- cipher suites ---- */
+typedef struct suite {
+    const char *name;
+    uint16_t number;
+    gnutls_kx_algorithm_t kx;
+    gnutls_cipher_algorithm_t cipher;
+    gnutls_mac_algorithm_t mac;
+    gnutls_protocol_t version;
+} suite;
+
+static bool suite_at(size_t i, suite *s)
+{
+    unsigned char id[2];
+    s->name = gnutls_cipher_suite_info(i, id, &s->kx, &s->cipher, &s->mac, &s->version);
+    s->number = (uint16_t)(id[0] << 8 | id[1]);
+    return s->name != NULL;
+}
+
+/* GnuTLS tells the parts of a suite; the number is found by them (TS 33.220 Annex H needs it). */
+uint16_t tls_session_suite(void *session)
+{
+    bool tls13 = gnutls_protocol_get_version(session) == GNUTLS_TLS1_3;
+    gnutls_kx_algorithm_t kx = gnutls_kx_get(session);
+    gnutls_cipher_algorithm_t cipher = gnutls_cipher_get(session);
+    gnutls_mac_algorithm_t mac = gnutls_mac_get(session);
+    suite s;
+    for (size_t i = 0; suite_at(i, &s); i++)
+        if ((s.version == GNUTLS_TLS1_3) == tls13 && s.cipher == cipher && (tls13 || (s.kx == kx && s.mac == mac)))
+            return s.number;
+    return 0;
+}
+
+/* IANA's names have _WITH_ and end in _SHA where GnuTLS says _SHA1. */
+static void plain_name(const char *name, char out[80])
+{
+    const char *with = strstr(name, "_WITH_");
+    if (with)
+        snprintf(out, 80, "%.*s%s", (int)(with - name), name, with + 5);
+    else
+        snprintf(out, 80, "%s", name);
+    size_t n = strlen(out);
+    if (n > 5 && !strcmp(out + n - 5, "_SHA1"))
+        out[n - 1] = 0;
+}
+
+uint16_t tls_suite_by_name(const char *name)
+{
+    char want[80], have[80];
+    suite s;
+    if (strlen(name) >= sizeof want)
+        return 0;
+    if (!strncmp(name, "GNUTLS_", 7))
+        name += 3; /* GNUTLS_X is TLS_X */
+    plain_name(name, want);
+    for (size_t i = 0; suite_at(i, &s); i++) {
+        plain_name(s.name, have);
+        if (!strcmp(want, have))
+            return s.number;
+    }
+    return 0;
+}
+
+const char *tls_suite_name(uint16_t number)
+{
+    suite s;
+    for (size_t i = 0; suite_at(i, &s); i++)
+        if (s.number == number)
+            return s.name;
+    return NULL;
+}
