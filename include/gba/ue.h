@@ -44,6 +44,7 @@ typedef struct gba_ub_config {
     gba_impi impi;
     gba_fqdn bsf;       /* the realm to expect, and the B-TID's domain */
     gba_impi tmpi;      /* empty: none is stored */
+    bool no_tmpi;       /* do not announce TMPI support (TS 33.220 B.4) */
     gba_uicc *uicc;     /* borrowed */
     const char *target; /* request-target; NULL: "/" */
     const char *agent;  /* first words of User-Agent; NULL: "OpenGBA" */
@@ -122,6 +123,7 @@ typedef struct gba_ue gba_ue;
 typedef struct gba_ue_config {
     gba_uicc *uicc;         /* borrowed */
     gba_ue_carrier carrier; /* borrowed; may be empty when only stored keys are used */
+    gba_ue_carrier bsf_carrier; /* borrowed; for Ub when it trusts another CA; empty: carrier */
     const char *bsf_url;    /* http or https */
     gba_fqdn bsf;           /* the BSF's domain; empty: from the IMPI (TS 23.003 16.2) */
     const char *state_dir;  /* made with mode 0700 */
@@ -140,8 +142,8 @@ GBA_API const char *gba_ue_text(const gba_ue *u); /* why the last call failed */
 GBA_API gba_err gba_ue_session_load(gba_ue *u, gba_ue_session *out) GBA_MUST_USE;
 /* A valid session, by Ub if needed; renew: by Ub in any case. */
 GBA_API gba_err gba_ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out) GBA_MUST_USE;
-/* The key of a NAF_Id from a valid session (by Ub if needed). */
-GBA_API gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out) GBA_MUST_USE;
+/* The key of a NAF_Id from a valid session (by Ub if needed; *s may be NULL). */
+GBA_API gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out, gba_ue_session *s) GBA_MUST_USE;
 /* The request with Ub and Ua done on the way. OK whatever the final status but 401;
  * *a is borrowed until the next call. */
 GBA_API gba_err gba_ue_fetch(gba_ue *u, const gba_ue_request *r, gba_ue_answer *a) GBA_MUST_USE;

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ue.c - the device as a whole: sessions kept and renewed, keys derived, NAFs answered. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ue/carrier.h"
+#include "ue/file.h"
+#include "ue/session.h"
+
+#define AGENT "OpenGBA/" PACKAGE_VERSION
+#define UB_ROUNDS 8 /* more than the step machine ever asks for */
+#define UA_ROUNDS 6
+
+struct gba_ue {
+    gba_ue_config c;
+    gba_impi impi;
+    ue_url bsf_url; /* origin empty: none given */
+    ue_state state;
+    char path[PATH_MAX]; /* the session's file */
+    gba_ue_ua ua;
+    char auth[GBA_DIGEST_HEADER_MAX + 1], agent[512];
+    char text[GBA_UE_TEXT];
+};
+
+/* ---- what the host gives ---- */
+
+static int64_t now(const gba_ue *u)
+{
+    return u->c.now ? u->c.now(u->c.arg) : (int64_t)time(NULL);
+}
+
+static gba_err entropy(gba_ue *u, uint8_t out[GBA_UE_ENTROPY])
+{
+    gba_err e = u->c.entropy ? u->c.entropy(u->c.arg, out, GBA_UE_ENTROPY) : ue_random(out, GBA_UE_ENTROPY);
+    return e ? ue_say(u->text, e, "no random octets") : GBA_OK;
+}
+
+static void trace(gba_ue *u, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void trace(gba_ue *u, int level, const char *fmt, ...)
+{
+    char line[GBA_DIGEST_HEADER_MAX + 256];
+    if (!u->c.trace)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    for (char *p = line; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    u->c.trace(u->c.arg, level, line);
+}
+
+/* What proves knowledge of a key stays out of the trace. */
+static void redact(char *value)
+{
+    static const char *const names[] = {"response=\"", "rspauth=\"", "auts=\""};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *at = strcasestr(value, names[i]);
+        for (at = at ? at + strlen(names[i]) : NULL; at && *at && *at != '"'; at++)
+            *at = '*';
+    }
+}
+
+static void trace_fields(gba_ue *u, char way, const gba_ue_field *f, size_t n)
+{
+    for (size_t i = 0; u->c.trace && i < n; i++) {
+        char value[GBA_DIGEST_HEADER_MAX];
+        snprintf(value, sizeof value, "%.*s", (int)f[i].value.n, f[i].value.n ? (const char *)f[i].value.p : "");
+        redact(value);
+        trace(u, 2, "%c %.*s: %s", way, (int)f[i].name.n, (const char *)f[i].name.p, value);
+        gba_wipe(value, sizeof value);
+    }
+}
+
+static gba_err exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *r, gba_ue_answer *a)
+{
+    if (!carrier->ops)
+        return ue_say(u->text, GBA_E_ARG, "no carrier: this device was set up for stored keys only");
+    trace(u, 2, "> %s %s", r->method, r->url);
+    trace_fields(u, '>', r->fields, r->n_fields);
+    memset(a, 0, sizeof *a);
+    gba_err e = carrier->ops->exchange(carrier->self, r, a);
+    if (e) {
+        const char *says = carrier->ops->text ? carrier->ops->text(carrier->self) : NULL;
+        return ue_say(u->text, e, "%s", says && says[0] ? says : gba_err_text(e));
+    }
+    trace(u, 2, "< HTTP %d, %zu octets of body", a->status, a->body.n);
+    trace_fields(u, '<', a->fields, a->n_fields);
+    return GBA_OK;
+}
+
+/* ---- making it ---- */
+
+static gba_err set_up(gba_ue *u, const gba_ue_config *c)
+{
+    gba_err e = gba_uicc_impi(c->uicc, &u->impi);
+    if (e)
+        return ue_say(u->text, e, "the UICC gives no IMPI: %s", gba_uicc_text(c->uicc));
+    u->c = *c;
+    if (!c->bsf.s[0] && (e = gba_bsf_from_impi(&u->impi, &u->c.bsf)))
+        return ue_say(u->text, e, "no BSF domain follows from %s: name it", u->impi.s);
+    if (c->bsf_url && (e = ue_url_parse(c->bsf_url, &u->bsf_url)))
+        return ue_say(u->text, e, "BSF: \"%.200s\" is not an http or https URL", c->bsf_url);
+    u->c.bsf_url = NULL; /* taken apart; the caller's string is not kept */
+    e = ue_state_open(&u->state, c->state_dir, &c->seal, true, u->text);
+    u->c.state_dir = u->state.dir;
+    u->c.seal = (gba_uicc_seal){0};
+    if (!e && (e = ue_state_path(&u->state, &u->impi, &u->c.bsf, u->path)))
+        ue_say(u->text, e, "%s: no file name for the session: %s", u->state.dir, gba_err_text(e));
+    return e;
+}
+
+gba_err gba_ue_new(const gba_ue_config *c, gba_ue **out, char *text)
+{
+    if (!c->uicc || !c->state_dir)
+        return ue_say(text, GBA_E_ARG, "a UE needs a UICC and a state folder");
+    gba_ue *u = calloc(1, sizeof *u);
+    if (!u)
+        return ue_say(text, GBA_E_NOMEM, "out of memory");
+    gba_err e = set_up(u, c);
+    if (e) {
+        ue_say(text, e, "%s", u->text);
+        gba_ue_free(&u);
+    }
+    *out = u;
+    return e;
+}
+
+void gba_ue_free(gba_ue **u)
+{
+    if (!*u)
+        return;
+    gba_wipe(*u, sizeof **u);
+    free(*u);
+    *u = NULL;
+}
+
+const char *gba_ue_text(const gba_ue *u)
+{
+    return u->text;
+}
+
+/* ---- sessions ---- */
+
+gba_err gba_ue_session_load(gba_ue *u, gba_ue_session *out)
+{
+    memset(out, 0, sizeof *out);
+    gba_err e = ue_state_load(&u->state, u->path, out, u->text);
+    if (e == GBA_E_UNKNOWN)
+        return ue_say(u->text, e, "no session of %s with %s: bootstrap first", u->impi.s, u->c.bsf.s);
+    if (!e && (strcmp(out->impi.s, u->impi.s) != 0 || strcmp(out->bsf.s, u->c.bsf.s) != 0)) {
+        gba_ue_session_wipe(out);
+        return ue_say(u->text, GBA_E_CORRUPT, "%s: belongs to another IMPI or BSF", u->path);
+    }
+    if (!e && (e = ue_session_good(out, now(u))))
+        ue_say(u->text, e, "the session of %s with %s has expired", u->impi.s, u->c.bsf.s);
+    return e;
+}
+
+/* A damaged file is no reason to stand still: what it held can be had anew. */
+static gba_err load_or_renew(gba_ue *u, gba_ue_session *s)
+{
+    gba_err e = gba_ue_session_load(u, s);
+    if (e == GBA_E_CORRUPT)
+        trace(u, 1, "%s; bootstrapping anew", u->text);
+    return e == GBA_E_CORRUPT ? GBA_E_UNKNOWN : e;
+}
+
+static gba_err run_ub(gba_ue *u, gba_ub *ub)
+{
+    gba_ub_request want;
+    gba_ub_next next = GBA_UB_SEND;
+    char url[sizeof u->bsf_url.origin + sizeof u->bsf_url.target];
+    const gba_ue_carrier *carrier = u->c.bsf_carrier.ops ? &u->c.bsf_carrier : &u->c.carrier;
+    gba_err e = gba_ub_start(ub, &want);
+    for (int i = 0; !e && next == GBA_UB_SEND; i++) {
+        gba_ue_answer a;
+        uint8_t random[GBA_UE_ENTROPY];
+        if (i == UB_ROUNDS)
+            return ue_say(u->text, GBA_E_FORBIDDEN, "the BSF never comes to an end");
+        snprintf(url, sizeof url, "%s%s", u->bsf_url.origin, want.target);
+        const gba_ue_request r = {want.method, url, want.fields, want.n_fields, {NULL, 0}};
+        if ((e = exchange(u, carrier, &r, &a)) || (e = entropy(u, random)))
+            return e;
+        e = gba_ub_feed(ub, &a, random, now(u), &next, &want);
+    }
+    return e ? ue_say(u->text, e, "%s", gba_ub_text(ub)[0] ? gba_ub_text(ub) : gba_err_text(e)) : GBA_OK;
+}
+
+/* Ub under the card's lock. s: the old session in (its TMPI serves), the new one out. */
+static gba_err bootstrap_locked(gba_ue *u, gba_ue_session *s)
+{
+    gba_ub *ub = NULL;
+    const gba_ub_config c = {.impi = u->impi,
+                             .bsf = u->c.bsf,
+                             .tmpi = s->tmpi,
+                             .no_tmpi = u->c.no_tmpi,
+                             .uicc = u->c.uicc,
+                             .target = u->bsf_url.target,
+                             .agent = AGENT};
+    gba_err e = gba_ub_new(&c, &ub);
+    if (e)
+        return ue_say(u->text, e, "cannot begin Ub: %s", gba_err_text(e));
+    trace(u, 1, "bootstrapping %s at %s%s", u->impi.s, u->bsf_url.origin, u->bsf_url.target);
+    e = run_ub(u, ub);
+    /* a TMPI the BSF no longer knows is forgotten, whatever became of the run */
+    if (e && gba_ub_tmpi_refused(ub) && s->impi.s[0]) {
+        char kept[GBA_UE_TEXT];
+        memcpy(kept, u->text, sizeof kept);
+        memset(&s->tmpi, 0, sizeof s->tmpi);
+        if (ue_state_save(&u->state, u->path, s, NULL))
+            trace(u, 1, "%s: the refused TMPI could not be dropped", u->path);
+        memcpy(u->text, kept, sizeof kept);
+    }
+    if (!e) {
+        *s = *gba_ub_session(ub);
+        e = ue_state_save(&u->state, u->path, s, u->text);
+    }
+    if (!e) {
+        char until[GBA_TIME_TEXT] = "?";
+        if (gba_time_print(s->lifetime, until) == GBA_OK)
+            trace(u, 1, "bootstrapped: B-TID %s until %s", s->btid.s, until);
+    }
+    gba_ub_free(&ub);
+    return e;
+}
+
+gba_err gba_ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
+{
+    gba_btid before;
+    gba_err e = load_or_renew(u, out);
+    before = out->btid;
+    if (!e && !renew)
+        return GBA_OK;
+    if (e && e != GBA_E_UNKNOWN && e != GBA_E_EXPIRED)
+        return e;
+    if (!u->bsf_url.origin[0])
+        return ue_say(u->text, GBA_E_ARG, "no BSF is given to bootstrap with");
+    if ((e = gba_uicc_lock(u->c.uicc)))
+        return ue_say(u->text, e, "%s", gba_uicc_text(u->c.uicc));
+    /* who waited for another process's run takes what it brought */
+    e = load_or_renew(u, out);
+    if (!e && strcmp(before.s, out->btid.s) != 0)
+        trace(u, 1, "another process has bootstrapped meanwhile");
+    else if (!e || e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        e = bootstrap_locked(u, out);
+    gba_uicc_unlock(u->c.uicc);
+    if (e)
+        gba_ue_session_wipe(out);
+    return e;
+}
+
+gba_err gba_ue_forget(gba_ue *u)
+{
+    if (unlink(u->path) != 0)
+        return errno == ENOENT ? ue_say(u->text, GBA_E_UNKNOWN, "no session of %s with %s", u->impi.s, u->c.bsf.s)
+                               : ue_say(u->text, GBA_E_IO, "%s: %s", u->path, strerror(errno));
+    return GBA_OK;
+}
+
+static gba_err derive(gba_ue *u, const gba_ue_session *s, const gba_naf_id *naf, gba_secret *out)
+{
+    gba_err e = gba_uicc_naf_key(u->c.uicc, &s->ks, s->rand, &s->impi, naf, out);
+    return e ? ue_say(u->text, e, "cannot derive the key of %s: %s", naf->fqdn.s, gba_err_text(e)) : GBA_OK;
+}
+
+gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out, gba_ue_session *s)
+{
+    gba_ue_session session;
+    gba_err e = gba_ue_bootstrap(u, false, &session);
+    if (!e)
+        e = derive(u, &session, naf, out);
+    if (!e && s)
+        *s = session;
+    gba_ue_session_wipe(&session);
+    return e;
+}
+
+/* ---- Ua ---- */
+
+/* One request to a NAF, with what it takes to answer its challenge. */
+typedef struct ua_run {
+    const gba_ue_request *r;
+    ue_url url;
+    gba_fqdn host;
+    gba_ue_field fields[UE_FIELDS_MAX];
+    size_t n_fields; /* without Authorization, which follows */
+    gba_naf_id naf;
+    gba_ue_session session;
+    gba_secret key;
+    bool renewed, restarted;
+} ua_run;
+
+static void wipe_run(ua_run *x)
+{
+    gba_wipe(x, sizeof *x);
+    free(x);
+}
+
+/* The caller's fields, our product token in its User-Agent (TS 24.109 5.2.2). */
+static gba_err take_fields(gba_ue *u, ua_run *x)
+{
+    snprintf(u->agent, sizeof u->agent, "%s %s", AGENT, GBA_UE_GBA_TOKEN);
+    if (x->r->n_fields > UE_FIELDS_MAX - 2)
+        return ue_say(u->text, GBA_E_RANGE, "too many header fields");
+    for (size_t i = 0; i < x->r->n_fields; i++) {
+        gba_ue_field f = x->r->fields[i];
+        if (gba_span_ieq(f.name, gba_str("Authorization")))
+            return ue_say(u->text, GBA_E_ARG, "the Authorization field is made here, not given");
+        if (!gba_span_ieq(f.name, gba_str("User-Agent"))) {
+            x->fields[x->n_fields++] = f;
+            continue;
+        }
+        int n = snprintf(u->agent, sizeof u->agent, "%.*s %s", (int)f.value.n, (const char *)f.value.p,
+                         GBA_UE_GBA_TOKEN);
+        if (n < 0 || (size_t)n >= sizeof u->agent)
+            return ue_say(u->text, GBA_E_RANGE, "the User-Agent is too long");
+    }
+    x->fields[x->n_fields++] = (gba_ue_field){gba_str("User-Agent"), gba_str(u->agent)};
+    return GBA_OK;
+}
+
+static gba_err begin(gba_ue *u, ua_run *x)
+{
+    gba_err e = ue_url_parse(x->r->url, &x->url);
+    if (e)
+        return ue_say(u->text, e, "\"%.200s\" is not an http or https URL", x->r->url);
+    if ((e = gba_fqdn_parse(gba_str(x->url.host), &x->host)))
+        return ue_say(u->text, e, "\"%.200s\": a NAF is named by its FQDN", x->url.host);
+    return take_fields(u, x);
+}
+
+static gba_err say_choice(gba_ue *u, const ua_run *x, gba_err e)
+{
+    if (e == GBA_E_FORBIDDEN)
+        return ue_say(u->text, e, "the NAF's realm is not 3GPP-bootstrapping@%s: it speaks for another host", x->host.s);
+    if (e == GBA_E_UNSUPPORTED)
+        return ue_say(u->text, e, "the NAF asks for a Digest algorithm or qop that GBA does not use");
+    return ue_say(u->text, GBA_E_FORBIDDEN, "HTTP 401 without a GBA challenge: %s is no NAF, or wants another key",
+                  x->host.s);
+}
+
+/* The NAF_Id of this connection: its suite may differ from the last one's (TS 33.220 H.3). */
+static gba_naf_id naf_id(const ua_run *x, const gba_ue_answer *a)
+{
+    return (gba_naf_id){.fqdn = x->host, .ua = gba_ua_id_digest(a->transport, a->suite)};
+}
+
+/* Authorization for the challenge chosen, in x->fields[x->n_fields]. */
+static gba_err authorize(gba_ue *u, ua_run *x)
+{
+    uint8_t random[GBA_UE_ENTROPY];
+    size_t n = sizeof u->auth;
+    const gba_digest_message m = {
+        .method = gba_str(x->r->method), .uri = gba_str(x->url.target), .body = x->r->body};
+    gba_err e = derive(u, &x->session, &x->naf, &x->key);
+    if (e || (e = entropy(u, random)))
+        return e;
+    e = gba_ue_ua_authorize(&u->ua, &x->session.btid, &x->key, &m, 1, random, u->auth, &n);
+    if (e)
+        return ue_say(u->text, e, "cannot answer the NAF's challenge: %s", gba_err_text(e));
+    x->fields[x->n_fields] = (gba_ue_field){gba_str("Authorization"), gba_mem(u->auth, n)};
+    char ua_hex[11];
+    gba_hex_encode(x->naf.ua.o, sizeof x->naf.ua.o, ua_hex);
+    trace(u, 2, "* Ua id %s, NAF %s, B-TID %s", ua_hex, x->naf.fqdn.s, x->session.btid.s);
+    return GBA_OK;
+}
+
+/*
+ * A 401 to our digest: another suite than we derived for, an expired nonce, or a
+ * NAF that wants a new bootstrap (TS 24.109 5.2.5) - each once a request.
+ */
+static gba_err on_refused_digest(gba_ue *u, ua_run *x, const gba_ue_answer *a)
+{
+    gba_naf_id here = naf_id(x, a);
+    bool moved = memcmp(here.ua.o, x->naf.ua.o, sizeof here.ua.o) != 0;
+    if ((moved || u->ua.challenge.stale) && !x->restarted) {
+        x->restarted = true;
+        return GBA_OK;
+    }
+    if (x->renewed)
+        return ue_say(u->text, GBA_E_AUTH, "%s refuses the key of a fresh bootstrap: does it ask this BSF, for this Ua id?",
+                      x->host.s);
+    x->renewed = true;
+    trace(u, 1, "%s wants a new bootstrap", x->host.s);
+    return gba_ue_bootstrap(u, true, &x->session);
+}
+
+static gba_err run_ua(gba_ue *u, ua_run *x, gba_ue_answer *a)
+{
+    bool digest = false;
+    gba_err e = begin(u, x);
+    for (int i = 0; !e; i++) {
+        const gba_ue_request r = {x->r->method, x->r->url, x->fields, x->n_fields + digest, x->r->body};
+        if ((e = exchange(u, &u->c.carrier, &r, a)) || a->status != 401)
+            break;
+        if (i == UA_ROUNDS)
+            return ue_say(u->text, GBA_E_AUTH, "%s never comes to an end", x->host.s);
+        if ((e = gba_ue_ua_choose(&u->ua, &x->host, a)))
+            return say_choice(u, x, e);
+        e = digest ? on_refused_digest(u, x, a) : gba_ue_bootstrap(u, false, &x->session);
+        /* Ub may have used the same carrier: *a is gone, what we need of it is not */
+        if (!e) {
+            x->naf = naf_id(x, &(gba_ue_answer){.transport = a->transport, .suite = a->suite});
+            e = authorize(u, x);
+        }
+        digest = true;
+    }
+    if (e || !digest)
+        return e;
+    const gba_digest_message m = {.method = gba_str(x->r->method), .uri = gba_str(x->url.target)};
+    e = gba_ue_ua_verify(&u->ua, &x->key, &m, a);
+    return e ? ue_say(u->text, GBA_E_AUTH, "%s's answer is not authenticated: rspauth is wrong or absent", x->host.s)
+             : GBA_OK;
+}
+
+gba_err gba_ue_fetch(gba_ue *u, const gba_ue_request *r, gba_ue_answer *a)
+{
+    ua_run *x = calloc(1, sizeof *x);
+    if (!x)
+        return ue_say(u->text, GBA_E_NOMEM, "out of memory");
+    x->r = r;
+    gba_err e = run_ua(u, x, a);
+    wipe_run(x);
+    return e;
+}
