@@ -26,7 +26,7 @@ typedef struct av_local {
     /* Ticks floor <= t < mark are this process's to issue; mark is durable. */
     _Atomic uint64_t floor, mark;
     pthread_mutex_t mark_lock;
-    uint64_t mark_version; /* of the stored mark, 0: none; under mark_lock */
+    uint64_t stored; /* the mark as it was in the store last; under mark_lock */
     _Atomic uint64_t slot[SLOTS]; /* last tick issued */
 } av_local;
 
@@ -37,7 +37,8 @@ static void mark_key(const av_local *a, char out[16])
     snprintf(out, 16, "sqn-ind-%u", a->ind);
 }
 
-static gba_err mark_read(av_local *a, uint64_t *mark, uint64_t *version)
+/* Version 0: none is stored. */
+static gba_err mark_read(const av_local *a, uint64_t *mark, uint64_t *version)
 {
     char key[16];
     store_record rec = {0};
@@ -60,53 +61,49 @@ static gba_err mark_read(av_local *a, uint64_t *mark, uint64_t *version)
     return e;
 }
 
-static gba_err mark_write(av_local *a, uint64_t mark)
+static gba_err mark_write(av_local *a, uint64_t mark, uint64_t version)
 {
     char key[16];
     uint8_t value[MARK_VALUE] = {MARK_FORMAT};
     uint64_t v = mark;
     size_t failed;
-    gba_err e;
 
     for (int i = MARK_VALUE - 1; i > 0; i--, v >>= 8)
         value[i] = (uint8_t)v;
     mark_key(a, key);
     store_op op = {
-        .type = a->mark_version ? STORE_SWAP : STORE_INSERT,
+        .type = version ? STORE_SWAP : STORE_INSERT,
         .kind = STORE_COUNTER,
         .key = gba_str(key),
         .value = GBA_SPAN(value),
-        .version = a->mark_version,
+        .version = version,
     };
-    e = store_write(a->store, &op, 1, service_now(), &failed);
-    if (e == GBA_OK)
-        a->mark_version++;
+    gba_err e = store_write(a->store, &op, 1, service_now(), &failed);
     return e == GBA_E_FORBIDDEN ? GBA_E_STALE : e;
 }
 
-/* Under mark_lock. Ranges are leased: one that another process with this IND took meanwhile
- * lies below our new floor, so even a double start repeats no SQN. */
+/* Under mark_lock. Ranges are leased: when another process with this IND has taken one
+ * meanwhile, ours begins behind it, so even a double start repeats no SQN. */
 static gba_err mark_extend(av_local *a, uint64_t beyond)
 {
     gba_err e = GBA_E_STALE;
 
-    for (int i = 0; i < 3 && e == GBA_E_STALE; i++) {
-        uint64_t next = beyond + AV_RESERVE_TICKS;
-        e = mark_write(a, next);
-        if (e == GBA_OK) {
-            atomic_store(&a->mark, next);
-            break;
+    for (int i = 0; i < 5 && e == GBA_E_STALE; i++) {
+        uint64_t stored, version, next;
+        e = mark_read(a, &stored, &version);
+        if (e != GBA_OK)
+            return e;
+        if (stored != a->stored) {
+            log_event(LOG_LEVEL_WARN, "sqn.ind_shared", "ind", log_num(a->ind), NULL);
+            atomic_store(&a->floor, stored);
+            a->stored = stored;
         }
-        if (e != GBA_E_STALE)
-            break;
-        uint64_t theirs;
-        gba_err r = mark_read(a, &theirs, &a->mark_version);
-        if (r != GBA_OK)
-            return r;
-        log_event(LOG_LEVEL_WARN, "sqn.ind_shared", "ind", log_num(a->ind), NULL);
-        atomic_store(&a->floor, theirs);
-        if (beyond < theirs)
-            beyond = theirs;
+        next = (beyond > stored ? beyond : stored) + AV_RESERVE_TICKS;
+        e = mark_write(a, next, version);
+        if (e == GBA_OK) {
+            a->stored = next;
+            atomic_store(&a->mark, next);
+        }
     }
     return e;
 }
@@ -339,7 +336,7 @@ static const av_ops local_ops = {
 gba_err av_local_new(store *s, unsigned ind, av_source **out, char *why, size_t why_n)
 {
     av_local *a = calloc(1, sizeof *a);
-    uint64_t mark, now = seq_tick(service_now_ms());
+    uint64_t mark, version, now = seq_tick(service_now_ms());
     gba_err e;
 
     *out = NULL;
@@ -350,8 +347,9 @@ gba_err av_local_new(store *s, unsigned ind, av_source **out, char *why, size_t 
     a->ind = ind;
     service_random(&a->hash, sizeof a->hash);
     pthread_mutex_init(&a->mark_lock, NULL);
-    e = mark_read(a, &mark, &a->mark_version);
+    e = mark_read(a, &mark, &version);
     if (e == GBA_OK) {
+        a->stored = mark;
         if (mark > now + 2 * AV_RESERVE_TICKS)
             log_event(LOG_LEVEL_WARN, "sqn.clock_back", "ahead_s", log_num((int64_t)(mark - now) * SEQ_TICK_MS / 1000),
                       NULL);

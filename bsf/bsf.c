@@ -175,7 +175,7 @@ static gba_err start_parts(bsf *b, const bsf_settings *s, char *why, size_t why_
     return fail(zn_new(b->store, &b->zn), "zn", why, why_n);
 }
 
-static gba_err listen_on(const char *name, const conf_listen *at, const tls_server *tls, http_handler *handler,
+static gba_err listen_on(const char *name, const conf_listen *at, tls_server *tls, http_handler *handler,
                          void *ctx, int64_t threads, int64_t connections, size_t body_max, http_server **out, char *why,
                          size_t why_n)
 {

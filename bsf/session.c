@@ -393,9 +393,9 @@ gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t n
             }
             e = b.err;
         }
-        rec_session_wipe(&have);
         if (e == GBA_OK)
             e = store_write(s, b.op, b.n, now_ms / 1000, &failed);
+        rec_session_wipe(&have);
     }
     return e == GBA_E_STALE ? GBA_E_BUSY : e;
 }
