@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* span.c - borrowed octets, secrets, and the text codings: hex, base64, NFKC, time. */
-#include <errno.h>
+/* span.c - borrowed octets, secrets, and the text codings: hex, base64, time. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <uninorm.h>
-#include <unistr.h>
 #include <gba/gba.h>
 
 /* ---- spans ---- */
@@ -183,63 +179,6 @@ gba_err gba_b64_decode(gba_span text, void *out, size_t *n)
     }
     *n = len;
     return GBA_OK;
-}
-
-/* ---- NFKC (TS 33.220 B.2.1.2) ---- */
-
-#define NFKC_INPUT_MAX 4096 /* no name of ours is a tenth of that; bounds the work of a hostile one */
-
-static bool has_control(const uint8_t *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (p[i] < 0x20 || p[i] == 0x7f)
-            return true;
-        /* C1: U+0080..U+009F */
-        if (p[i] == 0xc2 && i + 1 < n && p[i + 1] < 0xa0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_ascii(const uint8_t *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (p[i] > 0x7f)
-            return false;
-    return true;
-}
-
-static gba_err put_text(const uint8_t *p, size_t len, char *out, size_t *n)
-{
-    if (len > *n)
-        return GBA_E_SPACE;
-    if (len)
-        memcpy(out, p, len);
-    if (len < *n)
-        out[len] = '\0';
-    *n = len;
-    return GBA_OK;
-}
-
-gba_err gba_nfkc(gba_span utf8, char *out, size_t *n)
-{
-    if (utf8.n > NFKC_INPUT_MAX)
-        return GBA_E_RANGE;
-    if (has_control(utf8.p, utf8.n))
-        return GBA_E_SYNTAX;
-    if (is_ascii(utf8.p, utf8.n))
-        return put_text(utf8.p, utf8.n, out, n);
-    if (u8_check(utf8.p, utf8.n))
-        return GBA_E_SYNTAX;
-    uint8_t room[512];
-    size_t len = sizeof room;
-    uint8_t *norm = u8_normalize(UNINORM_NFKC, utf8.p, utf8.n, room, &len);
-    if (!norm)
-        return errno == ENOMEM ? GBA_E_NOMEM : GBA_E_SYNTAX;
-    gba_err e = put_text(norm, len, out, n);
-    if (norm != room)
-        free(norm);
-    return e;
 }
 
 /* ---- time ---- */

@@ -157,6 +157,12 @@ static void onem2m(void)
     CU_ASSERT_EQUAL(gba_onem2m_km(&ke, gba_str("\xff"), &a), GBA_E_SYNTAX);
     memset(long_id, 'x', sizeof long_id);
     CU_ASSERT_EQUAL(gba_onem2m_km(&ke, GBA_SPAN(long_id), &a), GBA_E_RANGE);
+    gba_secret exported = {.n = 48};
+    for (int i = 0; i < 48; i++)
+        exported.o[i] = (uint8_t)(0xa0 + i);
+    CU_ASSERT_EQUAL(gba_onem2m_export_split(&exported, id, &a), GBA_OK);
+    CU_ASSERT_STRING_EQUAL(id, "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF");
+    CU_ASSERT(t_secret_is(&a, "b0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecf"));
     CU_ASSERT_EQUAL(gba_onem2m_export_split(&ke, id, &a), GBA_E_ARG);
 }
 

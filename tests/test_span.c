@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_span.c - spans, secrets, hex, base64 (RFC 4648 clause 10), NFKC, time, error names. */
+/* test_span.c - spans, secrets, hex, base64 (RFC 4648 clause 10), time, error names. */
 #include <string.h>
 #include "t_main.h"
 
@@ -135,57 +135,6 @@ static void base64_canonical(void)
     CU_ASSERT_EQUAL(three, 16);
 }
 
-static void nfkc(void)
-{
-    char out[64];
-    size_t n = sizeof out;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_str("use\xcc\x81r"), out, &n), GBA_OK); /* combining acute */
-    CU_ASSERT_STRING_EQUAL(out, "us\xc3\xa9r");
-    CU_ASSERT_EQUAL(n, 5);
-    n = sizeof out;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_str("\xef\xbd\x95\xef\xbc\xa0"), out, &n), GBA_OK); /* full width u@ */
-    CU_ASSERT_STRING_EQUAL(out, "u@");
-    n = sizeof out;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_str("plain"), out, &n), GBA_OK);
-    CU_ASSERT_STRING_EQUAL(out, "plain");
-    n = 5; /* no room for NUL: still right */
-    out[5] = '!';
-    CU_ASSERT_EQUAL(gba_nfkc(gba_str("plain"), out, &n), GBA_OK);
-    CU_ASSERT(n == 5 && out[5] == '!');
-    n = 4;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_str("plain"), out, &n), GBA_E_SPACE);
-    n = 2;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_str("\xc3\xa9\xc3\xa9"), out, &n), GBA_E_SPACE);
-    n = 0;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_str(""), out, &n), GBA_OK);
-    /* grows out of the small room: U+FDFA becomes 33 octets */
-    char many[3 * 40 + 1] = "", grown[40 * 33 + 1];
-    for (int i = 0; i < 40; i++)
-        memcpy(many + 3 * i, "\xef\xb7\xba", 3);
-    n = sizeof grown;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_mem(many, 120), grown, &n), GBA_OK);
-    CU_ASSERT_EQUAL(n, 40 * 33);
-}
-
-static void nfkc_refuses(void)
-{
-    static const char *const bad[] = {
-        "a\x01", "\n",       "a\x7f",        "\xc2\x80", "\xc2\x9f",     "\x80",
-        "\xc3",  "\xc0\xaf", "\xed\xa0\x80", "\xff",     "\xe2\x82\x28", "\xf4\x90\x80\x80",
-    };
-    char out[64], longer[4097];
-    size_t n;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        n = sizeof out;
-        CU_ASSERT_EQUAL(gba_nfkc(gba_str(bad[i]), out, &n), GBA_E_SYNTAX);
-    }
-    n = sizeof out;
-    CU_ASSERT_EQUAL(gba_nfkc(gba_mem("a\0b", 3), out, &n), GBA_E_SYNTAX);
-    memset(longer, 'a', sizeof longer);
-    n = sizeof out;
-    CU_ASSERT_EQUAL(gba_nfkc(GBA_SPAN(longer), out, &n), GBA_E_RANGE);
-}
-
 static const struct {
     int64_t s;
     const char *text; /* numbers by date(1) */
@@ -273,5 +222,5 @@ static void errors(void)
 
 T_MAIN("span", {"spans", spans}, {"secrets", secrets}, {"constant time", constant_time}, {"hex", hex},
        {"base64 known answers", base64}, {"base64 is strict", base64_strict}, {"base64 tails", base64_canonical},
-       {"NFKC", nfkc}, {"NFKC refuses", nfkc_refuses}, {"time", time_text}, {"time limits", time_limits},
+       {"time", time_text}, {"time limits", time_limits},
        {"errors", errors})
