@@ -270,6 +270,11 @@ uint16_t http_tls_suite(const http_req *r)
     return k->suite;
 }
 
+void *http_tls_who(const http_req *r)
+{
+    return tls_session_who(http_tls_session(r));
+}
+
 void *http_tls_session(const http_req *r)
 {
     conn *k = conn_of(r);
@@ -798,8 +803,11 @@ static void register_metrics(http_server *s)
 static bool start_library(http_server *s, const http_config *c, unsigned threads, unsigned connections)
 {
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    bool waits = s->tls && tls_server_waits(s->tls);
     flags |= s->tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL;
-    struct MHD_OptionItem o[16];
+    if (waits) /* a PSK function that waits for a key must hold up its own connection alone */
+        flags |= MHD_USE_THREAD_PER_CONNECTION;
+    struct MHD_OptionItem o[18];
     size_t n = 0;
 #define OPTION(name, number, pointer) o[n++] = (struct MHD_OptionItem){name, (intptr_t)(number), pointer}
     OPTION(MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL);
@@ -811,7 +819,9 @@ static bool start_library(http_server *s, const http_config *c, unsigned threads
     OPTION(MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, s);
     OPTION(MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s);
     OPTION(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s);
-    if (threads > 1)
+    if (waits)
+        OPTION(MHD_OPTION_THREAD_STACK_SIZE, 512 * 1024, NULL);
+    else if (threads > 1)
         OPTION(MHD_OPTION_THREAD_POOL_SIZE, threads, NULL);
     if (s->tls) {
         OPTION(MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls_server_key_pem(s->tls));

@@ -50,6 +50,7 @@ const struct sockaddr *http_peer(const http_req *r); /* the TCP peer */
 gba_transport http_transport(const http_req *r);
 uint16_t http_tls_suite(const http_req *r);
 void *http_tls_session(const http_req *r); /* gnutls_session_t, NULL when plain */
+void *http_tls_who(const http_req *r);     /* what tls_psk_fn said about the peer; NULL: no PSK */
 /* A pointer of the handler's own that lives with the request. */
 void http_set_data(http_req *r, void *p);
 void *http_data(const http_req *r);

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "service/log.h"
-#include "service/tls.h"
+#include "service/tls_internal.h"
 
 #define PEM_MAX (4 * 1024 * 1024) /* a CRL may be large */
 #define NAMES_MAX 32
@@ -29,31 +29,6 @@ static const char default_priority[] =
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
     "-MAC-ALL:+AEAD:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
     "%SERVER_PRECEDENCE";
-
-/* One reading of the files; shared by the server and its sessions. */
-typedef struct creds {
-    atomic_uint refs;
-    gnutls_certificate_credentials_t cert;
-    gnutls_datum_t cert_pem, key_pem;
-    bool client_ca;
-} creds;
-
-struct tls_server {
-    char *cert_file, *key_file, *client_ca_file, *crl_file, *priority;
-    pthread_mutex_t lock;
-    _Atomic(creds *) now; /* changed under the lock */
-    gnutls_datum_t ticket_key;
-};
-
-struct tls_hold {
-    tls_server *server;
-    creds *creds;
-    gnutls_session_t session;
-    bool checked; /* the peer, under `creds` */
-    gba_err peer;
-    gba_fqdn *names;
-    size_t n_names;
-};
 
 static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...)
@@ -267,11 +242,13 @@ gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, 
     t->key_file = copy(c->key_file);
     t->client_ca_file = copy(c->client_ca_file);
     t->crl_file = copy(c->crl_file);
-    t->priority = copy(c->priority ? c->priority : default_priority);
+    t->priority = copy(c->priority ? c->priority : c->psk ? tls_psk_priority : default_priority);
     gba_err e = t->cert_file && t->key_file && t->priority && !!t->client_ca_file == !!c->client_ca_file &&
                         !!t->crl_file == !!c->crl_file && gnutls_session_ticket_key_generate(&t->ticket_key) == 0
                     ? GBA_OK
                     : say(why, why_n, GBA_E_NOMEM, "out of memory");
+    if (e == GBA_OK && c->psk)
+        e = tls_psk_start(t, c, why, why_n);
     if (e == GBA_OK)
         e = check_priority(t, why, why_n);
     creds *first = NULL;
@@ -306,6 +283,7 @@ void tls_server_free(tls_server **tp)
     if (!t)
         return;
     creds_release(t->now);
+    tls_psk_end(t);
     if (t->ticket_key.data) {
         gba_wipe(t->ticket_key.data, t->ticket_key.size);
         gnutls_free(t->ticket_key.data);
@@ -328,7 +306,6 @@ static creds *creds_now(tls_server *t)
     return c;
 }
 
-/* A PSK credential, when it comes, is set here beside the certificate: one port serves both. */
 static int hand_over(gnutls_session_t session, const creds *c)
 {
     int r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->cert);
@@ -346,7 +323,9 @@ gba_err tls_server_attach(tls_server *t, void *session, tls_hold **out)
     h->session = session;
     h->creds = creds_now(t);
     gnutls_session_set_ptr(h->session, h);
-    if (hand_over(h->session, h->creds) < 0 || gnutls_session_ticket_enable_server(h->session, &t->ticket_key) < 0) {
+    /* a ticket would outlive the PSK it came from: none where PSKs are */
+    if (hand_over(h->session, h->creds) < 0 || tls_psk_attach(h) < 0 ||
+        (!t->psk.psk && gnutls_session_ticket_enable_server(h->session, &t->ticket_key) < 0)) {
         tls_hold_release(out);
         return GBA_E_NOMEM;
     }
@@ -359,6 +338,8 @@ void tls_hold_release(tls_hold **hp)
     *hp = NULL;
     if (!h)
         return;
+    if (h->who && h->server->psk.psk_who_free)
+        h->server->psk.psk_who_free(h->who);
     creds_release(h->creds);
     free(h->names);
     free(h);

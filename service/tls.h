@@ -4,12 +4,39 @@
 #define SERVICE_TLS_H
 #include <gba/gba.h>
 
+#include <sys/socket.h>
+
+/* ---- PSK (TS 33.222 5.4; oneM2M TS-0003 10.2.2) ---- */
+typedef struct tls_psk_query {
+    gba_span identity;
+    gba_span sni;            /* lower case as sent; n == 0: none */
+    gba_transport transport; /* GBA_TLS12 or GBA_TLS13 */
+    uint16_t suite;          /* TLS 1.2: chosen already; TLS 1.3: 0 */
+    const struct sockaddr *peer;
+} tls_psk_query;
+/*
+ * Runs inside the handshake, on that connection's own thread: it may wait, under its own deadline and
+ * cap. OK: *key is the PSK and *who what http_tls_who shall say. Anything else: the handshake fails
+ * just as with a wrong key, so that a stranger cannot tell which identities exist.
+ */
+typedef gba_err tls_psk_fn(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
+/* ECDHE-PSK and PSK before certificates, AEAD before CBC: a client that offers both gets PSK. */
+extern const char tls_psk_priority[];
+
 typedef struct tls_server tls_server;
 typedef struct tls_server_config {
     const char *cert_file, *key_file; /* PEM; the chain in cert_file */
     const char *client_ca_file;       /* non-NULL: a client certificate is required and verified */
     const char *crl_file;             /* may be NULL */
     const char *priority;             /* NULL: our default: TLS 1.2 and 1.3, AEAD, (EC)DHE */
+    /* PSK clients on the same port; NULL: certificates only */
+    tls_psk_fn *psk;
+    void *psk_ctx;
+    void (*psk_who_free)(void *who);
+    /* Is it an identity of ours? NULL: all are. Others get no PSK in TLS 1.3 (a full handshake follows,
+     * as for a ticket of a former life) and the failure of an unknown identity in TLS 1.2. */
+    bool (*psk_ours)(void *ctx, gba_span identity);
+    const char *psk_hint; /* TLS 1.2; NULL: none */
 } tls_server_config;
 gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, size_t why_n) GBA_MUST_USE;
 /* Reads the files again; the old ones stay when a new one is bad. New handshakes use the new. */
@@ -23,6 +50,7 @@ void tls_hold_release(tls_hold **hold);
 /* Before a request of an attached session is handled: OK when no client certificate is asked for, or
  * it is verified under the credentials of today (a reload is followed also on open connections). */
 gba_err tls_server_check_peer(tls_hold *hold) GBA_MUST_USE;
+bool tls_server_waits(const tls_server *t); /* its handshakes may block: a thread a connection */
 const char *tls_server_priority(const tls_server *t);
 const char *tls_server_cert_pem(const tls_server *t);
 const char *tls_server_key_pem(const tls_server *t);
@@ -30,9 +58,13 @@ const char *tls_server_key_pem(const tls_server *t);
 /* After the handshake, of a gnutls_session_t. */
 gba_transport tls_session_transport(void *session);
 uint16_t tls_session_suite(void *session); /* IANA number, 0 unknown */
-/* Of a session attached by tls_server_attach. Was the client's certificate verified against client_ca_file (chain, time, CRL)? Its dNSNames
- * (never the CN, no wildcards), at most max; *n. AUTH: none or not verified. Cheap: read once a
- * connection. */
+void *tls_session_who(void *session);      /* of a PSK session attached here, else NULL */
+/* RFC 5705 exporter without a context. FORBIDDEN: the session was resumed, or TLS 1.2 without the
+ * extended master secret (RFC 7627): its export would not be this peer's alone. */
+gba_err tls_session_export(void *session, const char *label, void *out, size_t n) GBA_MUST_USE;
+/* Of a session attached by tls_server_attach. Was the client's certificate verified against
+ * client_ca_file (chain, time, CRL)? Its dNSNames (never the CN, no wildcards), at most max; *n. AUTH:
+ * none or not verified. Cheap: read once a connection. */
 gba_err tls_peer_dns(void *session, gba_fqdn *names, size_t max, size_t *n) GBA_MUST_USE;
 /* IANA number by GnuTLS or IANA name, 0 unknown; and back, in GnuTLS's spelling, NULL unknown. */
 uint16_t tls_suite_by_name(const char *name);
