@@ -61,7 +61,7 @@ grep -nE '\b(time|clock_gettime|gettimeofday|getrandom|rand|random|fopen|open|pr
 grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|alloca)\(' -r "${rooms[@]}" \
     --include='*.[ch]' && bad "forbidden calls above"
 # Secrets are compared in constant time.
-grep -nE '\b(memcmp|strcmp|strncmp)\([^;]*(secret|ks_naf|\bks\b|opc|\bres\b|xres|->k\b|password|passwd|mac\b|response|psk)' \
+grep -nE '\b(memcmp|strcmp|strncmp)\([^();]*(secret|ks_naf|\bks\b|opc|\bres\b|xres|->k\b|password|passwd|mac\b|response|psk)' \
     -r "${rooms[@]}" --include='*.c' && bad "secrets compared with memcmp or strcmp above"
 
 # Size: a file that grew past its room.
