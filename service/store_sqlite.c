@@ -144,6 +144,18 @@ static gba_err check_op(store_db *db, const store_op *o, int64_t now, gba_err *c
     return GBA_OK;
 }
 
+/*
+ * Table `due` says which records to look at when a time has come. Its ids grow with the
+ * expiry, so that daemons append to it, where an index on rec would dirty a page a record.
+ * Entries of records that were renewed or taken meanwhile stay until their time and then do nothing.
+ */
+#define DUE_BITS 28
+static sqlite3_int64 due_id(int64_t expiry, uint64_t version)
+{
+    const int64_t last = (INT64_C(1) << (63 - DUE_BITS)) - 1;
+    return (expiry < last ? expiry : last) << DUE_BITS | (int64_t)(version & ((1U << DUE_BITS) - 1));
+}
+
 static gba_err apply_op(store_db *db, const store_op *o, uint64_t *version, const store_sealer *s, store_fault *f)
 {
     if (o->type == STORE_TAKE)
@@ -158,6 +170,11 @@ static gba_err apply_op(store_db *db, const store_op *o, uint64_t *version, cons
     (void)sqlite3_bind_int64(st, 3, (sqlite3_int64)*version);
     (void)sqlite3_bind_int64(st, 4, o->expiry);
     sq_bind_span(st, 5, sealed);
+    e = sq_run(db, db->w, st, f);
+    if (e != GBA_OK || o->expiry == 0)
+        return e;
+    st = keyed(db->w, S_DUE_ADD, (int)o->kind, o->key);
+    (void)sqlite3_bind_int64(st, 3, due_id(o->expiry, *version));
     return sq_run(db, db->w, st, f);
 }
 
@@ -390,26 +407,51 @@ static gba_err sq_count(store_db *db, int kind, uint64_t *out, store_fault *f)
     return e;
 }
 
+/* Up to `want` due entries in one transaction. *seen: entries; *deleted: the records that had expired. */
+static gba_err sweep_chunk(store_db *db, int64_t now, unsigned want, unsigned *seen, unsigned *deleted, store_fault *f)
+{
+    *seen = *deleted = 0;
+    (void)pthread_mutex_lock(&db->write_lock);
+    let_others_in(db);
+    conn *w = db->w;
+    gba_err e = sq_run(db, w, sq_prepared(w, S_BEGIN), f);
+    sqlite3_stmt *next = e == GBA_OK ? sq_prepared(w, S_DUE_NEXT) : NULL;
+    if (e == GBA_OK && next == NULL)
+        e = sq_fault(db, w, f);
+    (void)sqlite3_bind_int64(next, 1, due_id(now + 1, 0));
+    (void)sqlite3_bind_int64(next, 2, want);
+    int rc = SQLITE_DONE;
+    sqlite3_int64 last = 0;
+    while (e == GBA_OK && (rc = sqlite3_step(next)) == SQLITE_ROW) {
+        last = sqlite3_column_int64(next, 0);
+        sqlite3_stmt *st = keyed(w, S_SWEEP, sqlite3_column_int(next, 1), sq_column_span(next, 2));
+        (void)sqlite3_bind_int64(st, 3, now);
+        e = sq_run(db, w, st, f);
+        *deleted += e == GBA_OK ? (unsigned)sqlite3_changes(w->h) : 0;
+        ++*seen;
+    }
+    if (e == GBA_OK && rc != SQLITE_DONE)
+        e = sq_fault(db, w, f);
+    (void)sqlite3_reset(next);
+    if (e == GBA_OK && *seen > 0) {
+        sqlite3_stmt *st = sq_prepared(w, S_DUE_CLEAR);
+        (void)sqlite3_bind_int64(st, 1, last);
+        e = sq_run(db, w, st, f);
+    }
+    return finish(db, e, f);
+}
+
 static gba_err sq_sweep(store_db *db, int64_t now, unsigned limit, unsigned *deleted, store_fault *f)
 {
     gba_err e = GBA_OK;
     *deleted = 0;
-    for (unsigned chunk = SWEEP_ROWS; e == GBA_OK && *deleted < limit && chunk == SWEEP_ROWS;) {
-        unsigned want = limit - *deleted < SWEEP_ROWS ? limit - *deleted : SWEEP_ROWS;
-        (void)pthread_mutex_lock(&db->write_lock);
-        let_others_in(db);
-        e = sq_run(db, db->w, sq_prepared(db->w, S_BEGIN), f);
-        if (e == GBA_OK) {
-            sqlite3_stmt *st = sq_prepared(db->w, S_SWEEP);
-            (void)sqlite3_bind_int64(st, 1, now);
-            (void)sqlite3_bind_int64(st, 2, want);
-            e = sq_run(db, db->w, st, f);
-        }
-        chunk = e == GBA_OK ? (unsigned)sqlite3_changes(db->w->h) : 0;
-        e = finish(db, e, f);
+    for (bool more = true; e == GBA_OK && more && *deleted < limit;) {
+        unsigned want = limit - *deleted < SWEEP_ROWS ? limit - *deleted : SWEEP_ROWS, seen, gone;
+        e = sweep_chunk(db, now, want, &seen, &gone, f);
         if (e == GBA_OK)
-            *deleted += chunk;
-        if (chunk == SWEEP_ROWS)
+            *deleted += gone;
+        more = seen == want;
+        if (more)
             sq_pause_us(4 * POLL_US); /* the batches that wait come first */
     }
     return e;

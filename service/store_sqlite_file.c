@@ -27,7 +27,7 @@ const store_sqlite_schema store_sqlite_schema_current = {
              "CREATE TABLE dek(id INTEGER PRIMARY KEY, master TEXT NOT NULL, wrapped BLOB NOT NULL);"
              "CREATE TABLE rec(kind INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, expiry INTEGER NOT NULL,"
              " value BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
-             "CREATE INDEX rec_expiry ON rec(expiry) WHERE expiry > 0;"},
+             "CREATE TABLE due(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key BLOB NOT NULL);"},
 };
 const store_sqlite_schema *store_sqlite_schema_used = &store_sqlite_schema_current;
 
@@ -47,8 +47,10 @@ static const char *const sql[S_MAX] = {
     [S_RESEAL] = "UPDATE rec SET value = ?3 WHERE kind = ?1 AND key = ?2",
     [S_COUNT] = "SELECT count(*) FROM rec WHERE kind = ?1",
     [S_COUNT_ALL] = "SELECT count(*) FROM rec",
-    [S_SWEEP] = "DELETE FROM rec WHERE (kind, key) IN"
-                " (SELECT kind, key FROM rec WHERE expiry > 0 AND expiry <= ?1 ORDER BY expiry LIMIT ?2)",
+    [S_DUE_ADD] = "REPLACE INTO due(id, kind, key) VALUES(?3, ?1, ?2)",
+    [S_DUE_NEXT] = "SELECT id, kind, key FROM due WHERE id < ?1 ORDER BY id LIMIT ?2",
+    [S_DUE_CLEAR] = "DELETE FROM due WHERE id <= ?1",
+    [S_SWEEP] = "DELETE FROM rec WHERE kind = ?1 AND key = ?2 AND expiry > 0 AND expiry <= ?3",
     [S_DEKS] = "SELECT id, master, wrapped FROM dek ORDER BY id",
     [S_DEK_CLEAR] = "DELETE FROM dek",
     [S_DEK_ADD] = "INSERT INTO dek(id, master, wrapped) VALUES(?1, ?2, ?3)",

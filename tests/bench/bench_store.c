@@ -111,9 +111,10 @@ static void sessions(store *s, unsigned long records, unsigned long n, bool read
         store_op ops[3] = {
             {.type = STORE_INSERT, .kind = STORE_SESSION, .key = gba_mem(btid, (size_t)bn), .value = GBA_SPAN(value),
              .expiry = 2000000000 + (int64_t)i / 1000},
-            {.type = STORE_PUT, .kind = STORE_HEAD, .key = who, .value = gba_mem(value, 64), .expiry = 2000000000},
+            {.type = STORE_PUT, .kind = STORE_HEAD, .key = who, .value = gba_mem(value, 64),
+             .expiry = 2000000000 + (int64_t)i / 1000},
             {.type = STORE_PUT, .kind = STORE_TMPI, .key = gba_mem(tmpi, (size_t)tn), .value = gba_mem(value, 64),
-             .expiry = 2000000000},
+             .expiry = 2000000000 + (int64_t)i / 1000},
         };
         (void)sem_wait(&room_in_flight);
         must(store_submit(s, ops, 3, 1, done, NULL), "store_submit");
