@@ -21,6 +21,7 @@ typedef struct seal_ring {
 /* A sealer for one thread: a copy of the ring, so that no lock is held during a transaction. */
 typedef struct seal_job {
     store_sealer sealer;
+    const char *url; /* borrowed */
     seal_ring ring;
     uint8_t *buffer, *opened;
 } seal_job;

@@ -242,8 +242,8 @@ static gba_err job_reseal(void *ctx, const store_row *row, gba_span *sealed, sto
     if (open_under(&j->ring, row, j->opened) != GBA_OK) {
         char key[2 * 24 + 1];
         gba_hex_encode(row->key.p, row->key.n < 24 ? row->key.n : 24, key);
-        store_fault_set(f, "a record of kind %d, key %s (hex) does not open: the old data key is kept; restore or remove "
-                           "the record", (int)row->kind, key);
+        store_fault_set(f, "%s: a record of kind %d, key %s (hex) does not open: the old data key is kept; restore or "
+                           "remove the record", j->url, (int)row->kind, key);
         return GBA_E_CORRUPT;
     }
     gba_span plain = gba_mem(j->opened, row->value.n - STORE_SEAL_OVERHEAD);
@@ -254,10 +254,10 @@ static gba_err job_reseal(void *ctx, const store_row *row, gba_span *sealed, sto
 
 gba_err seal_job_new(store *s, seal_job **out)
 {
-    (void)s;
     seal_job *j = calloc(1, sizeof *j);
     if (j == NULL)
         return GBA_E_NOMEM;
+    j->url = s->url;
     j->buffer = malloc(STORE_VALUE_MAX + STORE_SEAL_OVERHEAD);
     j->opened = malloc(STORE_VALUE_MAX + STORE_SEAL_OVERHEAD);
     j->sealer = (store_sealer){.ctx = j, .seal = job_seal, .reseal = job_reseal};
