@@ -4,7 +4,7 @@
 #include <string.h>
 #include <libgba/aka_set.h>
 
-#define MAC_LEN 8 /* of AUTN and AUTS */
+#define MAC_LEN 8           /* of AUTN and AUTS */
 #define SEPARATION_BIT 0x80 /* the first of AMF (TS 33.102 Annex H) */
 
 static const aka_set *const sets[] = {[GBA_MILENAGE] = &milenage_set, [GBA_TUAK] = &tuak_set};
@@ -237,8 +237,7 @@ gba_err gba_aka_card(const gba_aka_key *k, const gba_sqn_profile *p, gba_sqn_arr
 
 /* ---- 2G keys from 3G ones (TS 33.102 6.8.1.2) ---- */
 
-gba_err gba_aka_gsm(const gba_secret *res, const gba_secret *ck, const gba_secret *ik, gba_secret *sres,
-                    gba_secret *kc)
+gba_err gba_aka_gsm(const gba_secret *res, const gba_secret *ck, const gba_secret *ik, gba_secret *sres, gba_secret *kc)
 {
     if (res->n < 4 || res->n > 16 || ck->n != 16 || ik->n != 16)
         return GBA_E_ARG;

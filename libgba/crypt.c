@@ -101,7 +101,7 @@ size_t crypt_hash_end(crypt_hash *h, uint8_t out[32])
 /* Doubling in GF(2^128) (RFC 5297 2.3), without a branch on the secret. */
 static void siv_double(uint8_t d[16])
 {
-    uint8_t carry = (uint8_t)-(d[0] >> 7);
+    uint8_t carry = (uint8_t) - (d[0] >> 7);
     for (int i = 0; i < 15; i++)
         d[i] = (uint8_t)(d[i] << 1 | d[i + 1] >> 7);
     d[15] = (uint8_t)(d[15] << 1 ^ (carry & 0x87));

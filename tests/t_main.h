@@ -25,10 +25,10 @@ static inline int t_run(const char *suite_name, const t_case *cases, size_t n)
     return failed != 0 || ran != n;
 }
 
-#define T_MAIN(name, ...)                                                                                              \
-    int main(void)                                                                                                     \
-    {                                                                                                                  \
-        static const t_case cases[] = {__VA_ARGS__};                                                                   \
-        return t_run(name, cases, sizeof cases / sizeof *cases);                                                       \
+#define T_MAIN(name, ...)                                        \
+    int main(void)                                               \
+    {                                                            \
+        static const t_case cases[] = {__VA_ARGS__};             \
+        return t_run(name, cases, sizeof cases / sizeof *cases); \
     }
 #endif

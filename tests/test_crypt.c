@@ -95,7 +95,8 @@ static void siv_nonce(void)
         {16, 24, 16, "105ed42046448a6a3841848a8b0a6997156c567b49a64517c2e46b091298a839"},
         {1, 5, 17, "a4fc6f62b0945614163d3641776ec6779dcf079b5b7a9d15dde6f6158d0660d04f"},
         {16, 32, 48,
-         "3859a954ea755d1e5f12a6119297561d9d75b9fad8e60ca94f6b2fdade8b377dda1be6185fe0727586f3eb9da81471ab8d95f1483d6e77"
+         "3859a954ea755d1e5f12a6119297561d9d75b9fad8e60ca94f6b2fdade8b377dda1be6185fe0727586f3eb9da81471ab8d95f1483d6e7"
+         "7"
          "e2db2d87d341d37759"},
     };
     uint8_t key[32], nonce[64], ad[64], in[64], out[80], back[64];

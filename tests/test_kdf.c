@@ -42,8 +42,8 @@ static void ks_naf(void)
     CU_ASSERT_EQUAL(gba_ks_naf(GBA_KS_INT_NAF, &ks, rand, &impi, &naf, &key), GBA_OK);
     CU_ASSERT(t_secret_is(&key, "6947a39b396306600b0f5508b5c795b80ec54b799d360949e4c70552866222eb"));
     /* GBA_Digest: B.6 is B.2 over "gba-digest" and a nonce of any length */
-    gba_span nonce = gba_str("a nonce"), p[] = {gba_str("gba-digest"), nonce, gba_str(impi.s),
-                                                t_hex("6e6166312e686f6d65312e6e65740100000002")};
+    gba_span nonce = gba_str("a nonce"),
+             p[] = {gba_str("gba-digest"), nonce, gba_str(impi.s), t_hex("6e6166312e686f6d65312e6e65740100000002")};
     CU_ASSERT_EQUAL(gba_ks_naf(GBA_KS_DIGEST_NAF, &ks, nonce, &impi, &naf, &key), GBA_OK);
     CU_ASSERT_EQUAL(gba_kdf(gba_secret_span(&ks), 0x01, p, 4, &other), GBA_OK);
     CU_ASSERT(gba_secret_eq(&key, &other));
@@ -146,7 +146,11 @@ static void onem2m(void)
     CU_ASSERT_EQUAL(gba_onem2m_km(&ke, gba_str("maf.example.com"), &a), GBA_OK);
     CU_ASSERT(t_secret_is(&a, "3055bf32dd9c95586aaffa2ae2e165dfeffd0803566e16bdd343171457da8a5e"));
     /* NFKC: full width 'm' is m */
-    CU_ASSERT_EQUAL(gba_onem2m_km(&ke, gba_str("\xef\xbd\x8d" "af.example.com"), &b), GBA_OK);
+    CU_ASSERT_EQUAL(gba_onem2m_km(&ke,
+                                  gba_str("\xef\xbd\x8d"
+                                          "af.example.com"),
+                                  &b),
+                    GBA_OK);
     CU_ASSERT(gba_secret_eq(&a, &b));
     CU_ASSERT_EQUAL(gba_onem2m_kpsa(&ke, gba_str("maf.example.com"), &b), GBA_OK);
     CU_ASSERT(!gba_secret_eq(&a, &b));

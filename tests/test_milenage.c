@@ -8,7 +8,8 @@ static void conformance(void)
 {
     json_t *root, *cases = t_cases("milenage", &root), *c;
     size_t i;
-    json_array_foreach (cases, i, c) {
+    json_array_foreach(cases, i, c)
+    {
         gba_aka_key k = {.algorithm = GBA_MILENAGE, .k = t_secret(t_str(c, "k"))};
         gba_secret op = t_secret(t_str(c, "op"));
         uint8_t rand[16], sqn[6], amf[2];

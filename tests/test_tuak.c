@@ -13,7 +13,8 @@ static void conformance(void)
 {
     json_t *root, *cases = t_cases("tuak", &root), *c;
     size_t i;
-    json_array_foreach (cases, i, c) {
+    json_array_foreach(cases, i, c)
+    {
         gba_aka_key k = {.algorithm = GBA_TUAK, .k = t_secret(t_str(c, "k"))};
         gba_secret top = t_secret(t_str(c, "top"));
         uint8_t rand[16], sqn[6], amf[2];

@@ -173,8 +173,9 @@ static void check_card(vec *v, const av_in *in, const gba_vector *av)
     gba_err e = gba_aka_card(&in->key, &gba_sqn_default, &a, av->rand, av->autn, false, &answer);
     if (!vec_check(v, e == (fits ? GBA_OK : GBA_E_SYNC), "the card refuses the vector") || e)
         return;
-    vec_check(v, gba_secret_eq(&answer.res, &av->xres) && gba_secret_eq(&answer.ck, &av->ck) &&
-                     gba_secret_eq(&answer.ik, &av->ik),
+    vec_check(v,
+              gba_secret_eq(&answer.res, &av->xres) && gba_secret_eq(&answer.ck, &av->ck) &&
+                  gba_secret_eq(&answer.ik, &av->ik),
               "the card answers otherwise than the vector says");
 }
 
@@ -227,8 +228,8 @@ static void run_auts(vec *v)
     uint8_t rand[16], auts[64], sqn[6];
     gba_span auts_span, expect;
     uint64_t sqn_ms = 0;
-    if (!read_key(v, &k) || !vec_hex_exact(v, "rand", rand, 16) ||
-        !vec_hex(v, "auts", auts, sizeof auts, &auts_span) || !vec_text(v, "expect", &expect))
+    if (!read_key(v, &k) || !vec_hex_exact(v, "rand", rand, 16) || !vec_hex(v, "auts", auts, sizeof auts, &auts_span) ||
+        !vec_text(v, "expect", &expect))
         return;
     gba_err e = gba_aka_auts_check(&k, rand, auts_span, &sqn_ms);
     vec_expect_text(v, "expect", e ? "reject" : "ok");
@@ -545,8 +546,7 @@ static void run_gba_u(vec *v)
     gba_secret ks, flipped;
     gba_card_answer answer;
     uint8_t star[16], back[16], hash[20];
-    if (!read_av(v, &in) || !expect_vector(v, &in, &av) ||
-        !vec_ok(v, gba_u_autn(av.autn, &av.ik, star), "autn_star"))
+    if (!read_av(v, &in) || !expect_vector(v, &in, &av) || !vec_ok(v, gba_u_autn(av.autn, &av.ik, star), "autn_star"))
         return;
     crypt_sha1(gba_secret_span(&av.ik), hash);
     vec_expect_hex(v, "sha1_ik_first8", gba_mem(hash, 8));

@@ -98,7 +98,7 @@ GBA_API void gba_b64_encode(const void *p, size_t n, char *out);
 /* Refuses white space, missing or extra padding, non-canonical tails. */
 GBA_API gba_err gba_b64_decode(gba_span text, void *out, size_t *n) GBA_MUST_USE;
 /* UTF-8 checked and brought to NFKC (TS 33.220 B.2.1.2). NUL and controls are
- * SYNTAX. *n: in, room; out, octets (a NUL follows when room allows). */
+ * SYNTAX, more than 4096 octets RANGE. *n: in, room; out, octets (a NUL follows when room allows). */
 GBA_API gba_err gba_nfkc(gba_span utf8, char *out, size_t *n) GBA_MUST_USE;
 /* RFC 3339 UTC with Z: "2026-11-25T10:00:00Z", 20 characters and NUL. */
 #define GBA_TIME_TEXT 21
@@ -120,7 +120,8 @@ GBA_API gba_err gba_impi_parse(gba_span text, gba_impi *out) GBA_MUST_USE;
 GBA_API gba_err gba_impi_from_imsi(const char *imsi, int mnc_digits, gba_impi *out) GBA_MUST_USE;
 
 /* FQDN: lower-case, no trailing dot, no port; letters, digits, '-', '_' and dots;
- * labels 1..63, at most 253. A single label is accepted (test networks). */
+ * labels 1..63 that neither begin nor end with '-', at most 253. A single label is
+ * accepted (test networks). */
 typedef struct gba_fqdn {
     char s[254];
 } gba_fqdn;
@@ -133,7 +134,8 @@ GBA_API gba_err gba_bsf_from_impi(const gba_impi *impi, gba_fqdn *out) GBA_MUST_
 GBA_API gba_err gba_bsf_from_imsi(const char *imsi, int mnc_digits, gba_fqdn *out) GBA_MUST_USE;
 
 /* B-TID (TS 33.220 4.5.2): base64(RAND)@BSF name; opaque to UE and NAF, which
- * only split at the last '@'. */
+ * only split at the last '@': visible ASCII but quote and backslash, and behind the
+ * '@' an FQDN. */
 typedef struct gba_btid {
     char s[GBA_ID_MAX + 1];
 } gba_btid;
