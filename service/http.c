@@ -86,6 +86,7 @@ struct http_req {
 };
 
 struct http_server {
+    http_server *next; /* of all in the process */
     struct MHD_Daemon *mhd;
     int listen_fd; /* until quiesced */
     uint16_t port;
@@ -104,6 +105,9 @@ struct http_server {
     atomic_bool draining, stopping;
     metric *rejected[REASONS], *answered[6], *open, *seconds;
 };
+
+static http_server *servers;
+static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- requests ---- */
 static http_req *req_new(conn *k)
@@ -889,6 +893,10 @@ gba_err http_server_start(const http_config *c, http_server **out, char *why, si
         http_server_stop(&s, 0);
         return e;
     }
+    pthread_mutex_lock(&servers_lock);
+    s->next = servers;
+    servers = s;
+    pthread_mutex_unlock(&servers_lock);
     *out = s;
     return GBA_OK;
 }
@@ -920,6 +928,28 @@ static bool any_busy(http_server *s)
     return busy;
 }
 
+bool http_any_busy(void)
+{
+    bool busy = false;
+    pthread_mutex_lock(&servers_lock);
+    for (http_server *s = servers; s && !busy; s = s->next)
+        busy = any_busy(s);
+    pthread_mutex_unlock(&servers_lock);
+    return busy;
+}
+
+static void unlist(http_server *s)
+{
+    pthread_mutex_lock(&servers_lock);
+    for (http_server **at = &servers; *at; at = &(*at)->next) {
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&servers_lock);
+}
+
 static void abandon_all(http_server *s)
 {
     atomic_store(&s->stopping, true);
@@ -937,6 +967,7 @@ void http_server_stop(http_server **sp, unsigned ms)
     *sp = NULL;
     if (!s)
         return;
+    unlist(s);
     http_server_drain(s);
     for (int64_t until = service_mono_ms() + ms; any_busy(s) && service_mono_ms() < until;)
         usleep(5000);

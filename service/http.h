@@ -35,6 +35,8 @@ uint16_t http_server_port(const http_server *s);
 /* Accept no more, finish what is under way, at most `ms`; then stop and free. */
 void http_server_drain(http_server *s);
 void http_server_stop(http_server **s, unsigned ms);
+/* Is a request under way on any server of the process? For whoever drains. */
+bool http_any_busy(void);
 
 /* ---- the request: valid until the reply; when streaming, what comes from the header only until
  * the first http_body_read or http_reply_begin, for then the peer may vanish ---- */

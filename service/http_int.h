@@ -24,7 +24,7 @@ void http_stream_free(http_stream *st);
 typedef enum http_next { HTTP_GO_ON, HTTP_SUSPENDED, HTTP_BEGIN } http_next;
 /* Before the body: suspended until the worker wants the body (GO_ON) or answers without (BEGIN). */
 http_next http_stream_wants(http_stream *st);
-/* Takes what there is room for, at least one octet unless SUSPENDED; BEGIN: taken and thrown away. */
+/* Takes what there is room for; SUSPENDED when that was not all; BEGIN: taken and thrown away. */
 http_next http_stream_feed(http_stream *st, const char *data, size_t n, size_t *taken);
 /* The body is complete; suspended until the worker answers. */
 http_next http_stream_complete(http_stream *st);

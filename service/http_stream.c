@@ -112,7 +112,7 @@ http_next http_stream_feed(http_stream *st, const char *data, size_t n, size_t *
     } else {
         *taken = ring_put(st->in, IN_SIZE, st->in_off, &st->in_n, data, n);
         pthread_cond_signal(&st->moved);
-        if (*taken == 0)
+        if (*taken < n) /* left-overs of a connection that goes on would hang */
             next = pause_connection(st);
     }
     pthread_mutex_unlock(&st->lock);
