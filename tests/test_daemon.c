@@ -192,7 +192,7 @@ static void test_arguments(void)
 
 static void test_check(void)
 {
-    char want[256];
+    char want[512];
     configure("t.answer_ms: 3\n");
     CU_ASSERT_EQUAL(run("--config", config, "--check"), 0);
     snprintf(want, sizeof want, "gba-test: %s: configuration is valid\n", config);
@@ -284,7 +284,7 @@ static void test_second_signal(void)
 
 static void test_cannot_start(void)
 {
-    char yaml[64], want[128];
+    char yaml[64], want[256];
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof a;
