@@ -13,6 +13,7 @@ typedef struct fetch_config {
     size_t answer_max;                          /* 0: 1 MiB; larger is RANGE */
 } fetch_config;
 gba_err fetch_client_new(const fetch_config *c, fetch_client **out) GBA_MUST_USE;
+/* What is under way ends with IO; no streaming call may be. Not from a fetch_done. */
 void fetch_client_free(fetch_client **c);
 
 typedef struct fetch_answer {
@@ -21,12 +22,14 @@ typedef struct fetch_answer {
     size_t n_fields;
     gba_span body;
 } fetch_answer;
-/* On the client's own thread: must not block. err IO: unreachable; BUSY: timed out. */
+/* On the client's own thread: must not block. err IO: unreachable; BUSY: timed out;
+ * AUTH: the server's certificate; RANGE: the answer is too large. a is NULL on error. */
 typedef void fetch_done(void *ctx, gba_err err, const fetch_answer *a);
 gba_err fetch_submit(fetch_client *c, const char *method, const char *url, const http_field *fields, size_t n,
                      gba_span body, fetch_done *done, void *ctx) GBA_MUST_USE;
 
-/* Streaming, blocking, for the proxy's worker threads. */
+/* Streaming, blocking, for the proxy's worker threads. length: of the request body, -1 chunked, 0 none.
+ * BUSY: connecting took too long, or nothing moved for 30 s. */
 typedef ssize_t fetch_source(void *ctx, void *buf, size_t n);                           /* request body, 0 end, -1 abort */
 typedef gba_err fetch_head(void *ctx, unsigned status, const http_field *f, size_t n);  /* answer's header */
 typedef gba_err fetch_sink(void *ctx, gba_span part);
