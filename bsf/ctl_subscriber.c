@@ -72,8 +72,7 @@ static gba_err parse_key(const ctl_subscriber_text *t, gba_aka_key *k, char *why
     if (have != want || (k->algorithm == GBA_MILENAGE && k->k.n != 16))
         REFUSE(GBA_E_RANGE, "K or %s has the wrong length for %s", given(t->opc) ? "OPc" : "OP",
                gba_aka_algorithm_name(k->algorithm));
-    uint8_t iterations = k->keccak_iterations ? k->keccak_iterations : 1;
-    if (given(t->op) && gba_aka_opc(k->algorithm, &k->k, &op, iterations, &k->opc) != GBA_OK)
+    if (given(t->op) && gba_aka_opc(k->algorithm, &k->k, &op, k->keccak_iterations, &k->opc) != GBA_OK)
         REFUSE(GBA_E_RANGE, "no OPc follows from this OP");
     if (gba_aka_key_check(k) != GBA_OK)
         REFUSE(GBA_E_RANGE, "a length is not one that %s knows", gba_aka_algorithm_name(k->algorithm));

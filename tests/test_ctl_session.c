@@ -190,13 +190,32 @@ static void test_remove_ends_the_session(void)
     assert_head(LIVE);
 }
 
+/* TS 35.207 test set 1: what is stored is OPc, and the USIM's defaults. */
+static void test_subscriber_record(void)
+{
+    store_record rec;
+    rec_subscriber r;
+    CU_ASSERT_EQUAL(ctl("subscriber add op@home1.net --k 465b5ce8b199b49faa5f0a2ee238a6bc "
+                        "--op cdc202d5123e20f62b6d676ac72cb318"),
+                    0);
+    CU_ASSERT_EQUAL(get(STORE_SUBSCRIBER, "op@home1.net", &rec), GBA_OK);
+    CU_ASSERT_EQUAL(rec_subscriber_read(gba_mem(rec.value, rec.n), &r), GBA_OK);
+    CU_ASSERT(t_secret_is(&r.key.k, "465b5ce8b199b49faa5f0a2ee238a6bc"));
+    CU_ASSERT(t_secret_is(&r.key.opc, "cd63cb71954a9f4e48a5994e37a02baf"));
+    CU_ASSERT(r.key.algorithm == GBA_MILENAGE && r.key.res_len == 8 && r.amf[0] == 0 && r.amf[1] == 0 && !r.blocked);
+    CU_ASSERT(rec.expiry == 0 && r.created >= time(NULL) - 10 && r.seq_offset < 0);
+    store_record_free(&rec);
+    rec_subscriber_wipe(&r);
+}
+
 int main(void)
 {
     static const t_case cases[] = {{"list and show", test_list_and_show},
                                    {"revoke", test_revoke},
                                    {"revoke beside a newer session", test_revoke_beside_a_newer},
                                    {"Zn after revoke", test_zn_after_revoke},
-                                   {"removing a subscriber", test_remove_ends_the_session}};
+                                   {"removing a subscriber", test_remove_ends_the_session},
+                                   {"a subscriber's record", test_subscriber_record}};
     zn_kit_open(&kit);
     int rc = t_run("ctl_session", cases, sizeof cases / sizeof *cases);
     zn_kit_close(&kit);
