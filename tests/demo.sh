@@ -158,7 +158,7 @@ demo_env() {
     for v in BSF_UB_URL BSF_UB_TLS_URL BSF_CA BSF_DOMAIN BSF_ZN_URL BSF_ADMIN_URL BSF_CONFIG BSF_PID NAF_URL \
         NAF_PLAIN_URL NAF_FQDN NAF_CA NAF_ADMIN_URL NAF_CONFIG NAF_PID ZN_CA ZN_CERT ZN_KEY ZN_CERT_NAME ZN_CERT2 \
         ZN_KEY2 IMPI K OPC USIM; do
-        printf '%s=%q\n' "$v" "${!v}"
+        printf '%s=%q\n' "$v" "${!v:-}"
     done >"$demo/env"
 }
 
