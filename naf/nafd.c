@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nafd.c - gba-nafd: a NAF with a resource of its own, and the authentication proxy before others. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "naf/nafd.h"
+
+static gba_err open_fetch(nafd *d, char *why, size_t why_n)
+{
+    if (!d->s->upstreams.n)
+        return GBA_OK;
+    fetch_config c = {.ca_file = d->s->proxy.ca, .total_ms = (unsigned)(d->s->proxy.timeout * 1000),
+                      .answer_max = (size_t)d->s->proxy.answer_max};
+    gba_err e = fetch_client_new(&c, &d->fetch);
+    if (e != GBA_OK)
+        snprintf(why, why_n, "upstreams: %s", gba_err_text(e));
+    return e;
+}
+
+static gba_err listen_on(nafd *d, const char *setting, const conf_listen *l, const tls_server *tls, http_server **out,
+                         char *why, size_t why_n)
+{
+    char reason[256] = "";
+    if (!l->set)
+        return GBA_OK;
+    http_config c = {.name = "ua", .address = l->address, .port = l->port, .tls = tls,
+                     .body_max = (size_t)d->s->ua.body_max, .connections = (unsigned)d->s->ua.connections,
+                     .per_ip = (unsigned)d->s->ua.per_source, .idle_s = (unsigned)d->s->ua.idle,
+                     .threads = (unsigned)d->s->ua.threads, .handler = nafd_handle, .ctx = d};
+    gba_err e = http_server_start(&c, out, reason, sizeof reason);
+    if (e != GBA_OK) {
+        snprintf(why, why_n, "%s: %s", setting, reason);
+        return e;
+    }
+    log_event(LOG_LEVEL_INFO, "ua.listening", "address", l->address, "port", log_num(http_server_port(*out)), "tls",
+              tls ? "yes" : "no", NULL);
+    return GBA_OK;
+}
+
+static gba_err open_tls(nafd *d, char *why, size_t why_n)
+{
+    if (!d->s->ua.tls_listen.set)
+        return GBA_OK;
+    tls_server_config c = {.cert_file = d->s->ua.cert, .key_file = d->s->ua.key, .priority = d->s->ua.tls_priority};
+    return tls_server_new(&c, &d->tls, why, why_n);
+}
+
+static int64_t cached_keys(void *arg)
+{
+    gba_naf_stats s;
+    gba_naf_get_stats(arg, &s);
+    return (int64_t)s.keys;
+}
+
+static void open_metrics(nafd *d)
+{
+    static const char help[] = "requests on Ua by result";
+    for (int i = 0; i < GBA_NAF_WHYS; i++) {
+        char label[64];
+        snprintf(label, sizeof label, "result=\"%s\"", gba_naf_why_name((gba_naf_why)i));
+        d->results[i] = i == GBA_NAF_WHY_NOT_GBA ? NULL : metric_counter("gba_ua_total", label, help);
+    }
+    d->proxied_ok = metric_counter("gba_proxy_total", "result=\"ok\"", "requests passed to upstreams by result");
+    d->proxied_failed = metric_counter("gba_proxy_total", "result=\"failed\"", "requests passed to upstreams by result");
+    metric_gauge_fn("gba_naf_keys", NULL, "keys in the cache", cached_keys, d->naf);
+}
+
+static int64_t nothing(void *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+static void stop(void **state)
+{
+    nafd *d = *state;
+    *state = NULL;
+    if (!d)
+        return;
+    if (d->plain)
+        http_server_drain(d->plain);
+    if (d->secure)
+        http_server_drain(d->secure);
+    nafd_zn_stop(&d->zn);
+    unsigned ms = (unsigned)(d->s->daemon.drain * 1000);
+    if (d->plain)
+        http_server_stop(&d->plain, ms);
+    if (d->secure)
+        http_server_stop(&d->secure, ms);
+    fetch_client_free(&d->fetch);
+    tls_server_free(&d->tls);
+    metric_gauge_fn("gba_naf_keys", NULL, "", nothing, NULL);
+    gba_naf_free(&d->naf);
+    free(d);
+}
+
+static gba_err start(const void *settings, void **state, char *why, size_t why_n)
+{
+    nafd *d = calloc(1, sizeof *d);
+    *state = d;
+    if (!d)
+        return GBA_E_NOMEM;
+    d->s = settings;
+    d->n_trusted = nafd_settings_cidrs(&d->s->limits.trusted_proxies, d->trusted);
+    d->n_exempt = nafd_settings_cidrs(&d->s->limits.exempt, d->exempt);
+    gba_err e = nafd_settings_naf(d->s, &d->naf, why, why_n);
+    if (e == GBA_OK) {
+        open_metrics(d);
+        e = open_tls(d, why, why_n);
+    }
+    if (e == GBA_OK)
+        e = open_fetch(d, why, why_n);
+    if (e == GBA_OK)
+        e = nafd_zn_start(d, &d->zn, why, why_n);
+    if (e == GBA_OK)
+        e = listen_on(d, "ua.listen", &d->s->ua.listen, NULL, &d->plain, why, why_n);
+    if (e == GBA_OK)
+        e = listen_on(d, "ua.tls_listen", &d->s->ua.tls_listen, d->tls, &d->secure, why, why_n);
+    if (e != GBA_OK)
+        stop(state);
+    return e;
+}
+
+static gba_err reload(void *state, const void *settings, char *why, size_t why_n)
+{
+    nafd *d = state;
+    (void)settings; /* the rest of them takes a restart; docs/operations.md says so */
+    gba_err e = d->tls ? tls_server_reload(d->tls, why, why_n) : GBA_OK;
+    log_event(e == GBA_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "nafd.reloaded", "certificates",
+              e == GBA_OK ? "read again" : "kept", "restart_for", "all other settings", NULL);
+    return e;
+}
+
+static void drain(void *state)
+{
+    nafd *d = state;
+    if (d->plain)
+        http_server_drain(d->plain);
+    if (d->secure)
+        http_server_drain(d->secure);
+}
+
+static gba_err health(void *state, char *why, size_t why_n)
+{
+    (void)state, (void)why, (void)why_n; /* a silent BSF ends new users' requests, not this program's */
+    return GBA_OK;
+}
+
+int main(int argc, char **argv)
+{
+    static const daemon_spec spec = {.name = "gba-nafd",
+                                     .summary = "GBA network application function and authentication proxy",
+                                     .table = nafd_settings_table,
+                                     .conf_size = sizeof(nafd_settings),
+                                     .daemon_conf_offset = offsetof(nafd_settings, daemon),
+                                     .check = nafd_settings_check,
+                                     .start = start,
+                                     .reload = reload,
+                                     .drain = drain,
+                                     .stop = stop,
+                                     .health = health};
+    return daemon_main(&spec, argc, argv);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nafd.h - gba-nafd, the authentication proxy of TS 33.222 6: what its files share.
+ *
+ * A request becomes an exchange. The check says at once who it is (answer, or hand to the
+ * upstream), refuses, or waits for a key; then the exchange rests in a bounded list until a Zn
+ * worker has the key or its deadline passes. No listener thread ever waits for a BSF.
+ */
+#ifndef NAF_NAFD_H
+#define NAF_NAFD_H
+#include <gba/naf.h>
+#include <gba/naf_zn_http.h>
+#include "service/daemon.h"
+#include "service/fetch.h"
+#include "service/http.h"
+#include "service/metrics.h"
+
+#define NAFD_CIDRS 64
+#define NAFD_FIELDS 128 /* header fields that are passed on, each way */
+
+/* ---- settings ---- */
+typedef struct nafd_bsf {
+    gba_fqdn domain;
+    char *zn_url;
+} nafd_bsf;
+typedef struct nafd_upstream {
+    char *path, *url;
+} nafd_upstream;
+typedef struct nafd_settings {
+    struct {
+        conf_strings fqdns;
+        conf_items bsfs; /* nafd_bsf */
+        bool require_product_token, check_identity;
+    } naf;
+    struct {
+        char *cert, *key, *ca;
+        int64_t timeout_ms, connect_timeout_ms, workers, waiting;
+    } zn;
+    struct {
+        conf_listen listen, tls_listen;
+        char *cert, *key, *tls_priority, *nonce_key_file;
+        conf_strings algorithms, qop;
+        int64_t nonce_lifetime, body_max, connections, per_source, idle, threads;
+    } ua;
+    struct {
+        int64_t keys, nonces, unknown, unknown_ttl;
+    } cache;
+    struct {
+        int64_t unknown_per_source;
+        conf_strings exempt, trusted_proxies;
+    } limits;
+    struct {
+        bool enabled;
+    } resource;
+    conf_items upstreams; /* nafd_upstream */
+    struct {
+        int64_t timeout, answer_max;
+        char *ca;
+    } proxy;
+    bool log_access;
+    daemon_conf daemon;
+} nafd_settings;
+extern const conf_field nafd_settings_table[];
+void nafd_settings_check(conf *c, const void *settings);
+/* The NAF object after the settings; key: room for a nonce key read from its file. */
+gba_err nafd_settings_naf(const nafd_settings *s, gba_naf **out, char *why, size_t why_n) GBA_MUST_USE;
+size_t nafd_settings_cidrs(const conf_strings *list, http_cidr out[NAFD_CIDRS]);
+
+/* ---- the daemon ---- */
+typedef struct nafd_zn nafd_zn;
+typedef struct nafd {
+    const nafd_settings *s;
+    gba_naf *naf;
+    nafd_zn *zn;
+    tls_server *tls;
+    http_server *plain, *secure;
+    fetch_client *fetch; /* to upstreams, NULL: none */
+    http_cidr trusted[NAFD_CIDRS], exempt[NAFD_CIDRS];
+    size_t n_trusted, n_exempt;
+    metric *results[GBA_NAF_WHYS], *proxied_ok, *proxied_failed;
+} nafd;
+
+/* One request on its way; owned by whoever may answer it. */
+typedef struct exchange {
+    nafd *d;
+    http_req *r;
+    gba_naf_request q;
+    gba_span authorization[2];
+    int64_t begun_ms, deadline_ms; /* monotonic */
+    struct exchange *next;         /* in a job's list of waiters */
+    gba_naf_result res;
+} exchange;
+
+/* nafd_ua.c: an http_handler; ctx is the nafd. */
+void nafd_handle(http_req *r, void *ctx);
+/* The key arrived or not (outcome): check again, then answer. Owns e. */
+void nafd_resume(exchange *e, gba_err outcome);
+/* Answers and frees e. The body may be NULL: none. Adds Authentication-Info when e is authenticated. */
+void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body);
+
+/* nafd_proxy.c */
+const nafd_upstream *nafd_upstream_of(const nafd *d, const char *target);
+void nafd_proxy(exchange *e, const nafd_upstream *u); /* owns e */
+
+/* nafd_zn.c: waiting exchanges and the workers that ask the BSFs. */
+gba_err nafd_zn_start(nafd *d, nafd_zn **out, char *why, size_t why_n) GBA_MUST_USE;
+void nafd_zn_wait(nafd_zn *z, exchange *e); /* owns e */
+void nafd_zn_stop(nafd_zn **z);             /* every waiting exchange is answered */
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nafd_ua.c - from a request to its answer: check, log, then refuse, wait, serve or pass on. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "naf/nafd.h"
+
+static void exchange_free(exchange *e)
+{
+    gba_naf_result_clear(&e->res);
+    free(e);
+}
+
+static void log_access(const exchange *e, unsigned status)
+{
+    char from[64];
+    http_source_text(http_peer(e->r), from);
+    log_event(LOG_LEVEL_INFO, "ua.access", "from", from, "method", http_method(e->r), "host",
+              http_header(e->r, "Host"), "target", http_target(e->r), "status", log_num(status), "btid",
+              e->res.btid.s[0] ? e->res.btid.s : NULL, "result", gba_naf_why_name(e->res.why), "ms",
+              log_num(service_mono_ms() - e->begun_ms), NULL);
+}
+
+void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body)
+{
+    char info[1024];
+    size_t len = sizeof info;
+    http_field all[NAFD_FIELDS + 1];
+    n = n < NAFD_FIELDS ? n : NAFD_FIELDS;
+    if (n)
+        memcpy(all, fields, n * sizeof *fields);
+    if (e->d->s->log_access)
+        log_access(e, status);
+    if (e->res.verdict == GBA_NAF_OK) {
+        /* The answer to HEAD has no body, whatever GET would have had. */
+        gba_span sent = strcmp(http_method(e->r), "HEAD") ? body : (gba_span){0};
+        if (!sent.p)
+            sent = gba_str("");
+        if (gba_naf_answer(e->d->naf, &e->res, sent, service_now(), info, &len) == GBA_OK)
+            all[n++] = (http_field){"Authentication-Info", info};
+    }
+    http_reply(e->r, status, all, n, body);
+    exchange_free(e);
+}
+
+/* The protected resource of our own. */
+static void serve(exchange *e)
+{
+    static const http_field fields[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
+    char body[1024];
+    const gba_naf_identity *id = e->res.identity;
+    int n = snprintf(body, sizeof body, "%s knows you.\nidentity: %s\nb-tid: %s\n", id->naf.fqdn.s, gba_naf_asserted(id),
+                     id->btid.s);
+    nafd_reply(e, 200, fields, sizeof fields / sizeof *fields, gba_mem(body, (size_t)n));
+}
+
+static void pass(exchange *e)
+{
+    const nafd_upstream *u = nafd_upstream_of(e->d, http_target(e->r));
+    if (u)
+        nafd_proxy(e, u);
+    else if (e->d->s->resource.enabled)
+        serve(e);
+    else
+        nafd_reply(e, 404, NULL, 0, (gba_span){0});
+}
+
+static log_level level_of(gba_naf_why w)
+{
+    switch (w) {
+    case GBA_NAF_WHY_OK:
+    case GBA_NAF_WHY_CHALLENGE:
+    case GBA_NAF_WHY_STALE:
+        return LOG_LEVEL_DEBUG;
+    case GBA_NAF_WHY_FORBIDDEN:
+    case GBA_NAF_WHY_UNREACHABLE:
+    case GBA_NAF_WHY_LIMITED:
+        return LOG_LEVEL_WARN;
+    default:
+        return LOG_LEVEL_INFO;
+    }
+}
+
+/* What helps the operator, where the name of the event does not say it all. */
+static const char *hint_of(gba_naf_why w)
+{
+    switch (w) {
+    case GBA_NAF_WHY_HOST:
+        return "the Host is none of naf.fqdns";
+    case GBA_NAF_WHY_FOREIGN_BSF:
+        return "the B-TID's domain is none of naf.bsfs";
+    case GBA_NAF_WHY_FORBIDDEN:
+        return "the BSF does not give us this NAF_Id: gba-bsfctl naf allow";
+    case GBA_NAF_WHY_WRONG_DIGEST:
+        return "wrong key, or UE and NAF differ in FQDN or Ua security protocol identifier";
+    case GBA_NAF_WHY_LIMITED:
+        return "limits.unknown_per_source";
+    default:
+        return NULL;
+    }
+}
+
+static void note(const exchange *e)
+{
+    gba_naf_why w = e->res.why;
+    log_level level = level_of(w);
+    metric_add(e->d->results[w], 1);
+    if (level == LOG_LEVEL_DEBUG && e->d->s->daemon.log_level != LOG_LEVEL_DEBUG)
+        return;
+    char event[40], from[64], ua[11];
+    snprintf(event, sizeof event, "ua.%s", gba_naf_why_name(w));
+    http_source_text(http_peer(e->r), from);
+    gba_ua_id id = gba_ua_id_digest(e->q.transport, e->q.suite);
+    gba_hex_encode(id.o, sizeof id.o, ua);
+    log_event(level, event, "from", from, "host", http_header(e->r, "Host"), "ua_id", ua, "btid",
+              e->res.btid.s[0] ? e->res.btid.s : NULL, "hint", hint_of(w), NULL);
+}
+
+static void act(exchange *e)
+{
+    http_field fields[GBA_NAF_ALGORITHMS + 1];
+    if (e->res.verdict == GBA_NAF_WAIT) {
+        nafd_zn_wait(e->d->zn, e);
+        return;
+    }
+    note(e);
+    if (e->res.verdict == GBA_NAF_OK) {
+        pass(e);
+        return;
+    }
+    for (size_t i = 0; i < e->res.n_fields; i++)
+        fields[i] = (http_field){e->res.fields[i].name, e->res.fields[i].value};
+    nafd_reply(e, e->res.status, fields, e->res.n_fields, (gba_span){0});
+}
+
+void nafd_resume(exchange *e, gba_err outcome)
+{
+    e->q.fetched = outcome;
+    e->q.now = service_now();
+    gba_naf_check(e->d->naf, &e->q, &e->res);
+    if (e->res.verdict == GBA_NAF_WAIT) { /* learned and at once evicted: no second round */
+        gba_naf_learn(e->d->naf, &e->res.query, GBA_E_BUSY, NULL, e->q.now);
+        e->q.fetched = GBA_E_BUSY;
+        gba_naf_check(e->d->naf, &e->q, &e->res);
+    }
+    act(e);
+}
+
+/* Only origin-form: no scheme and authority that could contradict Host. */
+static bool target_ok(const char *t)
+{
+    if (*t != '/')
+        return false;
+    for (; *t; t++)
+        if (*t <= 0x20 || *t >= 0x7f || *t == '#')
+            return false;
+    return true;
+}
+
+static void take_source(exchange *e)
+{
+    struct sockaddr_storage from;
+    http_client(e->r, e->d->trusted, e->d->n_trusted, &from);
+    if (!e->d->n_exempt || !http_cidr_has(e->d->exempt, e->d->n_exempt, (struct sockaddr *)&from))
+        http_source((struct sockaddr *)&from, e->q.source);
+}
+
+static void take_authorization(exchange *e)
+{
+    const char *value = http_header(e->r, "Authorization");
+    if (!value)
+        return;
+    e->authorization[0] = gba_str(value);
+    e->q.authorization = e->authorization;
+    e->q.n_authorization = http_header_n(e->r, "Authorization") > 1 ? 2 : 1;
+}
+
+void nafd_handle(http_req *r, void *ctx)
+{
+    nafd *d = ctx;
+    exchange *e = malloc(sizeof *e);
+    if (!e) {
+        http_reply(r, 503, NULL, 0, (gba_span){0});
+        return;
+    }
+    memset(e, 0, offsetof(exchange, res));
+    e->d = d;
+    e->r = r;
+    e->begun_ms = service_mono_ms();
+    e->deadline_ms = e->begun_ms + d->s->zn.timeout_ms;
+    e->q.method = gba_str(http_method(r));
+    e->q.target = gba_str(http_target(r));
+    e->q.host = gba_str(http_header_n(r, "Host") == 1 ? http_header(r, "Host") : NULL);
+    e->q.body = http_body(r);
+    if (d->s->naf.require_product_token)
+        e->q.user_agent = gba_str(http_header(r, "User-Agent"));
+    const char *intended = http_header(r, "X-3GPP-Intended-Identity");
+    if (intended)
+        e->q.intended_identity = gba_str(intended);
+    e->q.transport = http_transport(r);
+    e->q.suite = http_tls_suite(r);
+    e->q.now = service_now();
+    take_source(e);
+    take_authorization(e);
+    if (!target_ok(http_target(r)))
+        e->q.host = (gba_span){0}; /* malformed, like a request without Host */
+    gba_naf_check(d->naf, &e->q, &e->res);
+    act(e);
+}
