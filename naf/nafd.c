@@ -17,7 +17,7 @@ static gba_err open_fetch(nafd *d, char *why, size_t why_n)
     return e;
 }
 
-static gba_err listen_on(nafd *d, const char *setting, const conf_listen *l, const tls_server *tls, http_server **out,
+static gba_err listen_on(nafd *d, const char *setting, const conf_listen *l, tls_server *tls, http_server **out,
                          char *why, size_t why_n)
 {
     char reason[256] = "";

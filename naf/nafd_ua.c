@@ -3,7 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "naf/nafd.h"
+
+/* The peer's address; empty once the server has let go of the connection. */
+static void from_text(const exchange *e, char out[64])
+{
+    const struct sockaddr *peer = http_peer(e->r);
+    out[0] = 0;
+    if (peer)
+        http_source_text(peer, out);
+}
 
 static void exchange_free(exchange *e)
 {
@@ -14,7 +24,7 @@ static void exchange_free(exchange *e)
 static void log_access(const exchange *e, unsigned status)
 {
     char from[64];
-    http_source_text(http_peer(e->r), from);
+    from_text(e, from);
     log_event(LOG_LEVEL_INFO, "ua.access", "from", from, "method", http_method(e->r), "host",
               http_header(e->r, "Host"), "target", http_target(e->r), "status", log_num(status), "btid",
               e->res.btid.s[0] ? e->res.btid.s : NULL, "result", gba_naf_why_name(e->res.why), "ms",
@@ -109,7 +119,7 @@ static void note(const exchange *e)
         return;
     char event[40], from[64], ua[11];
     snprintf(event, sizeof event, "ua.%s", gba_naf_why_name(w));
-    http_source_text(http_peer(e->r), from);
+    from_text(e, from);
     gba_ua_id id = gba_ua_id_digest(e->q.transport, e->q.suite);
     gba_hex_encode(id.o, sizeof id.o, ua);
     log_event(level, event, "from", from, "host", http_header(e->r, "Host"), "ua_id", ua, "btid",
@@ -165,14 +175,52 @@ static void take_source(exchange *e)
         http_source((struct sockaddr *)&from, e->q.source);
 }
 
-static void take_authorization(exchange *e)
+/* The fields that matter, in one pass. */
+typedef struct picked {
+    const char *host, *authorization, *intended, *agent;
+    size_t n_host, n_authorization, n_intended;
+} picked;
+
+static void pick(void *ctx, const char *name, const char *value)
 {
-    const char *value = http_header(e->r, "Authorization");
-    if (!value)
-        return;
-    e->authorization[0] = gba_str(value);
-    e->q.authorization = e->authorization;
-    e->q.n_authorization = http_header_n(e->r, "Authorization") > 1 ? 2 : 1;
+    picked *p = ctx;
+    switch (strlen(name)) {
+    case 4:
+        if (!strcasecmp(name, "Host"))
+            p->host = value, p->n_host++;
+        break;
+    case 10:
+        if (!strcasecmp(name, "User-Agent"))
+            p->agent = value;
+        break;
+    case 13:
+        if (!strcasecmp(name, "Authorization"))
+            p->authorization = value, p->n_authorization++;
+        break;
+    case 24:
+        if (!strcasecmp(name, "X-3GPP-Intended-Identity"))
+            p->intended = value, p->n_intended++;
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_fields(exchange *e)
+{
+    picked p = {0};
+    http_headers_each(e->r, pick, &p);
+    e->q.user_agent = gba_str(p.agent);
+    if (p.n_intended) /* two of them are nobody's identity */
+        e->q.intended_identity = gba_str(p.n_intended == 1 ? p.intended : "");
+    if (p.n_authorization) {
+        e->authorization[0] = gba_str(p.authorization);
+        e->q.authorization = e->authorization;
+        e->q.n_authorization = p.n_authorization > 1 ? 2 : 1;
+    }
+    /* Without exactly one Host, or with a target that is no path, it is malformed like one without. */
+    if (p.n_host == 1 && target_ok(http_target(e->r)))
+        e->q.host = gba_str(p.host);
 }
 
 void nafd_handle(http_req *r, void *ctx)
@@ -190,20 +238,12 @@ void nafd_handle(http_req *r, void *ctx)
     e->deadline_ms = e->begun_ms + d->s->zn.timeout_ms;
     e->q.method = gba_str(http_method(r));
     e->q.target = gba_str(http_target(r));
-    e->q.host = gba_str(http_header_n(r, "Host") == 1 ? http_header(r, "Host") : NULL);
     e->q.body = http_body(r);
-    if (d->s->naf.require_product_token)
-        e->q.user_agent = gba_str(http_header(r, "User-Agent"));
-    const char *intended = http_header(r, "X-3GPP-Intended-Identity");
-    if (intended)
-        e->q.intended_identity = gba_str(intended);
     e->q.transport = http_transport(r);
     e->q.suite = http_tls_suite(r);
     e->q.now = service_now();
     take_source(e);
-    take_authorization(e);
-    if (!target_ok(http_target(r)))
-        e->q.host = (gba_span){0}; /* malformed, like a request without Host */
+    take_fields(e);
     gba_naf_check(d->naf, &e->q, &e->res);
     act(e);
 }

@@ -75,6 +75,7 @@ static void *listener(void *arg)
         if (fd >= 0 && pthread_create(&t, NULL, serve, (void *)(intptr_t)fd) == 0)
             pthread_detach(t);
     }
+    return NULL;
 }
 
 int main(void)
