@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_sqlite.h - what the SQLite driver's two files share; private to them. */
+/* store_sqlite.h - what the SQLite driver's files share; private to them. */
 #ifndef SERVICE_STORE_SQLITE_H
 #define SERVICE_STORE_SQLITE_H
 #include "service/store_driver.h"
@@ -84,6 +84,10 @@ gba_err sq_read_state(store_db *db, conn *c, uint64_t *generation, uint64_t *ver
                       store_fault *f) GBA_MUST_USE;
 int64_t sq_mono_us(clockid_t clock);
 void sq_pause_us(long us);
+
+/* The file layer of store_sqlite_vfs.c; once, after sqlite3_initialize. */
+const char *sq_gathering_vfs(void);
+void sq_gathering_vfs_set_up(void);
 
 /* Rows of the driver's table that store_sqlite_file.c implements. */
 gba_err sq_open(const store_config *c, const char *where, store_db **out, store_fault *f);

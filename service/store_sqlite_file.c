@@ -150,7 +150,7 @@ gba_err sq_conn_open(const store_db *db, bool write, conn **out, store_fault *f)
         return GBA_E_NOMEM;
     c->wait_ms = write ? store_sqlite_busy_ms : READ_WAIT_MS;
     int flags = SQLITE_OPEN_NOMUTEX | (db->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
-    int rc = sqlite3_open_v2(db->path, &c->h, flags, NULL);
+    int rc = sqlite3_open_v2(db->path, &c->h, flags, write && db->full ? sq_gathering_vfs() : NULL);
     if (rc == SQLITE_OK) {
         (void)sqlite3_extended_result_codes(c->h, 1);
         (void)sqlite3_busy_handler(c->h, wait_a_little, c);
@@ -466,6 +466,7 @@ static void set_up_sqlite(void)
     /* Its memory statistics would take a process-wide lock at each allocation. */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     (void)sqlite3_initialize();
+    sq_gathering_vfs_set_up();
 }
 
 void sq_close(store_db **db)
