@@ -34,12 +34,13 @@ static inline void net_send(int fd, const char *s, size_t n)
     }
 }
 
-/* Reads until the peer closes, or nothing came for `ms`, or `room` is full; NUL-terminated. */
+/* Reads until the peer closes, or nothing more came for `ms` (ten times that for the first octet, on a
+ * busy machine), or `room` is full; NUL-terminated. */
 static inline size_t net_read(int fd, char *out, size_t room, int ms)
 {
     size_t n = 0;
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (n + 1 < room && poll(&p, 1, ms) == 1) {
+    while (n + 1 < room && poll(&p, 1, n ? ms : 10 * ms) == 1) {
         ssize_t r = recv(fd, out + n, room - 1 - n, 0);
         if (r <= 0)
             break;
