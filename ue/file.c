@@ -183,8 +183,10 @@ gba_err ue_lock_take(const char *path, int *fd, char *text)
 
 void ue_lock_drop(int *fd)
 {
-    if (*fd >= 0)
-        close(*fd); /* and with it the lock */
+    if (*fd >= 0) {
+        flock(*fd, LOCK_UN); /* a forked child may hold the same description open */
+        close(*fd);
+    }
     *fd = -1;
 }
 
