@@ -91,7 +91,7 @@ static int open_ue(const options *o, device *d)
     if (!o->bsf)
         c.bsf_url = url;
     gba_err e = gba_ue_new(&c, &d->ue, text);
-    return e ? complain(EXIT_FAILED, "%s", text) : EXIT_DONE;
+    return e ? complain(e == GBA_E_SYNTAX || e == GBA_E_RANGE ? EXIT_USAGE : EXIT_FAILED, "%s", text) : EXIT_DONE;
 }
 
 int device_open(const options *o, device *d)
