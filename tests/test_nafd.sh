@@ -125,7 +125,7 @@ no() { ! "$@"; }
 P=http://localhost:$plain T=https://localhost:$tls
 B=I1U8vpY3qJ0hiuZNrke/NQ==@bsf.test
 
-config "idle: 10s"
+config "idle: 10s" "body_max: 1000000"
 start_nafd
 
 # ---- challenges and refusals ----
@@ -190,7 +190,7 @@ head -c 1000000 /dev/urandom >"$demo/body"
 is "a body of 1,000,000 octets" 200 "$(get $B 0100000002 -H 'Expect:' --data-binary "@$demo/body" "$P/app/big")"
 tail -c 1000000 "$demo/out" | cmp -s - "$demo/body"
 is "comes back whole" 0 $?
-head -c 1100000 /dev/zero >"$demo/body"
+head -c 1000001 /dev/zero >"$demo/body"
 is "one above ua.body_max" 413 "$(get $B 0100000002 -H 'Expect:' --data-binary "@$demo/body" "$P/app/big")"
 is "path tricks" 400 "$(get $B 0100000002 --path-as-is "$P/app/../x")"
 is "encoded path tricks" 400 "$(get $B 0100000002 --path-as-is "$P/app/%2e%2e/x")"
