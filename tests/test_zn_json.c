@@ -96,7 +96,8 @@ static void test_limits(void)
     CU_ASSERT_EQUAL(zn_json_parse(gba_str(body), &q, &f), GBA_E_SYNTAX);
     CU_ASSERT_STRING_EQUAL(f.cause, "OPTIONAL_IE_INCORRECT");
     snprintf(body, sizeof body, "{" GOOD "}");
-    memset(body + strlen(body), ' ', ZN_JSON_REQUEST_MAX);
+    size_t used = strlen(body);
+    memset(body + used, ' ', sizeof body - used);
     CU_ASSERT_EQUAL(zn_json_parse(gba_mem(body, ZN_JSON_REQUEST_MAX), &q, &f), GBA_OK);
     CU_ASSERT_EQUAL(zn_json_parse(gba_mem(body, ZN_JSON_REQUEST_MAX + 1), &q, &f), GBA_E_SYNTAX);
     memset(body, '[', sizeof body);
