@@ -88,19 +88,19 @@ void kit_open(kit *k, const kit_options *o, bool again)
     must(ub_new(&uc, &k->ub), "ub");
 }
 
-static void remove_folder(const char *dir)
+void kit_remove(kit *k)
 {
-    DIR *d = opendir(dir);
+    DIR *d = opendir(k->dir);
     struct dirent *e;
     char path[512];
 
     while (d && (e = readdir(d))) {
-        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        snprintf(path, sizeof path, "%s/%s", k->dir, e->d_name);
         unlink(path);
     }
     if (d)
         closedir(d);
-    rmdir(dir);
+    rmdir(k->dir);
 }
 
 void kit_close(kit *k, bool keep_folder)
@@ -114,7 +114,7 @@ void kit_close(kit *k, bool keep_folder)
     k->av->ops->free(k->av);
     store_close(&k->store);
     if (!keep_folder)
-        remove_folder(k->dir);
+        kit_remove(k);
 }
 
 gba_impi kit_impi(const char *text)

@@ -44,6 +44,7 @@ typedef struct kit {
 /* A fresh folder, or with `again` the one that k names (a restart). */
 void kit_open(kit *k, const kit_options *o, bool again);
 void kit_close(kit *k, bool keep_folder);
+void kit_remove(kit *k); /* the folder */
 
 gba_impi kit_impi(const char *text);
 /* SQN: what the card accepted last. */
