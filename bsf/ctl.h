@@ -38,7 +38,8 @@ typedef struct ctl_cmd {
     int (*run)(ctl *c);
 } ctl_cmd;
 /* Each file's commands, ended by group NULL. */
-extern const ctl_cmd ctl_subscriber_cmds[], ctl_import_cmds[], ctl_naf_cmds[], ctl_session_cmds[], ctl_seal_cmds[];
+extern const ctl_cmd ctl_subscriber_cmds[], ctl_import_cmds[], ctl_naf_cmds[], ctl_session_cmds[], ctl_seal_cmds[],
+    ctl_guss_cmds[];
 
 #define CTL_VALUES_MAX 256
 struct ctl {

@@ -8,7 +8,7 @@
 #include "service/log.h"
 
 static const ctl_cmd *const tables[] = {ctl_subscriber_cmds, ctl_import_cmds, ctl_naf_cmds,
-                                        ctl_session_cmds,    ctl_seal_cmds,   NULL};
+                                        ctl_session_cmds,    ctl_seal_cmds,   ctl_guss_cmds, NULL};
 
 static int open_store(ctl *c)
 {

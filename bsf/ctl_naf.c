@@ -58,6 +58,17 @@ static int add_service(ctl *c, rec_grant *g, const char *text)
     return CTL_OK;
 }
 
+/* nafGroup of a USS (TS 29.109 Annex A): plain text. */
+static int set_group(ctl *c, rec_grant *g, const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == '"' || *p == '\\' || *p == 0x7f)
+            return ctl_usage(c, "--naf-group '%s' holds a blank, a quote or a control character", text);
+    if (snprintf(g->naf_group, sizeof g->naf_group, "%s", text) >= (int)sizeof g->naf_group)
+        return ctl_usage(c, "--naf-group is too long: at most %d octets", REC_NAF_GROUP_MAX);
+    return CTL_OK;
+}
+
 /* ---- the record ---- */
 static gba_err load(ctl *c, const gba_fqdn *name, rec_naf *out, uint64_t *version)
 {
@@ -111,7 +122,10 @@ static json_t *grant_json(const rec_grant *g)
     }
     for (size_t i = 0; i < g->n_service; i++)
         json_array_append_new(services, json_integer(g->service[i]));
-    return json_pack("{s:s, s:o, s:o, s:b}", "fqdn", g->fqdn.s, "ua", uas, "services", services, "impi", g->impi);
+    json_t *o = json_pack("{s:s, s:o, s:o, s:b}", "fqdn", g->fqdn.s, "ua", uas, "services", services, "impi", g->impi);
+    if (o && g->naf_group[0])
+        json_object_set_new(o, "nafGroup", json_string(g->naf_group));
+    return o;
 }
 
 static json_t *naf_json(const char *name, const rec_naf *naf)
@@ -149,6 +163,8 @@ static int merge(ctl *c, rec_naf *naf)
         if (rc != CTL_OK)
             return rc;
         g->impi |= ctl_has(c, "impi");
+        if ((text = ctl_get(c, "naf-group")) && (rc = set_group(c, g, text)) != CTL_OK)
+            return rc;
     }
     return CTL_OK;
 }
@@ -247,7 +263,7 @@ static void list_grants(listing *l, const char *name, const rec_naf *naf)
     }
     for (size_t i = 0; i < naf->n; i++) {
         const rec_grant *g = &naf->grant[i];
-        char uas[12 * REC_NAF_UAS + 1] = "", services[12 * REC_NAF_SERVICES + 2] = "-";
+        char uas[12 * REC_NAF_UAS + 1] = "", services[12 * REC_NAF_SERVICES + REC_NAF_GROUP_MAX + 12] = "-";
         size_t at = 0;
         for (size_t u = 0; u < g->n_ua; u++) {
             if (u)
@@ -258,6 +274,8 @@ static void list_grants(listing *l, const char *name, const rec_naf *naf)
         at = 0;
         for (size_t s = 0; s < g->n_service; s++)
             at += (size_t)snprintf(services + at, sizeof services - at, "%s%" PRIu32, s ? "," : "", g->service[s]);
+        if (g->naf_group[0])
+            snprintf(services + strlen(services), sizeof services - strlen(services), " (group %s)", g->naf_group);
         ctl_table_row(l->table, NULL,
                       (const char *const[]){name, g->fqdn.s, uas, services, g->impi ? "released" : "withheld"});
     }
@@ -309,6 +327,7 @@ static const ctl_opt allow_opts[] = {
     {"fqdn", "FQDN", "the NAF's name as UEs use it; *.example.com: all names below it", true, false},
     {"ua", "HEX", "Ua security protocol identifier, ten digits or a prefix of whole octets", true, false},
     {"service", "GSID", "GAA service whose user security settings it may get", true, false},
+    {"naf-group", "GROUP", "its NAF group: of several settings of a service it gets those of this nafGroup", false, false},
     {"impi", NULL, "it may learn the subscriber's IMPI", false, false},
     {NULL, NULL, NULL, false, false},
 };

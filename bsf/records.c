@@ -7,7 +7,8 @@
 #include "bsf/records.h"
 #include <string.h>
 
-#define FORMAT 1 /* of every record so far */
+#define FORMAT 1         /* of every record */
+#define FORMAT_GROUPS 2  /* of a NAF's record whose grants name NAF groups */
 
 /* ---- sticky cursors: write or read everything, then look at err once ---- */
 typedef struct wr {
@@ -58,11 +59,16 @@ static void w_text(wr *w, const char *s, size_t room, bool may_be_empty)
     w_block(w, s, n);
 }
 
-static wr w_begin(uint8_t *out, const size_t *n)
+static wr w_begin_as(uint8_t format, uint8_t *out, const size_t *n)
 {
     wr w = {.p = out, .room = *n};
-    w_uint(&w, FORMAT, 1);
+    w_uint(&w, format, 1);
     return w;
+}
+
+static wr w_begin(uint8_t *out, const size_t *n)
+{
+    return w_begin_as(FORMAT, out, n);
 }
 
 static gba_err w_end(wr *w, size_t *n)
@@ -311,7 +317,7 @@ gba_err rec_tmpi_read(gba_span in, gba_impi *out)
 }
 
 /* ---- what a NAF may ask for ---- */
-static void w_grant(wr *w, const rec_grant *g)
+static void w_grant(wr *w, const rec_grant *g, bool groups)
 {
     w_need(w, g->n_ua >= 1 && g->n_ua <= REC_NAF_UAS && g->n_service <= REC_NAF_SERVICES);
     if (w->err != GBA_OK)
@@ -327,20 +333,31 @@ static void w_grant(wr *w, const rec_grant *g)
     for (size_t i = 0; i < g->n_service; i++)
         w_uint(w, g->service[i], 4);
     w_uint(w, g->impi, 1);
+    if (groups)
+        w_text(w, g->naf_group, sizeof g->naf_group, true);
+}
+
+static bool any_group(const rec_naf *naf)
+{
+    for (size_t i = 0; i < naf->n && i < REC_NAF_GRANTS; i++)
+        if (naf->grant[i].naf_group[0])
+            return true;
+    return false;
 }
 
 gba_err rec_naf_write(const rec_naf *naf, uint8_t *out, size_t *n)
 {
-    wr w = w_begin(out, n);
+    bool groups = any_group(naf);
+    wr w = w_begin_as(groups ? FORMAT_GROUPS : FORMAT, out, n);
     w_need(&w, naf->n <= REC_NAF_GRANTS);
     if (w.err == GBA_OK)
         w_uint(&w, naf->n, 1);
     for (size_t i = 0; i < naf->n && w.err == GBA_OK; i++)
-        w_grant(&w, &naf->grant[i]);
+        w_grant(&w, &naf->grant[i], groups);
     return w_end(&w, n);
 }
 
-static void r_grant(rd *r, rec_grant *g)
+static void r_grant(rd *r, rec_grant *g, bool groups)
 {
     r_text(r, g->fqdn.s, sizeof g->fqdn.s, false);
     size_t n = (size_t)r_uint(r, 1);
@@ -358,17 +375,21 @@ static void r_grant(rd *r, rec_grant *g)
         g->service[i] = (uint32_t)r_uint(r, 4);
     g->n_service = n;
     g->impi = r_bool(r);
+    if (groups)
+        r_text(r, g->naf_group, sizeof g->naf_group, true);
 }
 
 gba_err rec_naf_read(gba_span in, rec_naf *out)
 {
-    rd r = r_begin(in);
+    bool groups = in.n && in.p[0] == FORMAT_GROUPS;
+    rd r = groups ? (rd){.p = in.p + 1, .n = in.n - 1} : r_begin(in);
     memset(out, 0, sizeof *out);
     size_t n = (size_t)r_uint(&r, 1);
     r_need(&r, n <= REC_NAF_GRANTS);
     for (size_t i = 0; i < n && r.err == GBA_OK; i++)
-        r_grant(&r, &out->grant[i]);
+        r_grant(&r, &out->grant[i], groups);
     out->n = n;
+    r_need(&r, groups == (r.err == GBA_OK && any_group(out))); /* one form only */
     gba_err e = r_end(&r);
     if (e != GBA_OK)
         memset(out, 0, sizeof *out);

@@ -45,6 +45,7 @@ typedef struct rec_head {
 #define REC_NAF_GRANTS 64
 #define REC_NAF_UAS 16
 #define REC_NAF_SERVICES 16
+#define REC_NAF_GROUP_MAX 63
 typedef struct rec_grant {
     gba_fqdn fqdn; /* exact, or "*.example.com": one label and more below */
     struct {
@@ -55,6 +56,7 @@ typedef struct rec_grant {
     uint32_t service[REC_NAF_SERVICES]; /* GSIDs whose USS may be released */
     size_t n_service;
     bool impi; /* may learn the IMPI */
+    char naf_group[REC_NAF_GROUP_MAX + 1]; /* its group in nafGroup of USSs, empty: none (TS 29.109 Annex A) */
 } rec_grant;
 typedef struct rec_naf {
     rec_grant grant[REC_NAF_GRANTS];

@@ -60,6 +60,7 @@ void zn_free(zn **z)
 
 void zn_answer_wipe(zn_answer *a)
 {
+    free(a->uss);
     gba_wipe(a, sizeof *a);
 }
 
@@ -83,10 +84,27 @@ static bool ua_covers(const rec_grant *g, const gba_ua_id *asked)
 }
 
 /* What all grants that cover the NAF_Id allow together. */
+#define PERMIT_SETS 16
 typedef struct permit {
     bool allowed, impi;
     const char *name; /* that it was granted to */
+    /* services whose settings may be released, each set for one NAF group */
+    struct {
+        char group[REC_NAF_GROUP_MAX + 1];
+        size_t n;
+        uint32_t service[REC_NAF_SERVICES];
+    } set[PERMIT_SETS];
+    size_t n_sets; /* further ones release nothing */
 } permit;
+
+static void permit_services(permit *p, const rec_grant *g)
+{
+    if (!g->n_service || p->n_sets == PERMIT_SETS)
+        return;
+    memcpy(p->set[p->n_sets].group, g->naf_group, sizeof g->naf_group);
+    memcpy(p->set[p->n_sets].service, g->service, sizeof g->service);
+    p->set[p->n_sets++].n = g->n_service;
+}
 
 /* FORBIDDEN is no error here, but p->allowed == false. */
 static gba_err permit_of(zn *z, const gba_fqdn *name, const gba_naf_id *asked, int64_t now, permit *p)
@@ -104,6 +122,7 @@ static gba_err permit_of(zn *z, const gba_fqdn *name, const gba_naf_id *asked, i
             continue;
         p->allowed = true;
         p->impi |= g->impi;
+        permit_services(p, g);
         if (!p->name)
             p->name = name->s;
     }
@@ -151,6 +170,72 @@ static gba_err derive(const zn_query *q, const rec_session *s, zn_answer *out)
     return e;
 }
 
+/* ---- user security settings (TS 33.220 4.5.3) ---- */
+static gba_err subscriber_guss(zn *z, const gba_impi *impi, int64_t now, gba_guss *out)
+{
+    store_record rec = {0};
+    gba_err e = store_get(z->store, STORE_GUSS, gba_str(impi->s), now, &rec);
+    if (e == GBA_OK)
+        e = gba_guss_parse(gba_mem(rec.value, rec.n), out);
+    store_record_free(&rec);
+    return e;
+}
+
+/* Of one grant's services those that were asked for. */
+static size_t wanted(const zn_query *q, const uint32_t *service, size_t n, uint32_t out[REC_NAF_SERVICES])
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < q->n_gsids; j++)
+            if (service[i] == q->gsid[j]) {
+                out[k++] = service[i];
+                break;
+            }
+    return k;
+}
+
+static bool same_uss(const gba_uss *a, const gba_uss *b)
+{
+    return a->gsid == b->gsid && strcmp(a->naf_group, b->naf_group) == 0;
+}
+
+static void add_settings(zn_answer *out, const gba_uss *found, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < out->n_uss && !same_uss(&out->uss[k], &found[i]))
+            k++;
+        if (k == out->n_uss && k < GBA_USS_MAX)
+            out->uss[out->n_uss++] = found[i];
+    }
+}
+
+/* A GUSS that cannot be read releases nothing, and withholds no key. */
+static gba_err settings(zn *z, const zn_query *q, const permit *p, const gba_impi *impi, int64_t now, zn_answer *out)
+{
+    if (!q->n_gsids || !p->n_sets)
+        return GBA_OK;
+    gba_guss *g = calloc(1, sizeof *g);
+    gba_uss *found = calloc(GBA_USS_MAX, sizeof *found);
+    out->uss = calloc(GBA_USS_MAX, sizeof *out->uss);
+    gba_err e = g && found && out->uss ? subscriber_guss(z, impi, now, g) : GBA_E_NOMEM;
+    for (size_t i = 0; e == GBA_OK && i < p->n_sets; i++) {
+        uint32_t gsid[REC_NAF_SERVICES];
+        size_t n = wanted(q, p->set[i].service, p->set[i].n, gsid);
+        if (n)
+            add_settings(out, found, gba_guss_select(g, gsid, n, p->set[i].group, found));
+    }
+    free(g);
+    free(found);
+    if (!out->n_uss) {
+        free(out->uss);
+        out->uss = NULL;
+    }
+    if (e == GBA_E_SYNTAX || e == GBA_E_RANGE || e == GBA_E_CORRUPT)
+        log_event(LOG_LEVEL_WARN, "zn.guss_unusable", "impi", impi->s, "error", gba_err_name(e), NULL);
+    return e == GBA_E_NOMEM || e == GBA_E_IO || e == GBA_E_BUSY ? e : GBA_OK;
+}
+
 static gba_err release(zn *z, const zn_query *q, int64_t now, permit *p, zn_answer *out)
 {
     rec_session s = {0};
@@ -165,6 +250,7 @@ static gba_err release(zn *z, const zn_query *q, int64_t now, permit *p, zn_answ
         out->gba_type = s.gba_type;
         if (p->impi)
             out->impi = s.impi;
+        e = settings(z, q, p, &s.impi, now, out);
     }
     rec_session_wipe(&s);
     return e;

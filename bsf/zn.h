@@ -6,6 +6,7 @@
 #ifndef BSF_ZN_H
 #define BSF_ZN_H
 #include <gba/gba.h>
+#include <gba/guss.h>
 #include "service/store.h"
 
 typedef struct zn zn;
@@ -32,8 +33,10 @@ typedef struct zn_answer {
     int64_t expires, created;
     uint8_t gba_type; /* as in rec_session */
     gba_impi impi;    /* empty unless a grant releases it */
+    gba_uss *uss;     /* settings that were asked for and that a grant covers; NULL: none */
+    size_t n_uss;
 } zn_answer;
-void zn_answer_wipe(zn_answer *a);
+void zn_answer_wipe(zn_answer *a); /* frees the settings */
 
 /*
  * Authorisation comes first, so that a stranger learns nothing of the B-TIDs that exist.

@@ -5,6 +5,7 @@
  */
 #include "bsf/zn_http.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "bsf/zn_json.h"
@@ -111,6 +112,22 @@ static bool authenticate(http_req *r, const char *source, gba_fqdn names[ZN_NAME
     return false;
 }
 
+/* OK: it went out. */
+static gba_err answer(http_req *r, const zn_answer *a)
+{
+    const http_field fields[] = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
+    char small[ZN_JSON_ANSWER_MAX], *body = a->n_uss ? malloc(ZN_JSON_SETTINGS_MAX) : small;
+    size_t n = a->n_uss ? ZN_JSON_SETTINGS_MAX : sizeof small;
+    gba_err e = body ? zn_json_print(a, body, &n) : GBA_E_NOMEM;
+    if (e == GBA_OK) {
+        http_reply(r, 200, fields, 2, gba_mem(body, n));
+        gba_wipe(body, n);
+    }
+    if (body != small)
+        free(body);
+    return e;
+}
+
 void zn_http_handle(http_req *r, void *ctx)
 {
     zn *z = ctx;
@@ -118,8 +135,7 @@ void zn_http_handle(http_req *r, void *ctx)
     zn_answer a;
     zn_fault fault;
     gba_fqdn names[ZN_NAMES_MAX];
-    char source[64], body[ZN_JSON_ANSWER_MAX];
-    size_t n = sizeof body;
+    char source[64];
 
     http_source_text(http_peer(r), source);
     if (!authenticate(r, source, names, &q.n_names) || !acceptable(r))
@@ -133,13 +149,8 @@ void zn_http_handle(http_req *r, void *ctx)
     }
     gba_err e = zn_release(z, &q, service_now(), &a);
     if (e == GBA_OK)
-        e = zn_json_print(&a, body, &n);
+        e = answer(r, &a);
     zn_answer_wipe(&a);
-    if (e == GBA_OK) {
-        const http_field fields[] = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-        http_reply(r, 200, fields, 2, gba_mem(body, n));
-        gba_wipe(body, n);
-    } else {
+    if (e != GBA_OK)
         problem_of(r, e);
-    }
 }

@@ -165,6 +165,45 @@ static void put_key(text *t, const char *name, const gba_secret *key)
     gba_wipe(hex, sizeof hex);
 }
 
+static void put_uint(text *t, const char *before, uint32_t v)
+{
+    char s[16];
+    put(t, before);
+    snprintf(s, sizeof s, "%u", (unsigned)v);
+    put(t, s);
+}
+
+/* Uss of TS 29.309 6.1.6: the JSON twin of Annex A. */
+static void put_uss(text *t, const gba_uss *u)
+{
+    static const char *const choices[] = {NULL, "ME_BASED_KEY", "UICC_BASED_KEY", "ME_UICC_BASED_KEYS"};
+    put_uint(t, "{\"uss\":{\"gsId\":", u->gsid);
+    put_uint(t, ",\"gsType\":", u->type);
+    put(t, ",\"ueIds\":[");
+    for (size_t i = 0; i < u->n_ids; i++) {
+        put(t, i ? ",{\"ueId\":" : "{\"ueId\":");
+        put_string(t, u->ids[i]);
+        put(t, "}");
+    }
+    put(t, "]");
+    if (u->naf_group[0]) {
+        put(t, ",\"nafGroup\":");
+        put_string(t, u->naf_group);
+    }
+    for (size_t i = 0; i < u->n_flags; i++) {
+        put_uint(t, i ? ",{\"flag\":" : ",\"flags\":[{\"flag\":", u->flags[i]);
+        put(t, "}");
+    }
+    if (u->n_flags)
+        put(t, "]");
+    if (u->key_choice > GBA_KEY_ANY && u->key_choice <= GBA_KEY_BOTH) {
+        put(t, ",\"keyChoice\":\"");
+        put(t, choices[u->key_choice]);
+        put(t, "\"");
+    }
+    put(t, "}}");
+}
+
 gba_err zn_json_print(const zn_answer *a, char *out, size_t *n)
 {
     static const char *const types[] = {"3G_GBA", "3G_GBA", "2G_GBA", "GBA_DIGEST"};
@@ -190,6 +229,12 @@ gba_err zn_json_print(const zn_answer *a, char *out, size_t *n)
         put(&t, ",\"impi\":");
         put_string(&t, a->impi.s);
     }
+    for (size_t i = 0; i < a->n_uss; i++) {
+        put(&t, i ? "," : ",\"ussList\":[");
+        put_uss(&t, &a->uss[i]);
+    }
+    if (a->n_uss)
+        put(&t, "]");
     put(&t, "}");
     if (t.full) {
         gba_wipe(out, t.room);

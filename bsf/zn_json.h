@@ -7,6 +7,7 @@
 #define ZN_JSON_REQUEST_MAX 8192 /* octets */
 #define ZN_JSON_DEPTH_MAX 8
 #define ZN_JSON_ANSWER_MAX 2048
+#define ZN_JSON_SETTINGS_MAX 98304 /* an answer with user security settings */
 
 /* What was wrong, in the words of TS 29.500 5.2.7.2; constants, safe to send. */
 typedef struct zn_fault {

@@ -162,6 +162,26 @@ static void test_form_on_disk(void)
     }
 }
 
+/* A grant of a NAF group makes the record one of format 2; those of format 1 stay readable. */
+static void test_groups(void)
+{
+    static uint8_t o[REC_MAX];
+    static any a, b;
+    size_t n = sizeof o, m;
+    memset(&a, 0, sizeof a);
+    fill_naf(&a);
+    strcpy(a.naf.grant[1].naf_group, "A");
+    CU_ASSERT_EQUAL(rec_naf_write(&a.naf, o, &n), GBA_OK);
+    CU_ASSERT_EQUAL(o[0], 2);
+    CU_ASSERT_EQUAL(rec_naf_read(gba_mem(o, n), &b.naf), GBA_OK);
+    CU_ASSERT(memcmp(&a.naf, &b.naf, sizeof a.naf) == 0);
+    for (m = 0; m < n; m++)
+        CU_ASSERT_EQUAL(rec_naf_read(gba_mem(o, m), &b.naf), GBA_E_CORRUPT);
+    memset(a.naf.grant[1].naf_group, 'g', sizeof a.naf.grant[1].naf_group); /* unterminated */
+    n = sizeof o;
+    CU_ASSERT_EQUAL(rec_naf_write(&a.naf, o, &n), GBA_E_ARG);
+}
+
 static void test_damage(void)
 {
     static uint8_t o[REC_MAX + 1], again[REC_MAX];
@@ -177,7 +197,9 @@ static void test_damage(void)
         for (unsigned format = 0; format < 256; format++) {
             o[0] = (uint8_t)format;
             memset(&a, 0, sizeof a);
-            CU_ASSERT_EQUAL(kinds[i].read(gba_mem(o, n), &a), format == 1 ? GBA_OK : GBA_E_UNSUPPORTED);
+            bool groups = format == 2 && strcmp(kinds[i].name, "naf") == 0; /* a form that this one is not */
+            CU_ASSERT_EQUAL(kinds[i].read(gba_mem(o, n), &a),
+                            format == 1 ? GBA_OK : groups ? GBA_E_CORRUPT : GBA_E_UNSUPPORTED);
             CU_ASSERT((format == 1) == (memcmp(&a, &zero, sizeof a) != 0));
         }
         o[0] = 1;
@@ -301,6 +323,7 @@ int main(void)
     CU_add_test(s, "there and back", test_round_trip);
     CU_add_test(s, "form on disk", test_form_on_disk);
     CU_add_test(s, "damage is refused", test_damage);
+    CU_add_test(s, "NAF groups", test_groups);
     CU_add_test(s, "too little room", test_room);
     CU_add_test(s, "the largest fit", test_largest);
     CU_add_test(s, "the writer refuses nonsense", test_writer_refuses);
