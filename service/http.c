@@ -11,397 +11,35 @@
  * - The session of a TLS connection is gone, and its socket still open, when its end is notified.
  */
 #include <errno.h>
-#include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "service/daemon.h"
-#include "service/http_int.h"
+#include "service/http_internal.h"
 #include "service/log.h"
-#include "service/metrics.h"
 
 #define WATCH_MS 250
 #define DISCARD_MAX (1024 * 1024) /* of a body nobody wants, before the connection is cut */
-#define BODY_KEEP 16384           /* a body buffer larger than this is not kept for the next request */
 
-typedef enum reason {
-    URI_LONG,
-    HEADER_LARGE,
-    BODY_LARGE,
-    FRAMING,
-    CERTIFICATE,
-    TIMEOUT,
-    MALFORMED,  /* or cut off: the library answered, if anyone did */
-    NO_REQUEST, /* a connection that never sent a request line */
-    BUSY,
-    STOPPING,
-    REASONS
-} reason;
 static const char *const reason_names[REASONS] = {"uri_long", "header_large", "body_large", "framing", "certificate",
                                                   "timeout",  "malformed",    "no_request", "busy",    "stopping"};
-
-typedef struct conn {
-    struct conn *prev, *next;
-    http_server *server;
-    struct MHD_Connection *c;
-    int fd;
-    bool begun, handled; /* of this request: the line was read; our side saw its header */
-    bool any;            /* a request line came at all */
-    atomic_bool busy;    /* a request is under way */
-    atomic_bool killed;
-    _Atomic int64_t deadline; /* monotonic ms, 0: none */
-    struct sockaddr_storage peer;
-    tls_hold *tls;
-    void *session;
-    gba_transport transport;
-    uint16_t suite;
-    http_req *req; /* changed under the server's lock */
-} conn;
-
-/* ARRIVING -> HANDLING -> SUSPENDED -> REPLIED; HANDLING -> REPLIED at once; SUSPENDED -> ABANDONED when
- * the server stops, and the late answer goes nowhere. */
-typedef enum state { ARRIVING, HANDLING, SUSPENDED, REPLIED, ABANDONED } state;
-struct http_req {
-    atomic_uint refs; /* the connection's; the handler's until it answered */
-    _Atomic int state;
-    conn *_Atomic conn;
-    char *target;
-    size_t target_room;
-    char method[24]; /* the library's own goes with the connection */
-    uint8_t *body;
-    size_t body_n, body_room, discarded;
-    bool first_done, first_again, refused;
-    unsigned status;
-    struct MHD_Response *_Atomic response;
-    http_stream *stream;
-    void *data;
-    int64_t began;
-};
-
-struct http_server {
-    http_server *next; /* of all in the process */
-    struct MHD_Daemon *mhd;
-    int listen_fd; /* until quiesced */
-    uint16_t port;
-    tls_server *tls;
-    char name[32];
-    size_t header_max, body_max;
-    int64_t idle_ms;
-    http_handler *handler;
-    void *ctx;
-    http_pool *pool; /* streaming */
-    pthread_mutex_t lock; /* conns, watch */
-    pthread_cond_t watch_cond;
-    pthread_t watch;
-    bool watching, watch_stop;
-    conn *conns;
-    atomic_bool draining, stopping;
-    metric *rejected[REASONS], *answered[6], *open, *seconds;
-};
 
 static http_server *servers;
 static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- requests ---- */
-static http_req *req_new(conn *k)
-{
-    http_req *r = calloc(1, sizeof *r);
-    if (r) {
-        atomic_init(&r->refs, 1);
-        atomic_init(&r->conn, k);
-    }
-    return r;
-}
-
-void http_req_ref(http_req *r)
-{
-    atomic_fetch_add(&r->refs, 1);
-}
-
-void http_req_unref(http_req *r)
-{
-    if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
-        return;
-    if (r->response)
-        MHD_destroy_response(r->response);
-    http_stream_free(r->stream);
-    if (r->body)
-        gba_wipe(r->body, r->body_n);
-    free(r->body);
-    free(r->target);
-    free(r);
-}
-
-/* An answer that will not be sent; a streaming one holds the request. */
-void http_req_drop_answer(http_req *r)
-{
-    struct MHD_Response *m = atomic_exchange(&r->response, NULL);
-    if (m)
-        MHD_destroy_response(m);
-}
-
-static void req_reset(http_req *r)
-{
-    http_req_drop_answer(r);
-    http_stream_free(r->stream);
-    r->stream = NULL;
-    r->data = NULL;
-    if (r->body_n)
-        gba_wipe(r->body, r->body_n);
-    if (r->body_room > BODY_KEEP) {
-        free(r->body);
-        r->body = NULL;
-        r->body_room = 0;
-    }
-    r->body_n = r->discarded = 0;
-    r->first_done = r->first_again = r->refused = false;
-    r->status = 0;
-    r->method[0] = 0;
-    atomic_store_explicit(&r->state, ARRIVING, memory_order_relaxed);
-}
-
-/* The connection's request object, fresh for the next request. */
-static http_req *req_next(conn *k)
-{
-    http_req *r = k->req;
-    if (r && atomic_load(&r->refs) == 1) {
-        req_reset(r);
-        return r;
-    }
-    http_req *fresh = req_new(k); /* the old one is still somebody's */
-    pthread_mutex_lock(&k->server->lock);
-    k->req = fresh;
-    pthread_mutex_unlock(&k->server->lock);
-    if (r)
-        atomic_store(&r->conn, NULL);
-    http_req_unref(r);
-    return fresh;
-}
-
-static conn *conn_of(const http_req *r)
-{
-    return atomic_load_explicit(&((http_req *)r)->conn, memory_order_acquire);
-}
-
-const char *http_method(const http_req *r)
-{
-    return r->method;
-}
-
-const char *http_target(const http_req *r)
-{
-    return r->target ? r->target : "";
-}
-
-typedef struct lookup {
-    const char *name, *value;
-    size_t n;
-    http_header_visit *visit;
-    void *ctx;
-} lookup;
-
-static enum MHD_Result look(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-    lookup *l = ctx;
-    (void)kind;
-    if (l->visit) {
-        l->visit(l->ctx, key, value ? value : "");
-    } else if (strcasecmp(key, l->name) == 0) {
-        if (l->n++ == 0)
-            l->value = value ? value : "";
-    }
-    return MHD_YES;
-}
-
-static lookup look_up(const http_req *r, const char *name)
-{
-    lookup l = {.name = name};
-    conn *k = conn_of(r);
-    if (k)
-        MHD_get_connection_values(k->c, MHD_HEADER_KIND, look, &l);
-    return l;
-}
-
-const char *http_header(const http_req *r, const char *name)
-{
-    return look_up(r, name).value;
-}
-
-size_t http_header_n(const http_req *r, const char *name)
-{
-    return look_up(r, name).n;
-}
-
-void http_headers_each(const http_req *r, http_header_visit *v, void *ctx)
-{
-    lookup l = {.visit = v, .ctx = ctx};
-    conn *k = conn_of(r);
-    if (k)
-        MHD_get_connection_values(k->c, MHD_HEADER_KIND, look, &l);
-}
-
-gba_span http_body(const http_req *r)
-{
-    return gba_mem(r->body, r->body_n);
-}
-
-const struct sockaddr *http_peer(const http_req *r)
-{
-    conn *k = conn_of(r);
-    return k ? (const struct sockaddr *)&k->peer : NULL;
-}
-
-gba_transport http_transport(const http_req *r)
-{
-    conn *k = conn_of(r);
-    return k ? k->transport : GBA_PLAIN;
-}
-
-uint16_t http_tls_suite(const http_req *r)
-{
-    conn *k = conn_of(r);
-    if (!k || !k->session)
-        return 0;
-    if (!k->suite)
-        k->suite = tls_session_suite(k->session);
-    return k->suite;
-}
-
-void *http_tls_who(const http_req *r)
-{
-    return tls_session_who(http_tls_session(r));
-}
-
-void *http_tls_session(const http_req *r)
-{
-    conn *k = conn_of(r);
-    return k ? k->session : NULL;
-}
-
-void http_set_data(http_req *r, void *p)
-{
-    r->data = p;
-}
-
-void *http_data(const http_req *r)
-{
-    return r->data;
-}
-
-http_stream *http_req_stream(const http_req *r)
-{
-    return r->stream;
-}
-
-void http_req_suspend(http_req *r)
-{
-    MHD_suspend_connection(conn_of(r)->c);
-}
-
-void http_req_resume(http_req *r)
-{
-    MHD_resume_connection(conn_of(r)->c);
-}
-
-/* ---- answers ---- */
-static bool ours(const char *name) /* framing is the server's */
-{
-    return !strcasecmp(name, "Content-Length") || !strcasecmp(name, "Transfer-Encoding") ||
-           !strcasecmp(name, "Keep-Alive") || !strcasecmp(name, "Date");
-}
-
-static void add_fields(struct MHD_Response *m, const http_field *fields, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (fields[i].name && fields[i].value && !ours(fields[i].name) &&
-            MHD_add_response_header(m, fields[i].name, fields[i].value) != MHD_YES)
-            log_event(LOG_LEVEL_ERROR, "http.field_dropped", "name", fields[i].name, NULL);
-}
-
-static struct MHD_Response *response_new(const http_field *fields, size_t n, gba_span body)
-{
-    struct MHD_Response *m = MHD_create_response_from_buffer(
-        body.n, body.n ? (void *)(uintptr_t)body.p : (void *)(uintptr_t) "",
-        body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
-    if (m)
-        add_fields(m, fields, n);
-    return m;
-}
-
-void http_reply(http_req *r, unsigned status, const http_field *fields, size_t n, gba_span body)
-{
-    struct MHD_Response *m = response_new(fields, n, body);
-    r->status = status;
-    r->response = m;
-    if (r->stream) {
-        http_stream_replied(r->stream);
-        return; /* the worker's wrapper lets go of r */
-    }
-    if (atomic_exchange(&r->state, REPLIED) == SUSPENDED)
-        http_req_resume(r); /* it cannot end before it is resumed */
-    http_req_unref(r);
-}
-
-static void free_stream_ref(void *r)
-{
-    http_req_unref(r);
-}
-
-gba_err http_req_begin(http_req *r, unsigned status, const http_field *fields, size_t n, int64_t length)
-{
-    struct MHD_Response *m = MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length, 16384,
-                                                               http_stream_pull, r, free_stream_ref);
-    if (!m)
-        return GBA_E_NOMEM;
-    http_req_ref(r); /* the response's */
-    add_fields(m, fields, n);
-    r->status = status;
-    r->response = m;
-    return GBA_OK;
-}
-
-static size_t json_text(char *out, size_t room, const char *s)
-{
-    size_t n = 0;
-    for (; *s && n + 7 < room; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\')
-            out[n++] = '\\', out[n++] = (char)c;
-        else if (c < ' ')
-            n += (size_t)snprintf(out + n, room - n, "\\u%04x", c);
-        else
-            out[n++] = (char)c;
-    }
-    out[n] = 0;
-    return n;
-}
-
-void http_problem(http_req *r, unsigned status, const char *title, const char *detail, const char *cause)
-{
-    static const http_field type = {"Content-Type", "application/problem+json"};
-    char t[256], d[1024], c[256], b[2048];
-    json_text(t, sizeof t, title ? title : "");
-    json_text(d, sizeof d, detail ? detail : "");
-    json_text(c, sizeof c, cause ? cause : "");
-    int n = snprintf(b, sizeof b, "{\"title\":\"%s\",\"status\":%u%s%s%s%s%s%s}", t, status, detail ? ",\"detail\":\"" : "",
-                     d, detail ? "\"" : "", cause ? ",\"cause\":\"" : "", c, cause ? "\"" : "");
-    http_reply(r, status, &type, 1, gba_mem(b, (size_t)n));
-}
-
+/* ---- answers given to the library ---- */
 static void count_status(http_server *s, unsigned status)
 {
     metric_add(s->answered[status / 100 < 6 ? status / 100 : 5], 1);
 }
 
 /* Gives the answer to the library; the last thing a request does. */
-static enum MHD_Result send_answer(http_req *r, conn *k)
+static enum MHD_Result send_answer(http_req *r, http_conn *k)
 {
     http_server *s = k->server;
     int64_t now = service_mono_ms();
@@ -419,14 +57,14 @@ static enum MHD_Result send_answer(http_req *r, conn *k)
 }
 
 /* A refusal before any handler: bare, and the connection closes. */
-static enum MHD_Result refuse(http_req *r, conn *k, unsigned status, reason why)
+static enum MHD_Result refuse(http_req *r, http_conn *k, unsigned status, http_reason why)
 {
     static const http_field closing = {"Connection", "close"};
     metric_add(k->server->rejected[why], 1);
     log_event(LOG_LEVEL_WARN, "http.rejected", "listener", k->server->name, "reason", reason_names[why], NULL);
     r->refused = true;
     r->status = status;
-    r->response = response_new(&closing, 1, gba_str(NULL));
+    r->response = http_response_new(&closing, 1, gba_str(NULL));
     return send_answer(r, k);
 }
 
@@ -434,8 +72,8 @@ static enum MHD_Result refuse(http_req *r, conn *k, unsigned status, reason why)
 static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    conn *k = info ? info->socket_context : NULL;
-    http_req *r = k ? req_next(k) : NULL;
+    http_conn *k = info ? info->socket_context : NULL;
+    http_req *r = k ? http_req_next(k) : NULL;
     (void)ctx;
     if (!r)
         return NULL;
@@ -463,7 +101,7 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
 /* RFC 9112 6.3: two framings, or a coding we cannot undo, are how requests are smuggled. */
 static bool bad_framing(const http_req *r, bool *body, uint64_t *length)
 {
-    lookup cl = look_up(r, "Content-Length"), te = look_up(r, "Transfer-Encoding");
+    http_lookup cl = http_look_up(r, "Content-Length"), te = http_look_up(r, "Transfer-Encoding");
     *body = te.n || cl.n;
     *length = 0;
     if (te.n)
@@ -479,21 +117,21 @@ static bool bad_framing(const http_req *r, bool *body, uint64_t *length)
     return cl.n > 1 || !*cl.value;
 }
 
-static enum MHD_Result stream_step(http_req *r, conn *k, http_next next)
+static enum MHD_Result stream_step(http_req *r, http_conn *k, http_next next)
 {
     if (next == HTTP_BEGIN)
         return send_answer(r, k); /* none when the server stops: the connection closes */
     return MHD_YES;
 }
 
-static enum MHD_Result stream_before_body(http_req *r, conn *k)
+static enum MHD_Result stream_before_body(http_req *r, http_conn *k)
 {
     http_next next = http_stream_wants(r->stream);
     r->first_again = next == HTTP_SUSPENDED;
     return stream_step(r, k, next);
 }
 
-static enum MHD_Result stream_launch(http_req *r, conn *k, bool body)
+static enum MHD_Result stream_launch(http_req *r, http_conn *k, bool body)
 {
     r->stream = http_stream_new(r, body);
     atomic_store_explicit(&k->deadline, 0, memory_order_relaxed);
@@ -505,7 +143,7 @@ static enum MHD_Result stream_launch(http_req *r, conn *k, bool body)
     return body ? stream_before_body(r, k) : stream_step(r, k, http_stream_complete(r->stream));
 }
 
-static enum MHD_Result header_complete(http_req *r, conn *k)
+static enum MHD_Result header_complete(http_req *r, http_conn *k)
 {
     http_server *s = k->server;
     bool body;
@@ -530,7 +168,7 @@ static enum MHD_Result header_complete(http_req *r, conn *k)
     return MHD_YES;
 }
 
-static enum MHD_Result take_body(http_req *r, conn *k, const char *data, size_t *n)
+static enum MHD_Result take_body(http_req *r, http_conn *k, const char *data, size_t *n)
 {
     http_server *s = k->server;
     if (r->stream) {
@@ -569,7 +207,7 @@ static void abandon(http_req *r)
         http_req_resume(r);
 }
 
-static enum MHD_Result run_handler(http_req *r, conn *k)
+static enum MHD_Result run_handler(http_req *r, http_conn *k)
 {
     http_server *s = k->server;
     int was = HANDLING;
@@ -587,7 +225,7 @@ static enum MHD_Result run_handler(http_req *r, conn *k)
     return MHD_YES;
 }
 
-static enum MHD_Result request_complete(http_req *r, conn *k)
+static enum MHD_Result request_complete(http_req *r, http_conn *k)
 {
     if (k->server->pool)
         return r->stream ? stream_step(r, k, http_stream_complete(r->stream)) : stream_launch(r, k, false);
@@ -610,7 +248,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
                                   const char *version, const char *data, size_t *n, void **req_ctx)
 {
     http_req *r = *req_ctx;
-    conn *k = r ? conn_of(r) : NULL;
+    http_conn *k = r ? http_req_conn(r) : NULL;
     (void)ctx, (void)c, (void)url, (void)version;
     if (!k || r->refused)
         return MHD_NO;
@@ -630,7 +268,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 static void on_completed(void *ctx, struct MHD_Connection *c, void **req_ctx, enum MHD_RequestTerminationCode how)
 {
     http_req *r = *req_ctx;
-    conn *k = r ? conn_of(r) : NULL;
+    http_conn *k = r ? http_req_conn(r) : NULL;
     (void)ctx, (void)c, (void)how;
     *req_ctx = NULL;
     if (!r)
@@ -651,8 +289,8 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **req_ctx, en
 static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
 {
     int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    conn *k = calloc(1, sizeof *k);
-    http_req *r = k ? req_new(k) : NULL;
+    http_conn *k = calloc(1, sizeof *k);
+    http_req *r = k ? http_req_new(k) : NULL;
     if (!r) {
         free(k);
         shutdown(fd, SHUT_RDWR);
@@ -683,7 +321,7 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
 
 static void on_closed(http_server *s, void **slot)
 {
-    conn *k = *slot;
+    http_conn *k = *slot;
     *slot = NULL;
     if (!k)
         return;
@@ -716,7 +354,7 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **slot, enum
 static void watch_once(http_server *s, int64_t now)
 {
     bool draining = atomic_load(&s->draining);
-    for (conn *k = s->conns; k; k = k->next) {
+    for (http_conn *k = s->conns; k; k = k->next) {
         int64_t deadline = atomic_load_explicit(&k->deadline, memory_order_relaxed);
         bool late = deadline && now > deadline;
         if (atomic_load(&k->killed) || (!late && !(draining && !atomic_load(&k->busy))))
@@ -922,7 +560,7 @@ static bool any_busy(http_server *s)
 {
     bool busy = false;
     pthread_mutex_lock(&s->lock);
-    for (conn *k = s->conns; k && !busy; k = k->next)
+    for (http_conn *k = s->conns; k && !busy; k = k->next)
         busy = atomic_load(&k->busy);
     pthread_mutex_unlock(&s->lock);
     return busy;
@@ -956,7 +594,7 @@ static void abandon_all(http_server *s)
     if (s->pool)
         http_pool_stop(s->pool);
     pthread_mutex_lock(&s->lock);
-    for (conn *k = s->conns; k; k = k->next)
+    for (http_conn *k = s->conns; k; k = k->next)
         abandon(k->req);
     pthread_mutex_unlock(&s->lock);
 }

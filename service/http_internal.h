@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_internal.h - what http.c (connections) and http_req.c (requests and answers) share. */
+#ifndef SERVICE_HTTP_INTERNAL_H
+#define SERVICE_HTTP_INTERNAL_H
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "service/http_int.h"
+#include "service/metrics.h"
+
+typedef enum http_reason {
+    URI_LONG,
+    HEADER_LARGE,
+    BODY_LARGE,
+    FRAMING,
+    CERTIFICATE,
+    TIMEOUT,
+    MALFORMED,  /* or cut off: the library answered, if anyone did */
+    NO_REQUEST, /* a connection that never sent a request line */
+    BUSY,
+    STOPPING,
+    REASONS
+} http_reason;
+
+typedef struct http_conn {
+    struct http_conn *prev, *next;
+    http_server *server;
+    struct MHD_Connection *c;
+    int fd;
+    bool begun, handled; /* of this request: the line was read; our side saw its header */
+    bool any;            /* a request line came at all */
+    atomic_bool busy;    /* a request is under way */
+    atomic_bool killed;
+    _Atomic int64_t deadline; /* monotonic ms, 0: none */
+    struct sockaddr_storage peer;
+    tls_hold *tls;
+    void *session;
+    gba_transport transport;
+    uint16_t suite;
+    http_req *req; /* changed under the server's lock */
+} http_conn;
+
+/* ARRIVING -> HANDLING -> SUSPENDED -> REPLIED; HANDLING -> REPLIED at once; SUSPENDED -> ABANDONED when
+ * the server stops, and the late answer goes nowhere. */
+typedef enum http_state { ARRIVING, HANDLING, SUSPENDED, REPLIED, ABANDONED } http_state;
+struct http_req {
+    atomic_uint refs; /* the connection's; the handler's until it answered */
+    _Atomic int state;
+    http_conn *_Atomic conn;
+    char *target;
+    size_t target_room;
+    char method[24]; /* the library's own goes with the connection */
+    uint8_t *body;
+    size_t body_n, body_room, discarded;
+    bool first_done, first_again, refused;
+    unsigned status;
+    struct MHD_Response *_Atomic response;
+    http_stream *stream;
+    void *data;
+    int64_t began;
+};
+
+struct http_server {
+    http_server *next; /* of all in the process */
+    struct MHD_Daemon *mhd;
+    int listen_fd; /* until quiesced */
+    uint16_t port;
+    tls_server *tls;
+    char name[32];
+    size_t header_max, body_max;
+    int64_t idle_ms;
+    http_handler *handler;
+    void *ctx;
+    http_pool *pool; /* streaming */
+    pthread_mutex_t lock; /* conns, watch */
+    pthread_cond_t watch_cond;
+    pthread_t watch;
+    bool watching, watch_stop;
+    http_conn *conns;
+    atomic_bool draining, stopping;
+    metric *rejected[REASONS], *answered[6], *open, *seconds;
+};
+
+/* ---- http_req.c ---- */
+http_req *http_req_new(http_conn *k);
+http_req *http_req_next(http_conn *k); /* the connection's request object, fresh for the next request */
+http_conn *http_req_conn(const http_req *r); /* NULL once it is gone */
+/* The first value and the number of a header field. */
+typedef struct http_lookup {
+    const char *name, *value;
+    size_t n;
+    http_header_visit *visit;
+    void *ctx;
+} http_lookup;
+http_lookup http_look_up(const http_req *r, const char *name);
+struct MHD_Response *http_response_new(const http_field *fields, size_t n, gba_span body);
+#endif
