@@ -413,6 +413,29 @@ static void tuak(void)
     gba_uicc_free(&u);
 }
 
+/* gba/seal.h by itself: what it refuses. */
+static void seal(void)
+{
+    gba_secret key = {.n = GBA_SEAL_KEY}, short_key = {.n = 16}, other = {.n = GBA_SEAL_KEY, .o = {1}};
+    uint8_t sealed[64], plain[64];
+    size_t n = sizeof sealed, few = 18, back = sizeof plain;
+    const gba_span nonce = gba_str("nonce"), ad = gba_str("ad"), in = gba_str("hello");
+    CU_ASSERT_EQUAL(gba_seal(&short_key, nonce, ad, in, sealed, &n), GBA_E_ARG);
+    CU_ASSERT_EQUAL(gba_seal(&key, nonce, ad, in, sealed, &few), GBA_E_SPACE);
+    CU_ASSERT_EQUAL_FATAL(gba_seal(&key, nonce, ad, in, sealed, &n), GBA_OK);
+    CU_ASSERT_EQUAL(n, 5 + GBA_SEAL_OVERHEAD);
+    CU_ASSERT_EQUAL(gba_unseal(&key, nonce, ad, gba_mem(sealed, n), plain, &back), GBA_OK);
+    CU_ASSERT_TRUE(gba_span_eq(gba_mem(plain, back), in));
+    back = 4;
+    CU_ASSERT_EQUAL(gba_unseal(&key, nonce, ad, gba_mem(sealed, n), plain, &back), GBA_E_SPACE);
+    back = sizeof plain;
+    CU_ASSERT_EQUAL(gba_unseal(&short_key, nonce, ad, gba_mem(sealed, n), plain, &back), GBA_E_ARG);
+    CU_ASSERT_EQUAL(gba_unseal(&other, nonce, ad, gba_mem(sealed, n), plain, &back), GBA_E_AUTH);
+    CU_ASSERT_EQUAL(gba_unseal(&key, ad, ad, gba_mem(sealed, n), plain, &back), GBA_E_AUTH);
+    CU_ASSERT_EQUAL(gba_unseal(&key, nonce, nonce, gba_mem(sealed, n), plain, &back), GBA_E_AUTH);
+    CU_ASSERT_EQUAL(gba_unseal(&key, nonce, ad, gba_mem(sealed, 15), plain, &back), GBA_E_SYNTAX);
+}
+
 static void tidy(void)
 {
     char command[sizeof dir + 16];
@@ -434,6 +457,7 @@ int main(void)
                                    {"damage", damage},
                                    {"bad records", bad_records},
                                    {"TUAK", tuak},
+                                   {"seal", seal},
                                    {"tidy", tidy}};
     if (!mkdtemp(dir))
         return 99;
