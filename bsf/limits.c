@@ -58,13 +58,14 @@ void limits_set(limits *l, const limits_config *c)
 
 gba_err limits_new(const limits_config *c, limits **out)
 {
-    limits *l = malloc(sizeof *l);
+    limits *l = calloc(1, sizeof *l);
 
     *out = NULL;
     if (!l)
         return GBA_E_NOMEM;
-    memset(l, 0xff, sizeof *l); /* touches every page now: the process grows no more later */
-    memset(l, 0, sizeof *l);
+    /* Touches every page now: the process grows no more later. */
+    for (size_t i = 0; i < sizeof *l; i += 4096)
+        ((volatile uint8_t *)l)[i] = 0;
     service_random(&l->key, sizeof l->key);
     l->nonce_lifetime_ms = c->nonce_lifetime_ms;
     l->tolerance_ms = c->tolerance_ms;

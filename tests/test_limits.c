@@ -198,6 +198,6 @@ static void flood(void)
     limits_free(&l);
 }
 
-T_MAIN("limits", {"sources", sources}, {"reloaded", reloaded}, {"IMPI window", impi_window},
+T_MAIN("limits", {"a flood", flood}, {"sources", sources}, {"reloaded", reloaded}, {"IMPI window", impi_window},
        {"IMPI over its limit, the last challenge dead", impi_expired}, {"issue times", issue_times},
-       {"wrong answers", wrong_answers}, {"a flood", flood})
+       {"wrong answers", wrong_answers})
