@@ -88,11 +88,16 @@ gba_err gba_naf_zn_http_new(const gba_naf_zn_http_config *c, gba_naf_zn_http **o
         return GBA_E_NOMEM;
     }
     pthread_mutex_init(&z->lock, NULL);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) /* counted by libcurl: harmless when the host did it */
+        *why = "libcurl cannot start";
+    else
+        *why = NULL;
     z->connect_ms = c->connect_ms ? c->connect_ms : 2000;
     z->total_ms = c->total_ms ? c->total_ms : 5000;
     z->idle_max = c->connections ? c->connections : 8;
     z->allow_http = c->allow_http;
-    *why = take_bsfs(z, c);
+    if (!*why)
+        *why = take_bsfs(z, c);
     if (!*why && (!copy(&z->ca, c->ca_file) || !copy(&z->cert, c->cert_file) || !copy(&z->key, c->key_file) ||
                   !copy(&z->agent, c->user_agent ? c->user_agent : "OpenGBA-NAF") ||
                   !add_header(z, "Content-Type: application/json") ||

@@ -28,7 +28,7 @@ typedef struct gba_naf_zn_http_config {
 } gba_naf_zn_http_config;
 
 typedef struct gba_naf_zn_http gba_naf_zn_http;
-/* ARG: see *why (constant text; may be NULL). Call curl_global_init first when the program has threads. */
+/* ARG: see *why (constant text; may be NULL). Calls curl_global_init, so make it before other threads use libcurl. */
 GBA_API gba_err gba_naf_zn_http_new(const gba_naf_zn_http_config *c, gba_naf_zn_http **out,
                                     const char **why) GBA_MUST_USE;
 GBA_API void gba_naf_zn_http_free(gba_naf_zn_http **zn);
