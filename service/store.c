@@ -220,6 +220,33 @@ gba_err store_write(store *s, const store_op *ops, size_t n, int64_t now, size_t
     return e;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    const store_op *x = a, *y = b;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    int c = memcmp(x->key.p, y->key.p, x->key.n < y->key.n ? x->key.n : y->key.n);
+    if (c != 0)
+        return c;
+    if (x->key.n != y->key.n)
+        return x->key.n < y->key.n ? -1 : 1;
+    return x->version < y->version ? -1 : x->version > y->version; /* the order they came in */
+}
+
+/* In key order, so that a database finds each of its pages once; of equal keys the last one wins. */
+static store_op *in_key_order(const store_op *ops, size_t n)
+{
+    store_op *sorted = malloc((n > 0 ? n : 1) * sizeof *ops);
+    if (sorted == NULL)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = ops[i];
+        sorted[i].version = i;
+    }
+    qsort(sorted, n, sizeof *sorted, by_key);
+    return sorted;
+}
+
 gba_err store_write_many(store *s, const store_op *ops, size_t n)
 {
     gba_err e = check_ops(s, ops, n);
@@ -233,9 +260,12 @@ gba_err store_write_many(store *s, const store_op *ops, size_t n)
     if (e != GBA_OK)
         return e;
     store_fault f = {{0}};
-    store_batch b = {.ops = ops, .n = n};
-    e = seal_write(s, j, &b, &f);
-    note_commit(s, e, &f);
+    store_op *sorted = in_key_order(ops, n);
+    store_batch b = {.ops = sorted, .n = n};
+    e = sorted != NULL ? seal_write(s, j, &b, &f) : GBA_E_NOMEM;
+    if (sorted != NULL)
+        note_commit(s, e, &f);
+    free(sorted);
     seal_job_free(&j);
     return e != GBA_OK ? e : b.err;
 }

@@ -203,6 +203,10 @@ static void visiting(void)
     CU_ASSERT_EQUAL(store_write_many(w.s, ops, N + 1), GBA_OK);
     ops[0].type = STORE_INSERT;
     CU_ASSERT_EQUAL(store_write_many(w.s, ops, 1), GBA_E_ARG);
+    store_op twice[3] = {op_put(STORE_HEAD, "b", "1", 0), op_put(STORE_HEAD, "a", "2", 0),
+                         op_put(STORE_HEAD, "b", "3", 0)};
+    CU_ASSERT_EQUAL(store_write_many(w.s, twice, 3), GBA_OK);
+    CU_ASSERT(value_is(w.s, STORE_HEAD, "b", "3")); /* the last one wins */
     seen s = {.ordered = true};
     CU_ASSERT_EQUAL(store_each(w.s, STORE_SUBSCRIBER, gba_mem(NULL, 0), NOW, see, &s), GBA_OK);
     CU_ASSERT(s.n == N - 1 && s.ordered);
