@@ -150,6 +150,8 @@ gba_err gba_m2m_id_fqdn(const gba_m2m_id *id, gba_fqdn *out)
 
     if (id->kind == GBA_M2M_ID_NONE)
         return GBA_E_ARG;
+    if (strchr(id->cse, '.') || strchr(id->stem, '.')) /* two IDs would have the same */
+        return GBA_E_RANGE;
     snprintf(text, sizeof text, "%s%s%s%s%s", id->stem, id->stem[0] ? "." : "", id->cse, id->cse[0] ? "." : "",
              id->sp.s);
     return gba_fqdn_parse(gba_str(text), out) == GBA_OK ? GBA_OK : GBA_E_RANGE;

@@ -136,8 +136,18 @@ static gba_err read_names(gnutls_session_t session, gba_fqdn *out, size_t *n)
     return e;
 }
 
+/* Of a handshake with a certificate suite in which the client, asked, showed none; or with a PSK. */
+static bool shows_none(gnutls_session_t session)
+{
+    unsigned n = 0;
+    return gnutls_auth_client_get_type(session) == GNUTLS_CRD_PSK || !gnutls_certificate_get_peers(session, &n) || n == 0;
+}
+
 static int verify_in_handshake(gnutls_session_t session)
 {
+    tls_hold *h = gnutls_session_get_ptr(session);
+    if (h && h->session == session && h->creds->client_optional && shows_none(session))
+        return 0;
     return verify(session) == GBA_OK ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
@@ -166,6 +176,7 @@ static gba_err load_client_ca(const tls_server *t, creds *c, char *why, size_t w
                    n < 0 ? ": " : "", n < 0 ? gnutls_strerror(n) : "");
     gnutls_certificate_set_verify_function(c->cert, verify_in_handshake);
     c->client_ca = true;
+    c->client_optional = t->client_optional;
     if (!t->crl_file)
         return GBA_OK;
     if ((e = read_pem(t->crl_file, &pem, why, why_n)) != GBA_OK)
@@ -242,6 +253,7 @@ gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, 
     t->key_file = copy(c->key_file);
     t->client_ca_file = copy(c->client_ca_file);
     t->crl_file = copy(c->crl_file);
+    t->client_optional = c->client_optional;
     t->priority = copy(c->priority ? c->priority : c->psk ? tls_psk_priority : default_priority);
     gba_err e = t->cert_file && t->key_file && t->priority && !!t->client_ca_file == !!c->client_ca_file &&
                         !!t->crl_file == !!c->crl_file && gnutls_session_ticket_key_generate(&t->ticket_key) == 0
@@ -309,7 +321,9 @@ static creds *creds_now(tls_server *t)
 static int hand_over(gnutls_session_t session, const creds *c)
 {
     int r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->cert);
-    gnutls_certificate_server_set_request(session, c->client_ca ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
+    gnutls_certificate_server_set_request(session, !c->client_ca        ? GNUTLS_CERT_IGNORE
+                                                  : c->client_optional ? GNUTLS_CERT_REQUEST
+                                                                       : GNUTLS_CERT_REQUIRE);
     return r;
 }
 
@@ -352,7 +366,7 @@ static gba_err check_anew(tls_hold *h)
     free(h->names);
     h->names = NULL;
     h->n_names = 0;
-    if (!h->creds->client_ca)
+    if (!h->creds->client_ca || (h->creds->client_optional && shows_none(h->session)))
         return GBA_OK;
     gba_err e = verify(h->session);
     if (e == GBA_OK)
@@ -415,6 +429,78 @@ gba_err tls_peer_dns(void *session, gba_fqdn *names, size_t max, size_t *n)
     for (; *n < h->n_names && *n < max; ++*n)
         names[*n] = h->names[*n];
     return GBA_OK;
+}
+
+/* One name of the certificate; false: it is none of these kinds, or too long. */
+static bool read_name(gnutls_x509_crt_t crt, unsigned i, const char *san, size_t n, unsigned type, tls_name *out)
+{
+    char oid[sizeof out->oid];
+    size_t oid_n = sizeof oid;
+    gba_fqdn fqdn;
+
+    *out = (tls_name){.kind = TLS_NAME_DNS};
+    if (type == GNUTLS_SAN_DNSNAME && !memchr(san, 0, n) && !memchr(san, '*', n) &&
+        gba_fqdn_parse(gba_mem(san, n), &fqdn) == GBA_OK) {
+        memcpy(out->text, fqdn.s, strlen(fqdn.s) + 1);
+        return true;
+    }
+    if (type == GNUTLS_SAN_URI && n < sizeof out->text && !memchr(san, 0, n)) {
+        out->kind = TLS_NAME_URI;
+        memcpy(out->text, san, n);
+        return true;
+    }
+    if (type == GNUTLS_SAN_OTHERNAME && 2 * n < sizeof out->text &&
+        gnutls_x509_crt_get_subject_alt_othername_oid(crt, i, oid, &oid_n) == GNUTLS_SAN_OTHERNAME) {
+        out->kind = TLS_NAME_OTHER;
+        snprintf(out->oid, sizeof out->oid, "%.*s", (int)oid_n, oid);
+        gba_hex_encode(san, n, out->text);
+        return true;
+    }
+    return false;
+}
+
+static bool read_key(gnutls_x509_crt_t crt, tls_name *out)
+{
+    unsigned char id[32];
+    size_t n = sizeof id;
+
+    *out = (tls_name){.kind = TLS_NAME_KEY};
+    if (gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, id, &n) < 0)
+        return false;
+    gba_hex_encode(id, n, out->text);
+    return true;
+}
+
+gba_err tls_peer_names(void *session, tls_name *names, size_t max, size_t *n)
+{
+    const tls_hold *h = session ? gnutls_session_get_ptr(session) : NULL;
+    unsigned chain_n = 0, type;
+    gnutls_x509_crt_t crt;
+    gba_err e = GBA_OK;
+
+    *n = 0;
+    if (!h || h->session != session || !h->checked || h->peer != GBA_OK)
+        return GBA_E_AUTH;
+    if (!h->creds->client_ca || shows_none(session))
+        return GBA_OK;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &chain_n);
+    if (gnutls_x509_crt_init(&crt) < 0)
+        return GBA_E_NOMEM;
+    if (gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) < 0)
+        e = GBA_E_AUTH;
+    for (unsigned i = 0; e == GBA_OK && *n < max && i < NAMES_MAX; i++) {
+        char san[512];
+        size_t size = sizeof san;
+        int r = gnutls_x509_crt_get_subject_alt_name2(crt, i, san, &size, &type, NULL);
+        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        if (r >= 0 && read_name(crt, i, san, size, type, &names[*n]))
+            ++*n;
+    }
+    if (e == GBA_OK && *n < max && read_key(crt, &names[*n]))
+        ++*n;
+    gnutls_x509_crt_deinit(crt);
+    return e;
 }
 
 /* ---- cipher suites ---- */

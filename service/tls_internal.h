@@ -12,11 +12,12 @@ typedef struct creds {
     atomic_uint refs;
     gnutls_certificate_credentials_t cert;
     gnutls_datum_t cert_pem, key_pem;
-    bool client_ca;
+    bool client_ca, client_optional;
 } creds;
 
 struct tls_server {
     char *cert_file, *key_file, *client_ca_file, *crl_file, *priority;
+    bool client_optional;
     pthread_mutex_t lock;
     _Atomic(creds *) now; /* changed under the lock */
     gnutls_datum_t ticket_key;

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tls.c - GnuTLS as a client: pre-shared keys, certificates, key export. */
+#include "onem2m-binding/tls.h"
+#include <errno.h>
+#include <gba/onem2m.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct m2m_tls {
+    gnutls_session_t session;
+    gnutls_certificate_credentials_t cert;
+    gnutls_psk_client_credentials_t psk;
+    const m2m_peer_config *conf; /* during the handshake only */
+    gba_err psk_err;
+    uint16_t suite;
+    int fd;
+};
+
+static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (why && why_n)
+        vsnprintf(why, why_n, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+int64_t m2m_mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static gba_err wait_for(m2m_tls *t, int64_t deadline)
+{
+    int64_t left = deadline - m2m_mono_ms();
+    struct pollfd p = {.fd = t->fd, .events = gnutls_record_get_direction(t->session) ? POLLOUT : POLLIN};
+    int r = left > 0 ? poll(&p, 1, (int)(left > 600000 ? 600000 : left)) : 0;
+
+    if (r == 0)
+        return GBA_E_BUSY;
+    return r > 0 || errno == EINTR ? GBA_OK : GBA_E_IO;
+}
+
+/* GnuTLS tells no suite before the handshake is over; the ServerHello does. */
+static int on_server_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+{
+    m2m_tls *t = gnutls_session_get_ptr(s);
+    size_t id = msg->size > 34 ? msg->data[34] : 0;
+
+    (void)type;
+    (void)when;
+    if (incoming && msg->size >= 35 + id + 2)
+        t->suite = (uint16_t)(msg->data[35 + id] << 8 | msg->data[36 + id]);
+    return 0;
+}
+
+static int on_psk(gnutls_session_t s, gnutls_datum_t *username, gnutls_datum_t *key)
+{
+    m2m_tls *t = gnutls_session_get_ptr(s);
+    const m2m_peer_config *c = t->conf;
+    GBA_SECRET_SCOPED k = {0};
+    char identity[GBA_ID_MAX + 32];
+    const char *hint = gnutls_psk_client_get_hint(s);
+
+    if (c->psk_fn) {
+        t->psk_err = c->psk_fn(c->psk_ctx, t->suite, hint ? hint : "", identity, sizeof identity, &k);
+    } else {
+        k = *c->psk;
+        t->psk_err = c->psk_identity.n < sizeof identity ? GBA_OK : GBA_E_RANGE;
+        if (t->psk_err == GBA_OK)
+            snprintf(identity, sizeof identity, "%.*s", (int)c->psk_identity.n, (const char *)c->psk_identity.p);
+    }
+    if (t->psk_err != GBA_OK || k.n == 0)
+        return -1;
+    username->size = (unsigned)strlen(identity);
+    username->data = gnutls_malloc(username->size + 1);
+    key->size = (unsigned)k.n;
+    key->data = gnutls_malloc(k.n);
+    if (!username->data || !key->data)
+        return -1;
+    memcpy(username->data, identity, username->size + 1);
+    memcpy(key->data, k.o, k.n);
+    return 0;
+}
+
+/* ---- the server's certificate ---- */
+static bool has_uri(gnutls_x509_crt_t crt, const char *want)
+{
+    char name[GBA_M2M_ID_MAX + 1];
+    unsigned type;
+
+    for (unsigned i = 0;; i++) {
+        size_t n = sizeof name;
+        int r = gnutls_x509_crt_get_subject_alt_name2(crt, i, name, &n, &type, NULL);
+        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            return false;
+        if (r >= 0 && type == GNUTLS_SAN_URI && gba_span_eq(gba_mem(name, n), gba_str(want)))
+            return true;
+    }
+}
+
+/* A dNSName or the URI, exactly; never the CN, no wildcard (TS-0003 8.1.2.5). */
+static bool has_name(gnutls_session_t s, const m2m_peer_config *c)
+{
+    unsigned n = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(s, &n);
+    gnutls_x509_crt_t crt;
+    bool ok = false;
+    char name[256];
+    unsigned type;
+
+    if (!chain || !n || gnutls_x509_crt_init(&crt) < 0)
+        return false;
+    if (gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) == 0) {
+        if (c->expect_uri)
+            ok = has_uri(crt, c->expect_uri);
+        for (unsigned i = 0; !ok && !c->expect_uri; i++) {
+            size_t size = sizeof name;
+            int r = gnutls_x509_crt_get_subject_alt_name2(crt, i, name, &size, &type, NULL);
+            if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+                break;
+            ok = r >= 0 && type == GNUTLS_SAN_DNSNAME && gba_span_ieq(gba_mem(name, size), gba_str(c->sni));
+        }
+    }
+    gnutls_x509_crt_deinit(crt);
+    return ok;
+}
+
+static int on_certificate(gnutls_session_t s)
+{
+    m2m_tls *t = gnutls_session_get_ptr(s);
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER};
+    unsigned status = 0;
+
+    if (gnutls_certificate_verify_peers(s, &purpose, 1, &status) < 0 || status != 0 || !has_name(s, t->conf))
+        return GNUTLS_E_CERTIFICATE_ERROR;
+    return 0;
+}
+
+/* ---- opening ---- */
+static gba_err load(m2m_tls *t, const m2m_peer_config *c, char *why, size_t why_n)
+{
+    int r;
+
+    if (c->psk || c->psk_fn) {
+        if (gnutls_psk_allocate_client_credentials(&t->psk) < 0)
+            return GBA_E_NOMEM;
+        gnutls_psk_set_client_credentials_function2(t->psk, on_psk);
+    }
+    if (!c->ca_file)
+        return GBA_OK;
+    if (gnutls_certificate_allocate_credentials(&t->cert) < 0)
+        return GBA_E_NOMEM;
+    if ((r = gnutls_certificate_set_x509_trust_file(t->cert, c->ca_file, GNUTLS_X509_FMT_PEM)) <= 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s: no CA certificate: %s", c->ca_file, r ? gnutls_strerror(r) : "empty");
+    if (c->crl_file && (r = gnutls_certificate_set_x509_crl_file(t->cert, c->crl_file, GNUTLS_X509_FMT_PEM)) <= 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s: no revocation list: %s", c->crl_file, r ? gnutls_strerror(r) : "empty");
+    if (c->cert_file && (r = gnutls_certificate_set_x509_key_file(t->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no certificate with its key: %s", c->cert_file,
+                   c->key_file ? c->key_file : "(no key file)", gnutls_strerror(r));
+    gnutls_certificate_set_verify_function(t->cert, on_certificate);
+    return GBA_OK;
+}
+
+/* With a pre-shared key the certificate suites are left out, and the other way round: what authenticates is
+ * the caller's choice, not the server's. */
+static const char *priority_of(const m2m_peer_config *c)
+{
+    if (c->priority)
+        return c->priority;
+    return c->psk || c->psk_fn
+               ? gba_m2m_priority(false)
+               : "NONE:+VERS-TLS1.2:+AES-128-GCM:+CHACHA20-POLY1305:+AES-128-CBC:+AEAD:+SHA256:+ECDHE-ECDSA:+ECDHE-RSA:"
+                 "+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-RSA-SHA256:+SIGN-RSA-PSS-RSAE-SHA256:"
+                 "+SIGN-ECDSA-SHA384:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+COMP-NULL:+CTYPE-X509";
+}
+
+static gba_err start(m2m_tls *t, const m2m_peer_config *c, int fd, char *why, size_t why_n)
+{
+    gba_err e = load(t, c, why, why_n);
+
+    if (e != GBA_OK)
+        return e;
+    if (gnutls_init(&t->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL) < 0)
+        return GBA_E_NOMEM;
+    const char *at = NULL;
+    if (gnutls_priority_set_direct(t->session, priority_of(c), &at) < 0)
+        return say(why, why_n, GBA_E_SYNTAX, "the TLS priority is wrong at '%.40s'", at ? at : "");
+    gnutls_session_set_ptr(t->session, t);
+    gnutls_handshake_set_hook_function(t->session, GNUTLS_HANDSHAKE_SERVER_HELLO, GNUTLS_HOOK_PRE, on_server_hello);
+    if (gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, c->sni, strlen(c->sni)) < 0 ||
+        (t->psk && gnutls_credentials_set(t->session, GNUTLS_CRD_PSK, t->psk) < 0) ||
+        (t->cert && gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->cert) < 0))
+        return GBA_E_NOMEM;
+    gnutls_transport_set_int(t->session, fd);
+    return GBA_OK;
+}
+
+static gba_err shake(m2m_tls *t, int64_t deadline, char *why, size_t why_n)
+{
+    int r;
+    gba_err e;
+
+    while ((r = gnutls_handshake(t->session)) < 0 && !gnutls_error_is_fatal(r))
+        if ((r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED) && (e = wait_for(t, deadline)) != GBA_OK)
+            return say(why, why_n, e, "%s", e == GBA_E_BUSY ? "the TLS handshake took too long" : "the connection broke");
+    if (r == 0)
+        return GBA_OK;
+    if (t->psk_err != GBA_OK)
+        return say(why, why_n, t->psk_err, "no pre-shared key for this handshake: %s", gba_err_text(t->psk_err));
+    if (r == GNUTLS_E_FATAL_ALERT_RECEIVED)
+        return say(why, why_n, GBA_E_AUTH, "the server ended the TLS handshake: %s",
+                   gnutls_alert_get_name(gnutls_alert_get(t->session)));
+    if (r == GNUTLS_E_PREMATURE_TERMINATION || r == GNUTLS_E_PULL_ERROR || r == GNUTLS_E_PUSH_ERROR)
+        return say(why, why_n, GBA_E_IO, "the connection broke during the TLS handshake");
+    return say(why, why_n, GBA_E_AUTH, "the TLS handshake failed: %s", gnutls_strerror(r));
+}
+
+gba_err m2m_tls_open(const m2m_peer_config *c, int fd, int64_t deadline, m2m_tls **out, char *why, size_t why_n)
+{
+    m2m_tls *t = calloc(1, sizeof *t);
+    gba_err e;
+
+    *out = NULL;
+    if (!t)
+        return GBA_E_NOMEM;
+    t->conf = c;
+    t->fd = fd;
+    e = start(t, c, fd, why, why_n);
+    if (e == GBA_OK)
+        e = shake(t, deadline, why, why_n);
+    t->conf = NULL;
+    if (e == GBA_OK)
+        *out = t;
+    else
+        m2m_tls_close(&t);
+    return e;
+}
+
+void m2m_tls_close(m2m_tls **tp)
+{
+    m2m_tls *t = *tp;
+
+    *tp = NULL;
+    if (!t)
+        return;
+    if (t->session) {
+        (void)gnutls_bye(t->session, GNUTLS_SHUT_WR);
+        gnutls_deinit(t->session);
+    }
+    if (t->psk)
+        gnutls_psk_free_client_credentials(t->psk);
+    if (t->cert)
+        gnutls_certificate_free_credentials(t->cert);
+    free(t);
+}
+
+/* ---- an open session ---- */
+gba_err m2m_tls_send(m2m_tls *t, const void *p, size_t n, int64_t deadline)
+{
+    const uint8_t *o = p;
+
+    while (n) {
+        ssize_t r = gnutls_record_send(t->session, o, n);
+        if (r >= 0) {
+            o += r;
+            n -= (size_t)r;
+            continue;
+        }
+        gba_err e = r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED ? wait_for(t, deadline) : GBA_E_IO;
+        if (e != GBA_OK)
+            return e;
+    }
+    return GBA_OK;
+}
+
+gba_err m2m_tls_recv(m2m_tls *t, void *p, size_t *n, int64_t deadline)
+{
+    for (;;) {
+        ssize_t r = gnutls_record_recv(t->session, p, *n);
+        if (r >= 0) {
+            *n = (size_t)r;
+            return GBA_OK;
+        }
+        if (r == GNUTLS_E_PREMATURE_TERMINATION) { /* without close_notify: only a length can tell it is whole */
+            *n = 0;
+            return GBA_E_IO;
+        }
+        gba_err e = r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED ? wait_for(t, deadline) : GBA_E_IO;
+        if (e != GBA_OK)
+            return e;
+    }
+}
+
+gba_err m2m_tls_export(m2m_tls *t, const char *label, gba_secret *out)
+{
+    memset(out, 0, sizeof *out);
+    if (gnutls_session_is_resumed(t->session) || !gnutls_session_ext_master_secret_status(t->session))
+        return GBA_E_FORBIDDEN;
+    if (gnutls_prf_rfc5705(t->session, strlen(label), label, 0, NULL, GBA_M2M_EXPORT_LEN, (char *)out->o) < 0)
+        return GBA_E_IO;
+    out->n = GBA_M2M_EXPORT_LEN;
+    return GBA_OK;
+}
+
+uint16_t m2m_tls_suite(const m2m_tls *t)
+{
+    return t->suite;
+}
