@@ -223,10 +223,13 @@ static gba_err zh_recompute(av_source *s, const gba_impi *impi, const uint8_t ra
 
 static gba_err zh_health(av_source *s, char *why, size_t why_n)
 {
-    (void)s;
-    if (fd_stack_open_peers())
+    struct zh *zh = (struct zh *)s;
+    bool open = !zh->n_hosts && fd_stack_open_peers();
+    for (size_t i = 0; i < zh->n_hosts && !open; i++)
+        open = fd_stack_peer_open(zh->host[i].s);
+    if (open)
         return GBA_OK;
-    snprintf(why, why_n, "no HSS is connected: look for diameter.peer events, and at diameter.peers in the configuration");
+    snprintf(why, why_n, "no HSS is connected: look for diameter.peer_up and diameter.peer_down events, and at diameter.peers in the configuration");
     return GBA_E_IO;
 }
 

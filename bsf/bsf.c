@@ -2,7 +2,9 @@
 /* bsf.c - start, housekeeping, reload, stop. */
 #include "bsf/bsf.h"
 #include "bsf/av_local.h"
+#include "bsf/av_route.h"
 #include "bsf/challenge.h"
+#include "bsf/diameter.h"
 #include "bsf/limits.h"
 #include "bsf/session.h"
 #include "bsf/ub.h"
@@ -24,7 +26,8 @@
 struct bsf {
     bsf_settings was; /* numbers and names for comparison at reload; no pointer of it is used */
     store *store;
-    av_source *av;
+    av_source *av, *local; /* local is av, or one of its routes */
+    bool diameter;
     challenge_ring *ring;
     limits *limits;
     sessions *sessions;
@@ -87,7 +90,7 @@ static void *keep(void *p)
         pthread_mutex_unlock(&b->lock);
         watch_clock(b);
         trouble("seal", challenge_ring_tick(b->ring, service_now_ms()));
-        trouble("sqn", av_local_tick(b->av));
+        trouble("sqn", av_local_tick(b->local));
         sweep(b);
         pthread_mutex_lock(&b->lock);
     }
@@ -127,6 +130,34 @@ static gba_err start_store(bsf *b, const bsf_settings *s, char *why, size_t why_
     return store_open(&c, &b->store, why, why_n);
 }
 
+/* The own AuC, and before it whatever `av` names. */
+static gba_err start_vectors(bsf *b, const bsf_settings *s, char *why, size_t why_n)
+{
+    const bsf_av *a = s->av.v;
+    av_route route[BSF_AVS_MAX];
+    size_t n = 0;
+    gba_err e = av_local_new(b->store, (unsigned)s->replica.ind, &b->local, why, why_n);
+
+    if (e != GBA_OK)
+        return e;
+    b->av = b->local;
+    if (s->av.n == 0)
+        return GBA_OK;
+    for (size_t i = 0; e == GBA_OK && i < s->av.n && i < BSF_AVS_MAX; i++) {
+        av_source *one = NULL;
+        if (a[i].source == AV_SOURCE_ZH)
+            e = bsf_diameter_source(&a[i], b->store, &one);
+        if (e == GBA_OK)
+            route[n++] = (av_route){a[i].realm, one};
+    }
+    if (e == GBA_OK)
+        return fail(av_route_new(route, n, b->local, &b->av), "av", why, why_n);
+    while (n--)
+        if (route[n].source)
+            route[n].source->ops->free(route[n].source);
+    return fail(e, "av", why, why_n);
+}
+
 static gba_err start_parts(bsf *b, const bsf_settings *s, char *why, size_t why_n)
 {
     limits_config lc = limits_of(s);
@@ -144,7 +175,7 @@ static gba_err start_parts(bsf *b, const bsf_settings *s, char *why, size_t why_
         .keep_s = s->ub.nonce_lifetime + s->clock.tolerance + 1,
         .tolerance_ms = lc.tolerance_ms,
     };
-    gba_err e = av_local_new(b->store, (unsigned)s->replica.ind, &b->av, why, why_n);
+    gba_err e = start_vectors(b, s, why, why_n);
 
     if (e != GBA_OK)
         return e;
@@ -229,6 +260,21 @@ static gba_err start_listeners(bsf *b, const bsf_settings *s, char *why, size_t 
     return e;
 }
 
+static gba_err start_diameter(bsf *b, const bsf_settings *s, char *why, size_t why_n)
+{
+    char port[8];
+    if (!fd_settings_used(&s->diameter))
+        return GBA_OK;
+    gba_err e = bsf_diameter_start(s, b->zn, why, why_n);
+    if (e != GBA_OK)
+        return e;
+    b->diameter = true;
+    snprintf(port, sizeof port, "%u", (unsigned)(s->diameter.cert ? s->diameter.sec_port : s->diameter.port));
+    log_event(LOG_LEVEL_INFO, "listening", "on", "diameter", "address", s->diameter.listen, "port", port, "tls",
+              s->diameter.cert ? "yes" : "no", NULL);
+    return GBA_OK;
+}
+
 static gba_err start_keeper(bsf *b, char *why, size_t why_n)
 {
     b->drift = service_now_ms() - service_mono_ms();
@@ -255,6 +301,8 @@ gba_err bsf_start(const bsf_settings *s, bsf **out, char *why, size_t why_n)
         e = start_parts(b, s, why, why_n);
     if (e == GBA_OK)
         e = start_keeper(b, why, why_n);
+    if (e == GBA_OK)
+        e = start_diameter(b, s, why, why_n);
     if (e == GBA_OK)
         e = start_listeners(b, s, why, why_n);
     if (e != GBA_OK) {
@@ -370,6 +418,8 @@ void bsf_stop(bsf **bp)
     http_server_stop(&b->ub_server, 1000);
     http_server_stop(&b->ub_tls_server, 1000);
     http_server_stop(&b->zn_server, 1000);
+    if (b->diameter)
+        bsf_diameter_stop();
     stop_keeper(b);
     if (!settled && !settle(b)) {
         log_event(LOG_LEVEL_ERROR, "stop.unsettled", "requests", log_num(ub_pending(b->ub)), NULL);

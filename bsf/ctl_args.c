@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bsf/ctl.h"
+#include "bsf/hss_settings.h"
 
 #ifndef CTL_CONFIG_FILE
 #define CTL_CONFIG_FILE "/etc/opengba/bsf.yaml"
@@ -194,10 +195,36 @@ void ctl_help(const ctl *c, const ctl_cmd *const *tables, const char *group)
     printf("\n" CTL_PROGRAM " COMMAND --help tells more. Exit codes: 0 done; 1 failed; 2 usage; 78 configuration.\n");
 }
 
+/* A gba-hssd's configuration begins a section "hss" somewhere; its store is provisioned alike. */
+static bool is_hss(const char *file)
+{
+    char line[256];
+    bool hss = false;
+    FILE *f = fopen(file, "re");
+    if (!f)
+        return false;
+    while (!hss && fgets(line, sizeof line, f))
+        hss = strncmp(line, "hss:", 4) == 0;
+    fclose(f);
+    return hss;
+}
+
+static gba_err read_hss(ctl *c)
+{
+    static hss_settings h;
+    gba_err e = conf_load(CTL_PROGRAM, c->config, hss_settings_table, &h, NULL, NULL, &c->conf);
+    c->s.store.url = h.store.url; /* the texts live as long as c->conf */
+    c->s.store.sync = h.store.sync;
+    c->s.seal.key_file = h.seal.key_file;
+    c->s.replica.ind = h.replica.ind;
+    return e;
+}
+
 int ctl_read_config(ctl *c)
 {
     if (!c->config)
         c->config = CTL_CONFIG_FILE;
-    gba_err e = conf_load(CTL_PROGRAM, c->config, bsf_settings_table, &c->s, NULL, NULL, &c->conf);
+    gba_err e = is_hss(c->config) ? read_hss(c)
+                                  : conf_load(CTL_PROGRAM, c->config, bsf_settings_table, &c->s, NULL, NULL, &c->conf);
     return e == GBA_OK && conf_ok(c->conf) ? CTL_OK : CTL_CONFIG;
 }

@@ -9,6 +9,21 @@ static const char *const challenge_names[] = {"nonce", "opaque", NULL};
 static const char *const unknown_names[] = {"403", "404", NULL};
 static const char *const sync_names[] = {"full", "normal", NULL};
 
+#define AV_AT(field) .offset = offsetof(bsf_av, field)
+static const char *const source_names[] = {"local", "zh", NULL};
+static const conf_field av_table[] = {
+    {.path = "realm", .type = CONF_STRING, AV_AT(realm), .required = true,
+     .help = "realm of IMPIs (behind '@'): a name, *.example.com, or *"},
+    {.path = "source", .type = CONF_ENUM, AV_AT(source), .required = true, .names = source_names,
+     .help = "local: subscribers of this store; zh: an HSS over Diameter"},
+    {.path = "hss_realm", .type = CONF_FQDN, AV_AT(hss_realm), .help = "zh: Destination-Realm"},
+    {.path = "hss", .type = CONF_STRINGS, AV_AT(hss),
+     .help = "zh: the realm's HSSs, of diameter.peers; one is tried after another was silent"},
+    {.path = "timeout_ms", .type = CONF_INT, AV_AT(timeout_ms), .def = "2000", .min = 100, .max = 8000,
+     .help = "zh: how long an HSS may take; at most two are asked"},
+    {.path = NULL},
+};
+
 #define AT(field) .offset = offsetof(bsf_settings, field)
 
 const conf_field bsf_settings_table[] = {
@@ -73,6 +88,10 @@ const conf_field bsf_settings_table[] = {
     {.path = "clock.tolerance", .type = CONF_DURATION, AT(clock.tolerance), .def = "5s", .min = 0, .max = 300,
      .help = "how far the clocks of replicas may differ"},
 
+    {.path = "av", .type = CONF_ITEMS, AT(av), .item = av_table, .item_size = sizeof(bsf_av),
+     .help = "where vectors come from, by realm; the first that covers it counts, else the subscribers of this store"},
+    FD_SETTINGS_ROWS(bsf_settings, diameter),
+
     DAEMON_CONF_ROWS(bsf_settings, daemon, "127.0.0.1:8081"),
     {.path = NULL},
 };
@@ -98,6 +117,40 @@ static void check_cidrs(conf *c, const char *path, const conf_strings *list)
     }
 }
 
+static void check_zh(conf *c, const bsf_settings *s, const bsf_av *a, size_t i)
+{
+    char path[64];
+    snprintf(path, sizeof path, "av[%zu].source", i);
+    if (!fd_settings_used(&s->diameter))
+        conf_fault(c, path, "zh needs the section diameter");
+    snprintf(path, sizeof path, "av[%zu].hss_realm", i);
+    if (!a->hss_realm.s[0])
+        conf_fault(c, path, "is missing: source zh needs it");
+    snprintf(path, sizeof path, "av[%zu].hss", i);
+    if (a->hss.n > BSF_HSS_MAX)
+        conf_fault(c, path, "has %zu hosts, at most %d are possible", a->hss.n, BSF_HSS_MAX);
+    for (size_t k = 0; k < a->hss.n; k++) {
+        snprintf(path, sizeof path, "av[%zu].hss[%zu]", i, k);
+        if (!fd_settings_peer(&s->diameter, a->hss.v[k]))
+            conf_fault(c, path, "%s is none of diameter.peers", a->hss.v[k]);
+    }
+}
+
+static void check_av(conf *c, const bsf_settings *s)
+{
+    const bsf_av *a = s->av.v;
+    char path[64];
+    if (s->av.n > BSF_AVS_MAX)
+        conf_fault(c, "av", "has %zu entries, at most %d are possible", s->av.n, BSF_AVS_MAX);
+    for (size_t i = 0; i < s->av.n; i++) {
+        snprintf(path, sizeof path, "av[%zu].realm", i);
+        if (a[i].realm && !fd_pattern_ok(a[i].realm))
+            conf_fault(c, path, "'%s' is neither a realm, nor *.example.com, nor *", a[i].realm);
+        if (a[i].source == AV_SOURCE_ZH)
+            check_zh(c, s, &a[i], i);
+    }
+}
+
 void bsf_settings_check(conf *c, const void *settings)
 {
     const bsf_settings *s = settings;
@@ -116,6 +169,8 @@ void bsf_settings_check(conf *c, const void *settings)
     /* base64(RAND) and '@' stand before it, and a B-TID has at most 255 octets (TS 31.102 4.2.79) */
     if (strlen(s->bsf.domain.s) > GBA_ID_MAX - 25)
         conf_fault(c, "bsf.domain", "is too long for a B-TID: at most %d characters", GBA_ID_MAX - 25);
+    check_av(c, s);
+    fd_settings_check(c, &s->diameter);
     check_cidrs(c, "limits.exempt", &s->limits.exempt);
     check_cidrs(c, "limits.trusted_proxies", &s->limits.trusted_proxies);
 }

@@ -6,12 +6,25 @@
 #ifndef BSF_SETTINGS_H
 #define BSF_SETTINGS_H
 #include "service/daemon.h"
+#include "service/fd_settings.h"
 #include "service/http.h"
 #include "service/store.h"
 
 enum { UB_CHALLENGE_NONCE, UB_CHALLENGE_OPAQUE };   /* ub.challenge */
 enum { UB_UNKNOWN_403, UB_UNKNOWN_404 };            /* ub.unknown_status */
 enum { STORE_SYNC_FULL, STORE_SYNC_NORMAL };        /* store.sync */
+
+enum { AV_SOURCE_LOCAL, AV_SOURCE_ZH }; /* av[].source */
+#define BSF_AVS_MAX 32
+#define BSF_HSS_MAX 8
+/* Where the vectors of an IMPI realm come from; the first that covers the realm counts. */
+typedef struct bsf_av {
+    char *realm; /* "ims.mnc001.mcc001.3gppnetwork.org", "*.3gppnetwork.org", "*" */
+    int source;
+    gba_fqdn hss_realm;
+    conf_strings hss;
+    int64_t timeout_ms;
+} bsf_av;
 
 typedef struct bsf_settings {
     struct {
@@ -52,6 +65,8 @@ typedef struct bsf_settings {
     struct {
         int64_t tolerance;
     } clock;
+    conf_items av; /* bsf_av */
+    fd_settings diameter;
     daemon_conf daemon;
 } bsf_settings;
 

@@ -11,6 +11,7 @@
 #include <gba/naf.h>
 #include <gba/naf_zn_http.h>
 #include "service/daemon.h"
+#include "service/fd_settings.h"
 #include "service/fetch.h"
 #include "service/http.h"
 #include "service/metrics.h"
@@ -21,7 +22,8 @@
 /* ---- settings ---- */
 typedef struct nafd_bsf {
     gba_fqdn domain;
-    char *zn_url;
+    char *zn_url;              /* Zn over HTTP, or */
+    gba_fqdn dia_realm, dia_host; /* zn_diameter */
 } nafd_bsf;
 typedef struct nafd_upstream {
     char *path, *url;
@@ -35,7 +37,9 @@ typedef struct nafd_settings {
     struct {
         char *cert, *key, *ca;
         int64_t timeout_ms, connect_timeout_ms, workers, waiting;
+        conf_strings services; /* GSIDs asked for over Diameter */
     } zn;
+    fd_settings diameter;
     struct {
         conf_listen listen, tls_listen;
         char *cert, *key, *tls_priority, *nonce_key_file;
@@ -97,6 +101,12 @@ void nafd_handle(http_req *r, void *ctx);
 void nafd_resume(exchange *e, gba_err outcome);
 /* Answers and frees e. The body may be NULL: none. Adds Authentication-Info when e is authenticated. */
 void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body);
+
+/* nafd_diameter.c: BSFs that are asked over Diameter; nafd_diameter_none.c in a build without it. */
+bool nafd_diameter_used(const nafd_settings *s);
+gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_t why_n) GBA_MUST_USE;
+gba_err nafd_diameter_fetch(void *zn, const gba_naf_query *q, gba_naf_keys *out) GBA_MUST_USE; /* a gba_naf_source */
+void nafd_diameter_stop(void **zn);
 
 /* nafd_proxy.c */
 const nafd_upstream *nafd_upstream_of(const nafd *d, const char *target);

@@ -11,8 +11,12 @@
 static const conf_field bsf_item[] = {
     {.path = "domain", .type = CONF_FQDN, .offset = offsetof(nafd_bsf, domain), .required = true,
      .help = "the domain behind '@' in its B-TIDs"},
-    {.path = "zn_url", .type = CONF_STRING, .offset = offsetof(nafd_bsf, zn_url), .required = true,
+    {.path = "zn_url", .type = CONF_STRING, .offset = offsetof(nafd_bsf, zn_url),
      .help = "its Zn apiRoot, https://..., before /nbsp-gba"},
+    {.path = "zn_diameter.realm", .type = CONF_FQDN, .offset = offsetof(nafd_bsf, dia_realm),
+     .help = "instead of zn_url: its Diameter realm, reached by the section diameter"},
+    {.path = "zn_diameter.host", .type = CONF_FQDN, .offset = offsetof(nafd_bsf, dia_host),
+     .help = "its DiameterIdentity, when not every BSF of the realm will do"},
     {.path = NULL},
 };
 static const conf_field upstream_item[] = {
@@ -33,10 +37,10 @@ const conf_field nafd_settings_table[] = {
     {.path = "naf.check_identity", .type = CONF_BOOL, AT(naf.check_identity), .def = "true",
      .help = "403 when X-3GPP-Intended-Identity is not one of the user's"},
 
-    {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert), .required = true,
+    {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert),
      .help = "PEM client certificate; its dNSName is who we are to the BSFs"},
-    {.path = "zn.key", .type = CONF_PATH, AT(zn.key), .required = true, .help = "PEM private key of zn.cert"},
-    {.path = "zn.ca", .type = CONF_PATH, AT(zn.ca), .required = true,
+    {.path = "zn.key", .type = CONF_PATH, AT(zn.key), .help = "PEM private key of zn.cert"},
+    {.path = "zn.ca", .type = CONF_PATH, AT(zn.ca),
      .help = "PEM certificates of the CA that signs the BSFs' Zn certificates"},
     {.path = "zn.timeout_ms", .type = CONF_INT, AT(zn.timeout_ms), .def = "5000", .min = 100, .max = 60000,
      .help = "how long a request may wait for its key, in milliseconds; then 503"},
@@ -46,6 +50,10 @@ const conf_field nafd_settings_table[] = {
      .help = "key queries under way at once"},
     {.path = "zn.waiting", .type = CONF_INT, AT(zn.waiting), .def = "1024", .min = 1, .max = 100000,
      .help = "requests that wait for a key at once; above it 503"},
+
+    {.path = "zn.services", .type = CONF_STRINGS, AT(zn.services),
+     .help = "GAA service identifiers whose user security settings are asked for, over Diameter"},
+    FD_SETTINGS_ROWS(nafd_settings, diameter),
 
     {.path = "ua.listen", .type = CONF_LISTEN, AT(ua.listen), .help = "plain HTTP for UEs"},
     {.path = "ua.tls_listen", .type = CONF_LISTEN, AT(ua.tls_listen), .help = "HTTPS for UEs; needs ua.cert and ua.key"},
@@ -126,9 +134,32 @@ size_t nafd_settings_cidrs(const conf_strings *list, http_cidr out[NAFD_CIDRS])
     return n;
 }
 
+static void check_zn(conf *c, const nafd_settings *s, bool http)
+{
+    char item[64], *end;
+    if (http && !s->zn.cert)
+        conf_fault(c, "zn.cert", "is missing: zn_url needs it");
+    if (http && !s->zn.key)
+        conf_fault(c, "zn.key", "is missing: zn_url needs it");
+    if (http && !s->zn.ca)
+        conf_fault(c, "zn.ca", "is missing: zn_url needs it");
+    for (size_t i = 0; i < s->zn.services.n; i++) {
+        unsigned long long v = strtoull(s->zn.services.v[i], &end, 10);
+        snprintf(item, sizeof item, "zn.services[%zu]", i);
+        if (i == GBA_DIA_GSIDS)
+            conf_fault(c, "zn.services", "has %zu entries, at most %d are possible", s->zn.services.n, GBA_DIA_GSIDS);
+        if (s->zn.services.v[i][0] < '0' || s->zn.services.v[i][0] > '9' || *end || v > UINT32_MAX)
+            conf_fault(c, item, "'%s' is not a number of 0 to 4294967295", s->zn.services.v[i]);
+    }
+    if (nafd_diameter_used(s) && !fd_settings_used(&s->diameter))
+        conf_fault(c, "diameter.identity", "is missing: zn_diameter needs the section diameter");
+    fd_settings_check(c, &s->diameter);
+}
+
 static void check_names(conf *c, const nafd_settings *s)
 {
     char item[64];
+    bool http = false;
     gba_fqdn f;
     if (!s->naf.fqdns.n || s->naf.fqdns.n > GBA_NAF_FQDNS)
         conf_fault(c, "naf.fqdns", "names %zu hosts: 1 to %d are possible", s->naf.fqdns.n, GBA_NAF_FQDNS);
@@ -142,6 +173,10 @@ static void check_names(conf *c, const nafd_settings *s)
         conf_fault(c, "naf.bsfs", "names %zu BSFs: 1 to %d are possible", s->naf.bsfs.n, GBA_NAF_BSFS);
     for (size_t i = 0; i < s->naf.bsfs.n; i++) {
         snprintf(item, sizeof item, "naf.bsfs[%zu].zn_url", i);
+        if (!b[i].zn_url == !b[i].dia_realm.s[0])
+            conf_fault(c, item, "%s", b[i].zn_url ? "and zn_diameter exclude each other"
+                                                  : "is missing: how is this BSF asked? (or zn_diameter.realm)");
+        http |= b[i].zn_url != NULL;
         if (b[i].zn_url && strncasecmp(b[i].zn_url, "https://", 8) != 0)
             conf_fault(c, item, "'%s' does not begin with https://: keys travel under TLS only", b[i].zn_url);
         for (size_t k = 0; k < i; k++)
@@ -150,6 +185,7 @@ static void check_names(conf *c, const nafd_settings *s)
                 conf_fault(c, item, "%s stands here twice", b[i].domain.s);
             }
     }
+    check_zn(c, s, http);
 }
 
 static gba_digest_alg algorithm(const char *name)

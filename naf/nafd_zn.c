@@ -24,6 +24,8 @@ typedef struct job {
 struct nafd_zn {
     nafd *d;
     gba_naf_zn_http *http;
+    void *diameter;
+    bool by_diameter[GBA_NAF_BSFS];
     pthread_mutex_t lock;
     pthread_cond_t work, tick;
     job *first, **last;
@@ -112,7 +114,7 @@ static void log_failure(const job *j, gba_err e)
               e == GBA_E_IO     ? "unreachable, or its certificate is not of zn.ca or not for the name in zn_url, or ours "
                                   "is not accepted"
               : e == GBA_E_BUSY ? "overloaded or slower than zn.timeout_ms"
-                                : "it answered what TS 29.309 does not allow",
+                                : "it answered what TS 29.309 or TS 29.109 does not allow",
               NULL);
 }
 
@@ -129,7 +131,8 @@ static void run(nafd_zn *z, job *j)
 {
     gba_naf_keys keys;
     int64_t begun_ms = service_mono_ms();
-    gba_err outcome = gba_naf_zn_http_fetch(z->http, &j->q, &keys);
+    gba_err outcome = z->by_diameter[j->q.bsf] ? nafd_diameter_fetch(z->diameter, &j->q, &keys)
+                                               : gba_naf_zn_http_fetch(z->http, &j->q, &keys);
     count(z, j, outcome, begun_ms);
     gba_naf_learn(z->d->naf, &j->q, outcome, &keys, service_now()); /* before the job goes: no second query */
     pthread_mutex_lock(&z->lock);
@@ -234,15 +237,11 @@ static int64_t count_waiting(void *arg)
     return n;
 }
 
-static gba_err open_client(nafd_zn *z, char *why, size_t why_n)
+static gba_err open_http(nafd_zn *z, const gba_naf_zn_bsf *bsfs, size_t n, char *why, size_t why_n)
 {
     const nafd_settings *s = z->d->s;
-    gba_naf_zn_bsf bsfs[GBA_NAF_BSFS];
-    const nafd_bsf *b = s->naf.bsfs.v;
     const char *reason = "";
-    for (size_t i = 0; i < s->naf.bsfs.n; i++)
-        bsfs[i] = (gba_naf_zn_bsf){.domain = b[i].domain.s, .url = b[i].zn_url};
-    gba_naf_zn_http_config c = {.bsfs = bsfs, .n_bsfs = s->naf.bsfs.n, .ca_file = s->zn.ca, .cert_file = s->zn.cert,
+    gba_naf_zn_http_config c = {.bsfs = bsfs, .n_bsfs = n, .ca_file = s->zn.ca, .cert_file = s->zn.cert,
                                 .key_file = s->zn.key, .connect_ms = (unsigned)s->zn.connect_timeout_ms,
                                 .total_ms = (unsigned)s->zn.timeout_ms, .connections = (unsigned)s->zn.workers,
                                 .user_agent = "gba-nafd"};
@@ -250,6 +249,21 @@ static gba_err open_client(nafd_zn *z, char *why, size_t why_n)
     if (e != GBA_OK)
         snprintf(why, why_n, "%s", reason);
     return e;
+}
+
+static gba_err open_client(nafd_zn *z, char *why, size_t why_n)
+{
+    const nafd_settings *s = z->d->s;
+    gba_naf_zn_bsf bsfs[GBA_NAF_BSFS];
+    const nafd_bsf *b = s->naf.bsfs.v;
+    size_t http = 0;
+    for (size_t i = 0; i < s->naf.bsfs.n; i++) {
+        z->by_diameter[i] = b[i].zn_url == NULL;
+        if (b[i].zn_url)
+            bsfs[http++] = (gba_naf_zn_bsf){.domain = b[i].domain.s, .url = b[i].zn_url};
+    }
+    gba_err e = http ? open_http(z, bsfs, http, why, why_n) : GBA_OK;
+    return e == GBA_OK && http < s->naf.bsfs.n ? nafd_diameter_start(s, &z->diameter, why, why_n) : e;
 }
 
 static void init(nafd_zn *z, nafd *d)
@@ -322,6 +336,7 @@ void nafd_zn_stop(nafd_zn **zp)
     if (z->clock_runs)
         pthread_join(z->clock, NULL);
     gba_naf_zn_http_free(&z->http);
+    nafd_diameter_stop(&z->diameter);
     pthread_cond_destroy(&z->work);
     pthread_cond_destroy(&z->tick);
     pthread_mutex_destroy(&z->lock);

@@ -4,7 +4,10 @@
 #include "service/fd_stack.h"
 #include <freeDiameter/freeDiameter-host.h>
 #include <freeDiameter/libfdcore.h>
+#include <arpa/inet.h>
 #include <gnutls/x509.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +18,7 @@
 
 struct fd_request {
     struct msg *m;
-    char origin_host[256], origin_realm[256], peer[256];
+    char origin_host[256], peer[256], address[64];
     bool tls;
 };
 
@@ -33,8 +36,19 @@ static struct {
     struct service service[2];
     fd_forward *forward;
     void *forward_ctx;
-    bool up;
-} g;
+    bool registered;
+    atomic_bool up;
+    /* what is known of each configured peer's connection */
+    pthread_mutex_t lock;
+    struct {
+        bool open;
+        char address[64];
+    } peer[FD_PEERS];
+    /* questions that freeDiameter still knows */
+    struct pending *pending;
+    pthread_t guard;
+    bool guarding;
+} g = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const struct {
     uint32_t application, command;
@@ -67,7 +81,6 @@ static bool add_avp(const gba_dia_def *d, struct dict_object **out)
     struct dict_avp_data data = {.avp_code = d->code, .avp_vendor = d->vendor, .avp_name = (char *)d->name,
                                  .avp_basetype = base[d->type]};
     struct dict_object *type = NULL;
-
     if (d->base)
         return (*out = find_avp(d->name)) != NULL;
     /* required: V as the vendor says, M as the table says */
@@ -113,7 +126,6 @@ static bool add_command(size_t i)
 static gba_err dictionary(char *why, size_t why_n)
 {
     struct dict_vendor_data v = {GBA_DIA_VENDOR, (char *)"3GPP"};
-
     g.dict = fd_g_config->cnf_dict;
     if (fd_dict_new(g.dict, DICT_VENDOR, &v, NULL, &g.vendor)) {
         snprintf(why, why_n, "freeDiameter refuses vendor 3GPP");
@@ -242,10 +254,9 @@ static gba_dia_list *list_from(struct msg *m)
 
 static void list_free(gba_dia_list *l)
 {
-    if (l) {
+    if (l)
         gba_dia_list_wipe(l);
-        free(l);
-    }
+    free(l);
 }
 
 static void text_of(struct msg *m, const char *name, char out[256])
@@ -256,6 +267,25 @@ static void text_of(struct msg *m, const char *name, char out[256])
     if (!fd_msg_search_avp(m, find_avp(name), &a) && a && !fd_msg_avp_hdr(a, &h) && h->avp_value &&
         h->avp_value->os.len < 256 && !memchr(h->avp_value->os.data, 0, h->avp_value->os.len))
         snprintf(out, 256, "%.*s", (int)h->avp_value->os.len, (const char *)h->avp_value->os.data);
+}
+
+static const fd_peer_conf *peer_conf(const char *id)
+{
+    for (size_t i = 0; i < g.conf.n_peers; i++)
+        if (!strcasecmp(g.conf.peers[i].identity, id))
+            return &g.conf.peers[i];
+    return NULL;
+}
+
+static void address_of(const char *peer, char out[64])
+{
+    const fd_peer_conf *p = peer_conf(peer);
+    out[0] = 0;
+    if (!p)
+        return;
+    pthread_mutex_lock(&g.lock);
+    snprintf(out, 64, "%s", g.peer[p - g.conf.peers].address);
+    pthread_mutex_unlock(&g.lock);
 }
 
 static void source_of(struct msg *m, char out[256], bool *tls)
@@ -279,7 +309,6 @@ static int dispatch(struct msg **msg, struct avp *avp, struct session *sess, voi
     fd_request *r = calloc(1, sizeof *r);
     gba_dia_list *l = list_from(*msg);
     (void)avp, (void)sess;
-
     *act = DISP_ACT_CONT;
     if (!r || !l) {
         free(r);
@@ -289,8 +318,8 @@ static int dispatch(struct msg **msg, struct avp *avp, struct session *sess, voi
     r->m = *msg;
     *msg = NULL; /* ours until fd_answer */
     text_of(r->m, "Origin-Host", r->origin_host);
-    text_of(r->m, "Origin-Realm", r->origin_realm);
     source_of(r->m, r->peer, &r->tls);
+    address_of(r->peer, r->address);
     s->h(s->ctx, r, l);
     list_free(l);
     return 0;
@@ -300,28 +329,15 @@ gba_err fd_serve(uint32_t application, uint32_t command, fd_handler *h, void *ct
 {
     size_t i = known_index(application);
     struct disp_when when = {.app = g.app[i], .command = g.command[i]};
-
-    if (!g.up || known[i].application != application || known[i].command != command)
+    if (!g.registered || known[i].application != application || known[i].command != command)
         return GBA_E_ARG;
     g.service[i] = (struct service){application, command, h, ctx};
     return fd_disp_register(dispatch, DISP_HOW_CC, &when, &g.service[i], NULL) ? GBA_E_NOMEM : GBA_OK;
 }
 
-const char *fd_origin_host(const fd_request *r)
+fd_source fd_request_source(const fd_request *r)
 {
-    return r->origin_host;
-}
-const char *fd_origin_realm(const fd_request *r)
-{
-    return r->origin_realm;
-}
-const char *fd_peer(const fd_request *r)
-{
-    return r->peer;
-}
-bool fd_peer_is_tls(const fd_request *r)
-{
-    return r->tls;
+    return (fd_source){r->origin_host, r->peer, r->address, r->tls};
 }
 
 static bool put_failed(struct msg *m, uint32_t code)
@@ -331,12 +347,8 @@ static bool put_failed(struct msg *m, uint32_t code)
     struct dict_object *model = NULL;
     static const uint8_t none[32];
     union avp_value v = {.os = {.data = (uint8_t *)none, .len = 1}};
-
-    for (uint32_t vendor = 0; !model; vendor = GBA_DIA_VENDOR) {
-        model = model_of(code, vendor, &type);
-        if (vendor)
-            break;
-    }
+    if (!(model = model_of(code, GBA_DIA_VENDOR, &type)))
+        model = model_of(code, 0, &type);
     /* RFC 6733 7.5: an example AVP with the lacking code; its value means nothing */
     return model && !fd_msg_avp_new(g.failed_avp, 0, &failed) && !fd_msg_avp_new(model, 0, &empty) &&
            (type == GBA_DIA_GROUPED || !fd_msg_avp_setvalue(empty, &v)) &&
@@ -366,21 +378,88 @@ void fd_answer(fd_request *r, const gba_dia_list *out, uint32_t missing)
 }
 
 /* ---- client ---- */
+/* freeDiameter tells of an answer or of the time being over, but not when a socket takes no more, and
+ * never once it shuts down: a guard of our own keeps the promise that each question gets its end. */
 struct pending {
     fd_done *done;
     void *ctx;
+    int64_t deadline_ms;
+    bool told;
+    struct pending *next, **at;
 };
+enum { GUARD_STEP_MS = 100, GUARD_GRACE_MS = 250, GUARD_BATCH = 64 };
+
+static int64_t mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void pending_add(struct pending *p)
+{
+    pthread_mutex_lock(&g.lock);
+    p->next = g.pending;
+    p->at = &g.pending;
+    if (p->next)
+        p->next->at = &p->next;
+    g.pending = p;
+    pthread_mutex_unlock(&g.lock);
+}
+
+/* freeDiameter is done with it. True: nobody was told yet. */
+static bool pending_end(struct pending *p)
+{
+    pthread_mutex_lock(&g.lock);
+    *p->at = p->next;
+    if (p->next)
+        p->next->at = p->at;
+    bool first = !p->told;
+    pthread_mutex_unlock(&g.lock);
+    return first;
+}
+
+/* Tells those whose time is over (all: everyone) and leaves them to freeDiameter. */
+static void pending_expire(bool all)
+{
+    struct pending due[GUARD_BATCH];
+    size_t n;
+    do {
+        int64_t now = mono_ms();
+        n = 0;
+        pthread_mutex_lock(&g.lock);
+        for (struct pending *p = g.pending; p && n < GUARD_BATCH; p = p->next)
+            if (!p->told && (all || p->deadline_ms <= now)) {
+                p->told = true;
+                due[n++] = *p;
+            }
+        pthread_mutex_unlock(&g.lock);
+        for (size_t i = 0; i < n; i++)
+            due[i].done(due[i].ctx, all ? GBA_E_IO : GBA_E_BUSY, NULL, "");
+    } while (n == GUARD_BATCH);
+}
+
+static void *guard(void *unused)
+{
+    const struct timespec step = {.tv_nsec = GUARD_STEP_MS * 1000000};
+    while (atomic_load(&g.up)) {
+        nanosleep(&step, NULL);
+        pending_expire(false);
+    }
+    return unused;
+}
 
 static void on_answer(void *data, struct msg **msg)
 {
     struct pending *p = data;
-    gba_dia_list *l = list_from(*msg);
     char peer[256];
     bool tls;
-
-    source_of(*msg, peer, &tls);
-    p->done(p->ctx, l ? GBA_OK : GBA_E_NOMEM, l, peer);
-    list_free(l);
+    if (pending_end(p)) {
+        gba_dia_list *l = list_from(*msg);
+        source_of(*msg, peer, &tls);
+        p->done(p->ctx, l ? GBA_OK : GBA_E_NOMEM, l, peer);
+        list_free(l);
+    }
     fd_msg_free(*msg);
     *msg = NULL;
     free(p);
@@ -390,9 +469,9 @@ static void on_expiry(void *data, DiamId_t sent_to, size_t n, struct msg **msg)
 {
     struct pending *p = data;
     char peer[256];
-
     snprintf(peer, sizeof peer, "%.*s", (int)n, sent_to ? sent_to : "");
-    p->done(p->ctx, GBA_E_BUSY, NULL, peer);
+    if (pending_end(p))
+        p->done(p->ctx, GBA_E_BUSY, NULL, peer);
     fd_msg_free(*msg);
     *msg = NULL;
     free(p);
@@ -406,24 +485,26 @@ gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const
     struct msg *m = NULL;
     struct msg_hdr *h;
     struct timespec t;
-
     if (!p)
         return GBA_E_NOMEM;
-    *p = (struct pending){done, ctx};
-    bool ok = g.up && known[i].command == command && !fd_msg_new(g.command[i], MSGFL_ALLOC_ETEID, &m) &&
+    *p = (struct pending){.done = done, .ctx = ctx, .deadline_ms = mono_ms() + timeout_ms + GUARD_GRACE_MS};
+    bool ok = atomic_load(&g.up) && known[i].command == command && !fd_msg_new(g.command[i], MSGFL_ALLOC_ETEID, &m) &&
               !fd_msg_hdr(m, &h) && !fd_msg_new_session(m, NULL, 0) && put_application(m, application) && put_list(m, out) &&
               !fd_msg_add_origin(m, 0) && put_octets(m, g.dest_realm, gba_str(realm)) &&
               (!host || put_octets(m, g.dest_host, gba_str(host)));
     if (ok) {
         h->msg_appl = application;
         clock_gettime(CLOCK_REALTIME, &t);
-        t.tv_sec += timeout_ms / 1000;
         t.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-        if (t.tv_nsec >= 1000000000) {
-            t.tv_sec++;
-            t.tv_nsec -= 1000000000;
-        }
+        t.tv_sec += timeout_ms / 1000 + t.tv_nsec / 1000000000;
+        t.tv_nsec %= 1000000000;
+        pending_add(p);
         ok = !fd_msg_send_timeout(&m, on_answer, p, on_expiry, &t);
+        if (!ok && !pending_end(p)) { /* the guard was faster */
+            fd_msg_free(m);
+            free(p);
+            return GBA_OK;
+        }
     }
     if (!ok) {
         if (m)
@@ -438,23 +519,23 @@ gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const
 static int on_forward(void *data, struct msg **msg)
 {
     struct msg_hdr *h;
-    char origin[256], realm[256], peer[256];
+    char origin[256], realm[256], peer[256], address[64];
     bool tls;
     gba_dia_list *l, *no;
     (void)data;
-
     if (fd_msg_hdr(*msg, &h) || fd_msg_parse_dict(*msg, g.dict, NULL))
         return EINVAL;
     text_of(*msg, "Origin-Host", origin);
     text_of(*msg, "Destination-Realm", realm);
     source_of(*msg, peer, &tls);
+    address_of(peer, address);
+    const fd_source from = {origin, peer, address, tls};
     l = list_from(*msg);
-    gba_err e = l ? g.forward(g.forward_ctx, peer, tls, origin, realm, h->msg_code, l) : GBA_E_NOMEM;
+    gba_err e = l ? g.forward(g.forward_ctx, &from, realm, h->msg_appl, h->msg_code, l) : GBA_E_NOMEM;
     list_free(l);
     if (e == GBA_OK)
         return 0;
-    no = calloc(1, sizeof *no);
-    if (!no)
+    if (!(no = calloc(1, sizeof *no)))
         return ENOMEM;
     gba_dia_add(no, 297, 0, 0, (gba_span){0});
     gba_dia_add_u32(no, 266, 0, 1, GBA_DIA_VENDOR);
@@ -473,31 +554,66 @@ gba_err fd_proxy(fd_forward *f, void *ctx)
     return fd_rt_fwd_register(on_forward, NULL, RT_FWD_REQ, &h) ? GBA_E_NOMEM : GBA_OK;
 }
 
+/* Where requests go whose realm no connected peer has. */
+static int route_out(void *unused, struct msg **msg, struct fd_list *candidates)
+{
+    (void)unused, (void)msg;
+    for (struct fd_list *li = candidates->next; li != candidates; li = li->next) {
+        struct rtd_candidate *c = (struct rtd_candidate *)li;
+        const fd_peer_conf *p = peer_conf(c->diamid);
+        if (p && p->relay)
+            c->score += FD_SCORE_DEFAULT;
+    }
+    return 0;
+}
+
 /* ---- life ---- */
 static void to_log(int level, const char *format, va_list ap)
 {
     char line[1024];
-    /* it calls its own orderly shutdown fatal */
-    if (!g.conf.log || level < FD_LOG_NOTICE || strstr(format, "shutdown sequence"))
-        return;
-    if (vsnprintf(line, sizeof line, format, ap) > 0)
+    /* it calls its own orderly shutdown fatal, and shows what it could not send, keys and all */
+    if (g.conf.log && level >= FD_LOG_NOTICE && !strstr(format, "shutdown sequence") &&
+        vsnprintf(line, sizeof line, format, ap) > 0 && line[0] != ' ' && !strstr(line, "val="))
         g.conf.log(level >= FD_LOG_FATAL ? 3 : level >= FD_LOG_ERROR ? 2 : 1, line);
+}
+
+/* freeDiameter names the socket in its words about a connection: "TCP,soc#12". */
+static void remote_address(struct peer_hdr *peer, char out[64])
+{
+    char words[256] = "";
+    struct sockaddr_storage sa;
+    socklen_t n = sizeof sa;
+    const char *at;
+    out[0] = 0;
+    if (fd_peer_cnx_proto_info(peer, words, sizeof words) || !(at = strstr(words, "soc#")) ||
+        getpeername((int)strtol(at + 4, NULL, 10), (struct sockaddr *)&sa, &n))
+        return;
+    if (sa.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&sa)->sin6_addr))
+        inet_ntop(AF_INET, ((struct sockaddr_in6 *)&sa)->sin6_addr.s6_addr + 12, out, 64);
+    else if (sa.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&sa)->sin6_addr, out, 64);
+    else
+        inet_ntop(AF_INET, &((struct sockaddr_in *)&sa)->sin_addr, out, 64);
 }
 
 static void on_peer(enum fd_hook_type type, struct msg *msg, struct peer_hdr *peer, void *other,
                     struct fd_hook_permsgdata *pmd, void *reg)
 {
+    const fd_peer_conf *p = peer ? peer_conf(peer->info.pi_diamid) : NULL;
+    bool open = type == HOOK_PEER_CONNECT_SUCCESS, changed;
+    char address[64] = "";
     (void)msg, (void)other, (void)pmd, (void)reg;
-    if (g.conf.peer_change && peer)
-        g.conf.peer_change(peer->info.pi_diamid, type == HOOK_PEER_CONNECT_SUCCESS);
-}
-
-static const fd_peer_conf *peer_conf(const char *id)
-{
-    for (size_t i = 0; i < g.conf.n_peers; i++)
-        if (!strcasecmp(g.conf.peers[i].identity, id))
-            return &g.conf.peers[i];
-    return NULL;
+    if (!p)
+        return;
+    if (open)
+        remote_address(peer, address);
+    pthread_mutex_lock(&g.lock);
+    changed = g.peer[p - g.conf.peers].open != open;
+    g.peer[p - g.conf.peers].open = open;
+    snprintf(g.peer[p - g.conf.peers].address, 64, "%s", address);
+    pthread_mutex_unlock(&g.lock);
+    if (changed && g.conf.peer_change)
+        g.conf.peer_change(p->identity, open);
 }
 
 /* Does the certificate that TLS verified carry the peer's identity? */
@@ -519,7 +635,6 @@ static int validate(struct peer_info *info, int *auth, int (**cb2)(struct peer_i
     const fd_peer_conf *p = peer_conf(info->pi_diamid);
     const gnutls_datum_t *certs = info->runtime.pir_cert_list;
     (void)cb2;
-
     *auth = -1;
     if (!p)
         return 0;
@@ -590,7 +705,6 @@ static gba_err parse_configuration(char *why, size_t why_n)
     int fd = memfd_create("freediameter.conf", MFD_CLOEXEC);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
     gba_err e = GBA_E_IO;
-
     if (!f) {
         snprintf(why, why_n, "no memory file for freeDiameter's configuration");
         if (fd >= 0)
@@ -613,7 +727,7 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
 {
     gba_err e = check(c, why, why_n);
     struct fd_hook_hdl *hook;
-
+    struct fd_rt_out_hdl *routes;
     if (e != GBA_OK)
         return e;
     g.conf = *c;
@@ -628,15 +742,24 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
             e = GBA_E_NOMEM;
     if (e == GBA_OK)
         e = parse_configuration(why, why_n);
+    g.registered = e == GBA_OK;
+    if (e == GBA_OK && c->prepare)
+        e = c->prepare(c->prepare_ctx);
     if (e == GBA_OK &&
         (fd_peer_validate_register(validate) ||
+         fd_rt_out_register(route_out, NULL, 10, &routes) ||
          fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &hook) ||
          fd_core_start() || fd_core_waitstartcomplete())) {
-        snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen, c->port);
+        snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen, c->port ? c->port : c->sec_port);
         e = GBA_E_IO;
     }
-    g.up = e == GBA_OK;
-    if (!g.up) {
+    atomic_store(&g.up, e == GBA_OK);
+    g.guarding = e == GBA_OK && !pthread_create(&g.guard, NULL, guard, NULL);
+    if (e == GBA_OK && !g.guarding) {
+        atomic_store(&g.up, false);
+        e = GBA_E_NOMEM;
+    }
+    if (e != GBA_OK) {
         fd_core_shutdown();
         fd_core_wait_shutdown_complete();
     }
@@ -645,22 +768,32 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
 
 void fd_stack_stop(void)
 {
-    if (!g.up)
+    if (!atomic_exchange(&g.up, false))
         return;
-    g.up = false;
+    pthread_join(g.guard, NULL);
+    pending_expire(true);
     fd_core_shutdown();
     fd_core_wait_shutdown_complete();
+    while (g.pending) { /* those of which freeDiameter will not tell any more */
+        struct pending *p = g.pending;
+        pending_end(p);
+        free(p);
+    }
+}
+
+bool fd_stack_peer_open(const char *identity)
+{
+    struct peer_hdr *p = NULL;
+    if (!atomic_load(&g.up) || fd_peer_getbyid((DiamId_t)(uintptr_t)identity, strlen(identity), 0, &p) || !p)
+        return false;
+    int s = fd_peer_get_state(p);
+    return s == STATE_OPEN || s == STATE_OPEN_NEW;
 }
 
 unsigned fd_stack_open_peers(void)
 {
     unsigned n = 0;
-    if (!g.up || pthread_rwlock_rdlock(&fd_g_peers_rw))
-        return 0;
-    for (struct fd_list *li = fd_g_peers.next; li != &fd_g_peers; li = li->next) {
-        int s = fd_peer_get_state((struct peer_hdr *)li->o);
-        n += s == STATE_OPEN || s == STATE_OPEN_NEW;
-    }
-    pthread_rwlock_unlock(&fd_g_peers_rw);
+    for (size_t i = 0; i < g.conf.n_peers; i++)
+        n += fd_stack_peer_open(g.conf.peers[i].identity);
     return n;
 }

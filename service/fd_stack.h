@@ -14,6 +14,7 @@ typedef struct fd_peer_conf {
     char address[64]; /* to connect to; empty: the peer connects to us */
     uint16_t port;
     bool tls;
+    bool relay; /* requests for any realm may go there when no peer of that realm is connected */
 } fd_peer_conf;
 
 typedef struct fd_conf {
@@ -30,6 +31,9 @@ typedef struct fd_conf {
     void (*log)(int level, const char *line);
     /* a peer's connection came (true) or went; may be NULL */
     void (*peer_change)(const char *identity, bool open);
+    /* everything is registered, no connection open yet: the time for fd_serve and fd_proxy; may be NULL */
+    gba_err (*prepare)(void *ctx);
+    void *prepare_ctx;
 } fd_conf;
 
 /* Once a process. The dictionary is registered and checked against gba_dia_dictionary. */
@@ -37,22 +41,28 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n) GBA_MUST_USE;
 void fd_stack_stop(void);
 /* Peers with an open connection. */
 unsigned fd_stack_open_peers(void);
+bool fd_stack_peer_open(const char *identity);
 
 /* ---- server ---- */
 typedef struct fd_request fd_request;
 /* On one of freeDiameter's threads: must answer, now or later, by fd_answer exactly once. */
 typedef void fd_handler(void *ctx, fd_request *r, const gba_dia_list *in);
 gba_err fd_serve(uint32_t application, uint32_t command, fd_handler *h, void *ctx) GBA_MUST_USE;
-const char *fd_origin_host(const fd_request *r);  /* what the message says */
-const char *fd_origin_realm(const fd_request *r);
-const char *fd_peer(const fd_request *r);         /* who handed it to us: the connection's identity */
-bool fd_peer_is_tls(const fd_request *r);         /* and whether TLS vouches for that */
+/* Whom a message comes from. */
+typedef struct fd_source {
+    const char *origin_host; /* what the message says */
+    const char *peer;        /* who handed it to us: the connection's identity */
+    const char *address;     /* and its address; "": unknown */
+    bool tls;                /* whether TLS vouches for that identity */
+} fd_source;
+fd_source fd_request_source(const fd_request *r);
 /* missing: code of an AVP to name in Failed-AVP, 0 none. */
 void fd_answer(fd_request *r, const gba_dia_list *out, uint32_t missing);
 
 /* ---- client ---- */
-/* err: OK (an answer, whatever it says), BUSY (no answer within the time), IO (no peer, or lost). The list
- * is borrowed. On one of freeDiameter's threads. */
+/* err: OK (an answer, whatever it says), BUSY (no answer within the time), IO (no peer, or the stack stops).
+ * The list is borrowed. Runs once, at the latest half a second after the time, whatever the peer does; on
+ * a thread of the stack. */
 typedef void fd_done(void *ctx, gba_err err, const gba_dia_list *answer, const char *peer);
 /* host may be NULL: routed by realm. */
 gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const char *host, const gba_dia_list *out,
@@ -61,7 +71,7 @@ gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const
 /* ---- proxy (relay on) ---- */
 /* Every request that is about to be forwarded: OK lets it pass; else it is answered with
  * 3GPP's Experimental-Result NOT_AUTHORIZED. */
-typedef gba_err fd_forward(void *ctx, const char *peer, bool tls, const char *origin_host, const char *realm,
+typedef gba_err fd_forward(void *ctx, const fd_source *from, const char *realm, uint32_t application,
                            uint32_t command, const gba_dia_list *in);
 gba_err fd_proxy(fd_forward *f, void *ctx) GBA_MUST_USE;
 #endif

@@ -197,6 +197,9 @@ demo_stop() {
         done
         kill -9 "$pid" 2>/dev/null
     done < <(sed -n 's/^[A-Z_]*PID=//p' "$demo/env")
+    # the namespace of --diameter, when it has a name
+    pid=$(sed -n 's/^DIAMETER_NETNS=\([^/]*\)$/\1/p' "$demo/env")
+    [ -z "$pid" ] || ip netns del "$pid" 2>/dev/null
     rm -f "$demo/env"
     return 0
 }
