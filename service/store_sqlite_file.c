@@ -158,7 +158,7 @@ gba_err sq_conn_open(const store_db *db, bool write, conn **out, store_fault *f)
         (void)sqlite3_db_config(c->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         rc = run_sql(c, write ? "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = FAST;"
                                 "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864"
-                              : "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA query_only = 1");
+                              : "PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY; PRAGMA query_only = 1");
     }
     if (rc == SQLITE_OK && write)
         rc = run_sql(c, db->full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
