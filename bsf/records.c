@@ -9,6 +9,7 @@
 
 #define FORMAT 1         /* of every record */
 #define FORMAT_GROUPS 2  /* of a NAF's record whose grants name NAF groups */
+#define FORMAT_ANSWER 2  /* of a session that knows the answer it was made by */
 
 /* ---- sticky cursors: write or read everything, then look at err once ---- */
 typedef struct wr {
@@ -235,8 +236,8 @@ void rec_session_wipe(rec_session *r)
 
 gba_err rec_session_write(const rec_session *s, uint8_t *out, size_t *n)
 {
-    wr w = w_begin(out, n);
-    w_need(&w, s->challenge_ms >= 0);
+    wr w = w_begin_as(s->answered ? FORMAT_ANSWER : FORMAT, out, n);
+    w_need(&w, s->challenge_ms >= 0 && !(s->tombstone && s->answered));
     w_uint(&w, s->tombstone, 1);
     w_text(&w, s->impi.s, sizeof s->impi.s, false);
     w_uint(&w, (uint64_t)s->challenge_ms, 8);
@@ -248,14 +249,20 @@ gba_err rec_session_write(const rec_session *s, uint8_t *out, size_t *n)
         w_uint(&w, (uint64_t)s->created, 8);
         w_uint(&w, (uint64_t)s->expires, 8);
         w_block(&w, s->ks.o, s->ks.n);
+        if (s->answered) {
+            w_octets(&w, s->answer, sizeof s->answer);
+            w_octets(&w, s->rspauth, sizeof s->rspauth);
+        }
     }
     return w_end(&w, n);
 }
 
 gba_err rec_session_read(gba_span in, rec_session *out)
 {
-    rd r = r_begin(in);
+    bool answered = in.n && in.p[0] == FORMAT_ANSWER;
+    rd r = answered ? (rd){.p = in.p + 1, .n = in.n - 1} : r_begin(in);
     memset(out, 0, sizeof *out);
+    out->answered = answered;
     out->tombstone = r_bool(&r);
     r_text(&r, out->impi.s, sizeof out->impi.s, false);
     out->challenge_ms = r_time(&r);
@@ -266,7 +273,12 @@ gba_err rec_session_read(gba_span in, rec_session *out)
         out->created = r_time(&r);
         out->expires = r_time(&r);
         r_secret(&r, &out->ks, 16);
+        if (answered) {
+            r_into(&r, out->answer, sizeof out->answer);
+            r_into(&r, out->rspauth, sizeof out->rspauth);
+        }
     }
+    r_need(&r, !(out->tombstone && answered)); /* one form only */
     gba_err e = r_end(&r);
     if (e != GBA_OK)
         rec_session_wipe(out);

@@ -29,6 +29,9 @@ typedef struct rec_session {
     int64_t created, expires; /* Unix seconds */
     int64_t challenge_ms;     /* issue time of the answered challenge */
     uint8_t gba_type;         /* 0 GBA_ME, 1 GBA_U, 2 2G, 3 GBA_Digest */
+    bool answered;            /* what was answered is known: */
+    uint8_t answer[32];       /* hash of the accepted Authorization and body */
+    uint8_t rspauth[16];      /* what the 200 said */
 } rec_session;
 void rec_session_wipe(rec_session *r);
 

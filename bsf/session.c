@@ -88,6 +88,37 @@ static gba_err look(call *c)
     return e;
 }
 
+gba_err session_again(sessions *s, const uint8_t rand[16], const uint8_t answer[SESSION_ANSWER_LEN], int64_t now_ms,
+                      gba_impi *impi, session_got *got, uint8_t rspauth[16])
+{
+    store_record rec = {0};
+    rec_session have;
+    gba_err e = gba_btid_make(rand, &s->c.bsf, &got->btid);
+
+    if (e == GBA_OK)
+        e = store_get(s->c.store, STORE_SESSION, gba_str(got->btid.s), now_ms / 1000, &rec);
+    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        return GBA_E_STALE;
+    if (e != GBA_OK)
+        return e;
+    e = rec_session_read(gba_mem(rec.value, rec.n), &have);
+    store_record_free(&rec);
+    if (e != GBA_OK)
+        return e;
+    if (!have.answered || have.tombstone || have.expires <= now_ms / 1000 ||
+        (impi->s[0] && strcmp(have.impi.s, impi->s) != 0) || !gba_equal_ct(have.answer, answer, SESSION_ANSWER_LEN)) {
+        e = GBA_E_STALE;
+    } else {
+        *impi = have.impi;
+        got->created = have.created;
+        got->expires = have.expires;
+        got->repeated = true;
+        memcpy(rspauth, have.rspauth, sizeof have.rspauth);
+    }
+    rec_session_wipe(&have);
+    return e;
+}
+
 /* ---- the batch ---- */
 
 #define VALUE_MAX 1024 /* of a session, head or TMPI record */
@@ -116,7 +147,10 @@ static void add_session(batch *b, const call *c)
         .expires = c->got.expires,
         .challenge_ms = c->w.challenge_ms,
     };
+    r.answered = true;
     memcpy(r.rand, c->w.rand, sizeof r.rand);
+    memcpy(r.answer, c->w.answer, sizeof r.answer);
+    memcpy(r.rspauth, c->w.rspauth, sizeof r.rspauth);
     gba_err e = rec_session_write(&r, b->value[b->n], &n);
     rec_session_wipe(&r);
     batch_add(b,

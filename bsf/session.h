@@ -23,6 +23,7 @@ typedef struct sessions_config {
 gba_err sessions_new(const sessions_config *c, sessions **out) GBA_MUST_USE;
 void sessions_free(sessions **s); /* after the store's last callback */
 
+#define SESSION_ANSWER_LEN 32
 typedef struct session_want {
     gba_impi impi;
     uint8_t rand[16];
@@ -30,6 +31,8 @@ typedef struct session_want {
     gba_secret ks;
     int64_t lifetime; /* seconds */
     bool tmpi;        /* the UE speaks TMPI (TS 24.109 4.2: product token) */
+    uint8_t answer[SESSION_ANSWER_LEN]; /* hash of what the UE sent */
+    uint8_t rspauth[16];                /* of the 200 that it gets */
 } session_want;
 typedef struct session_got {
     gba_btid btid;
@@ -40,6 +43,11 @@ typedef struct session_got {
  * Runs once, on the caller's thread or one of the store's; must not block. */
 typedef void session_done(void *ctx, gba_err err, const session_got *got);
 void session_establish(sessions *s, const session_want *w, int64_t now_ms, session_done *done, void *ctx);
+
+/* An exact retransmission when the challenge itself can be opened no more: the session made by the
+ * very answer with this RAND and hash, if it lives. impi->s empty: any, told. STALE: none such. Waits. */
+gba_err session_again(sessions *s, const uint8_t rand[16], const uint8_t answer[SESSION_ANSWER_LEN], int64_t now_ms,
+                      gba_impi *impi, session_got *got, uint8_t rspauth[16]) GBA_MUST_USE;
 
 /* A valid AUTS to this challenge: it is used up. STALE: it was before (a replay). Waits. */
 gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms, int64_t now_ms) GBA_MUST_USE;

@@ -11,6 +11,7 @@
 #include <gba/digest.h>
 #include <gba/kdf.h>
 #include "libgba/bootinfo.h"
+#include "libgba/crypt.h"
 #include "service/daemon.h"
 #include "service/log.h"
 #include "service/metrics.h"
@@ -92,6 +93,7 @@ typedef struct call {
     challenge ch; /* the opened one */
     gba_secret xres;
     bool ch_set;
+    size_t body_n;
     char retry[16], expires[40];
     char header[1024]; /* the printed WWW-Authenticate or Authentication-Info */
     char body[1024];
@@ -347,56 +349,100 @@ static bool http_date(int64_t t, char *out, size_t n)
     return true;
 }
 
-static gba_err print_success(call *c, const session_got *got, ub_answer *a)
+static gba_err print_body(call *c, const session_got *got)
 {
     /* currenttime is the session's, so that the same answer gets the same octets again */
     gba_bootinfo info = {.btid = got->btid, .lifetime = got->expires, .currenttime = got->created};
-    gba_authinfo i;
-    char rspauth[65];
-    size_t n = sizeof c->body, hn = sizeof c->header;
-    gba_err e = gba_bootinfo_print(&info, c->body, &n);
 
-    if (e != GBA_OK)
-        return e;
-    a->body = gba_mem(c->body, n);
-    gba_digest_message m = {.method = gba_str(c->r.method), .uri = c->a.uri, .body = a->body};
-    e = gba_digest_rspauth(&c->a, &m, gba_secret_span(&c->xres), rspauth);
-    if (e != GBA_OK)
-        return e;
+    c->body_n = sizeof c->body;
+    return gba_bootinfo_print(&info, c->body, &c->body_n);
+}
+
+static gba_err print_header(call *c, const session_got *got, const char *rspauth)
+{
+    gba_authinfo i;
+    size_t hn = sizeof c->header;
+
     memset(&i, 0, offsetof(gba_authinfo, store));
     i.qop = GBA_QOP_AUTH_INT;
     i.nc = c->a.nc;
     i.nc_given = true;
     i.cnonce = c->a.cnonce;
     i.rspauth = gba_str(rspauth);
-    e = gba_authinfo_print(&i, c->header, &hn);
+    gba_err e = gba_authinfo_print(&i, c->header, &hn);
     if (e == GBA_OK && !http_date(got->expires, c->expires, sizeof c->expires))
         e = GBA_E_RANGE;
     return e;
 }
 
-static void established(void *ctx, gba_err e, const session_got *got)
+static gba_err print_success(call *c, const session_got *got, char rspauth[65])
 {
-    call *c = ctx;
+    gba_err e = print_body(c, got);
+
+    if (e != GBA_OK)
+        return e;
+    gba_digest_message m = {.method = gba_str(c->r.method), .uri = c->a.uri, .body = gba_mem(c->body, c->body_n)};
+    e = gba_digest_rspauth(&c->a, &m, gba_secret_span(&c->xres), rspauth);
+    return e == GBA_OK ? print_header(c, got, rspauth) : e;
+}
+
+static void send_success(call *c, const session_got *got)
+{
+    outcome o = got->repeated ? OUT_RETRANSMISSION : OUT_SUCCESS;
     ub_answer a = {.status = 200,
                    .authentication_info = c->header,
                    .expires = c->expires,
-                   .content_type = GBA_BOOTINFO_TYPE};
+                   .content_type = GBA_BOOTINFO_TYPE,
+                   .body = gba_mem(c->body, c->body_n)};
+
+    log_event(outcomes[o].level, outcomes[o].event, "impi", c->impi.s, "btid", got->btid.s, "source", c->r.source_text,
+              NULL);
+    end(c, o, &a);
+}
+
+static void established(void *ctx, gba_err e, const session_got *got)
+{
+    call *c = ctx;
+    char rspauth[65];
 
     if (e == GBA_E_STALE) {
         challenge_after(c, OUT_REPLAY, "session");
         return;
     }
-    if (e == GBA_OK)
-        e = print_success(c, got, &a);
-    if (e != GBA_OK) {
+    if (e == GBA_OK && got->repeated) /* else it was printed before the session was written */
+        e = print_success(c, got, rspauth);
+    if (e != GBA_OK)
         unavailable(c, e);
-        return;
-    }
-    outcome o = got->repeated ? OUT_RETRANSMISSION : OUT_SUCCESS;
-    log_event(outcomes[o].level, outcomes[o].event, "impi", c->impi.s, "btid", got->btid.s, "source", c->r.source_text,
-              NULL);
-    end(c, o, &a);
+    else
+        send_success(c, got);
+}
+
+/* What makes a retransmission exact: all that the UE's Digest covers. */
+static void hash_answer(const call *c, uint8_t out[SESSION_ANSWER_LEN])
+{
+    crypt_hash h;
+
+    crypt_hash_begin(&h, CRYPT_SHA256);
+    crypt_hash_add(&h, gba_str(c->r.authorization));
+    crypt_hash_add(&h, gba_mem("", 1));
+    crypt_hash_add(&h, c->r.body);
+    (void)crypt_hash_end(&h, out);
+}
+
+/* The answer goes into the session as it will be sent, so that it can be sent again without XRES. */
+static gba_err foresee(call *c, session_want *w)
+{
+    session_got got = {.created = c->now_ms / 1000, .expires = c->now_ms / 1000 + w->lifetime};
+    char rspauth[65];
+    size_t n = sizeof w->rspauth;
+    gba_err e = gba_btid_make(w->rand, &c->u->c.domain, &got.btid);
+
+    if (e == GBA_OK)
+        e = print_success(c, &got, rspauth);
+    if (e == GBA_OK)
+        e = gba_hex_decode(gba_str(rspauth), w->rspauth, &n);
+    hash_answer(c, w->answer);
+    return e;
 }
 
 static void accept_answer(call *c, const av_result *r)
@@ -413,6 +459,8 @@ static void accept_answer(call *c, const av_result *r)
     memcpy(w.rand, c->ch.rand, 16);
     gba_err e = gba_ks(&r->vector.ck, &r->vector.ik, &w.ks);
     c->xres = r->vector.xres;
+    if (e == GBA_OK)
+        e = foresee(c, &w);
     if (e != GBA_OK)
         unavailable(c, e);
     else
@@ -454,6 +502,30 @@ static void answer_res(call *c)
     gba_vector_wipe(&r.vector);
 }
 
+/* The key that sealed the challenge may be gone while the session lives: then the session itself knows
+ * which answer made it. True: it was that one, and is answered as it was. */
+static bool answered_again(call *c)
+{
+    gba_aka_nonce n;
+    session_got got = {0};
+    uint8_t hash[SESSION_ANSWER_LEN], rspauth[16];
+    char hex[33];
+
+    if (c->a.auts.p || gba_aka_nonce_parse(c->a.nonce, &n) != GBA_OK)
+        return false;
+    hash_answer(c, hash);
+    gba_err e = session_again(c->u->c.sessions, n.rand, hash, c->now_ms, &c->impi, &got, rspauth);
+    if (e == GBA_OK) {
+        gba_hex_encode(rspauth, sizeof rspauth, hex);
+        e = print_body(c, &got);
+    }
+    if (e == GBA_OK)
+        e = print_header(c, &got, hex);
+    if (e == GBA_OK)
+        send_success(c, &got);
+    return e == GBA_OK;
+}
+
 /* NULL: it has the form of an answer to our challenge. */
 static const char *form_fault(const call *c)
 {
@@ -486,6 +558,8 @@ static void answer(call *c)
     }
     c->ch_set = true;
     e = challenge_open(u->ring, c->a.nonce, c->a.opaque, &c->impi, c->now_ms, &c->ch);
+    if ((e == GBA_E_STALE || e == GBA_E_EXPIRED) && answered_again(c))
+        return;
     if (e == GBA_E_STALE || e == GBA_E_EXPIRED) {
         challenge_after(c, OUT_STALE_NONCE, e == GBA_E_STALE ? "key" : "time");
         return;
@@ -600,6 +674,8 @@ static bool identify(call *c)
         return false;
     }
     e = u->tmpi ? session_tmpi(u->store, c->a.username, c->now_ms, &c->impi) : GBA_E_UNKNOWN;
+    if (e == GBA_E_UNKNOWN && c->a.nonce.n && !form_fault(c) && answered_again(c))
+        return false; /* the TMPI has gone out of use by this very answer */
     if (e == GBA_E_UNKNOWN)
         refuse(c, OUT_UNKNOWN_TMPI, u->unknown_status, NULL);
     else if (e != GBA_OK)

@@ -396,6 +396,96 @@ static void replayed(void)
     kit_now_ms = start;
 }
 
+/* As the first time, octet for octet. */
+static void same_again(kit *k, const char *answer, const kit_reply *first)
+{
+    kit_reply r;
+
+    kit_get(k, answer, &r);
+    CU_ASSERT_EQUAL(r.status, 200);
+    CU_ASSERT_STRING_EQUAL(r.body, first->body);
+    CU_ASSERT_STRING_EQUAL(r.info, first->info);
+    CU_ASSERT_STRING_EQUAL(r.expires, first->expires);
+    CU_ASSERT_STRING_EQUAL(r.type, first->type);
+}
+
+/* Exact retransmissions live as long as the session, not as long as the seal's key. */
+static void retransmitted_late(const kit_options *o)
+{
+    kit k;
+    kit_ue u;
+    kit_reply first, newer, r;
+    char answer[2048], other[2048], tmpi[2048];
+    int64_t start = kit_now_ms, retransmissions;
+    gba_btid btid;
+
+    begin(&k, &u, o);
+    kit_bootstrap(&k, &u, NULL, &first, answer, sizeof answer);
+    CU_ASSERT_EQUAL_FATAL(first.status, 200);
+    kit_ue_answer(&u, &(kit_lie){.cnonce = "another"}, other, sizeof other);
+    retransmissions = counted("retransmission");
+    kit_now_ms += KIT_NONCE_S * 1000 + 1000; /* out of time */
+    same_again(&k, answer, &first);
+    kit_now_ms += 1000 * 1000; /* its key is gone */
+    CU_ASSERT_EQUAL(challenge_ring_tick(k.ring, kit_now_ms), GBA_OK);
+    same_again(&k, answer, &first);
+    CU_ASSERT_EQUAL(counted("retransmission"), retransmissions + 2);
+    kit_get(&k, other, &r); /* right, but not the accepted one */
+    CU_ASSERT_EQUAL(r.status, 401);
+    kit_ask body = {.authorization = answer, .body = "x", .source = 1};
+    kit_send(&k, &body, &r);
+    CU_ASSERT_EQUAL(r.status, 401);
+    CU_ASSERT_EQUAL(sessions_stored(&k), 1);
+
+    /* A newer bootstrap ends it; that one's answer holds, also under the TMPI it replaced. */
+    kit_bootstrap(&k, &u, "UE 3gpp-gba-tmpi", &newer, tmpi, sizeof tmpi);
+    CU_ASSERT_EQUAL_FATAL(newer.status, 200);
+    kit_get(&k, answer, &r);
+    CU_ASSERT_EQUAL(r.status, 401);
+    CU_ASSERT_EQUAL(gba_btid_make(u.nonce.rand, &k.domain, &btid), GBA_OK);
+    kit_now_ms += 1000 * 1000;
+    CU_ASSERT_EQUAL(challenge_ring_tick(k.ring, kit_now_ms), GBA_OK);
+    same_again(&k, tmpi, &newer);
+    kit_get(&k, answer, &r);
+    CU_ASSERT_EQUAL(r.status, 401);
+
+    CU_ASSERT_EQUAL(session_revoke(k.store, &btid, KIT_NONCE_S + 6, kit_now_ms), GBA_OK);
+    kit_get(&k, tmpi, &r);
+    CU_ASSERT_EQUAL(r.status, 401);
+    finish(&k, &u);
+    kit_now_ms = start;
+}
+
+static void retransmitted_nonce(void)
+{
+    retransmitted_late(NULL);
+}
+
+static void retransmitted_opaque(void)
+{
+    retransmitted_late(&(kit_options){.in_opaque = true});
+}
+
+/* The session's own end is the end of it. */
+static void retransmitted_too_late(void)
+{
+    kit k;
+    kit_ue u;
+    kit_reply first, r;
+    char answer[2048];
+    int64_t start = kit_now_ms;
+
+    begin(&k, &u, NULL);
+    kit_bootstrap(&k, &u, NULL, &first, answer, sizeof answer);
+    CU_ASSERT_EQUAL_FATAL(first.status, 200);
+    kit_now_ms += INT64_C(400) * 86400 * 1000;
+    CU_ASSERT_EQUAL(challenge_ring_tick(k.ring, kit_now_ms), GBA_OK);
+    kit_get(&k, answer, &r);
+    CU_ASSERT_EQUAL(r.status, 401);
+    finish(&k, &u);
+    kit_now_ms = start;
+}
+
 static void late_answer(void)
 {
     kit k;
@@ -672,7 +762,9 @@ static void nothing_left(void)
 T_MAIN("bsf_ub", {"malformed", malformed}, {"methods and targets", targets}, {"unknown and blocked", unknown},
        {"manipulated, data in the nonce", manipulated_nonce}, {"manipulated, data in opaque", manipulated_opaque},
        {"rewritten header", rewritten}, {"nonce counts", counts}, {"parts of two challenges", swapped},
-       {"out of time", in_time}, {"replayed", replayed}, {"an older challenge", late_answer},
+       {"out of time", in_time}, {"replayed", replayed}, {"retransmitted late, data in the nonce", retransmitted_nonce},
+       {"retransmitted late, data in opaque", retransmitted_opaque}, {"retransmitted too late", retransmitted_too_late},
+       {"an older challenge", late_answer},
        {"more than three wrong answers", wrong_answers}, {"limit by source", by_source}, {"limit by IMPI", by_impi},
        {"AUTS", auts}, {"short RES", short_res}, {"vectors that cannot be computed again, nonce", remote_nonce},
        {"vectors that cannot be computed again, opaque", remote_opaque}, {"nothing is left", nothing_left})
