@@ -5,13 +5,16 @@
 #include <string.h>
 #include "naf/nafd.h"
 
-static gba_err open_fetch(nafd *d, char *why, size_t why_n)
+static gba_err open_upstreams(nafd *d, char *why, size_t why_n)
 {
     if (!d->s->upstreams.n)
         return GBA_OK;
-    fetch_config c = {.ca_file = d->s->proxy.ca, .total_ms = (unsigned)(d->s->proxy.timeout * 1000),
-                      .answer_max = (size_t)d->s->proxy.answer_max};
-    gba_err e = fetch_client_new(&c, &d->fetch);
+    fetch_config c = {.ca_file = d->s->proxy.ca, .connect_ms = (unsigned)(d->s->proxy.connect_timeout * 1000),
+                      .first_ms = (unsigned)(d->s->proxy.timeout * 1000),
+                      .idle_ms = (unsigned)(d->s->proxy.idle * 1000)};
+    gba_err e = nafd_backends_open(d);
+    if (e == GBA_OK)
+        e = fetch_client_new(&c, &d->fetch);
     if (e != GBA_OK)
         snprintf(why, why_n, "upstreams: %s", gba_err_text(e));
     return e;
@@ -26,7 +29,8 @@ static gba_err listen_on(nafd *d, const char *setting, const conf_listen *l, tls
     http_config c = {.name = "ua", .address = l->address, .port = l->port, .tls = tls,
                      .body_max = (size_t)d->s->ua.body_max, .connections = (unsigned)d->s->ua.connections,
                      .per_ip = (unsigned)d->s->ua.per_source, .idle_s = (unsigned)d->s->ua.idle,
-                     .threads = (unsigned)d->s->ua.threads, .handler = nafd_handle, .ctx = d};
+                     .threads = (unsigned)d->s->ua.threads, .stream = d->s->upstreams.n > 0, .stream_if = nafd_proxied,
+                     .streams = (unsigned)(d->s->proxy.requests + d->s->zn.waiting), .handler = nafd_handle, .ctx = d};
     gba_err e = http_server_start(&c, out, reason, sizeof reason);
     if (e != GBA_OK) {
         snprintf(why, why_n, "%s: %s", setting, reason);
@@ -35,6 +39,28 @@ static gba_err listen_on(nafd *d, const char *setting, const conf_listen *l, tls
     log_event(LOG_LEVEL_INFO, "ua.listening", "address", l->address, "port", log_num(http_server_port(*out)), "tls",
               tls ? "yes" : "no", NULL);
     return GBA_OK;
+}
+
+/* The endpoint of nginx auth_request and Envoy ext_authz. */
+static gba_err open_decision(nafd *d, char *why, size_t why_n)
+{
+    const conf_listen *l = &d->s->decision.listen;
+    char reason[256] = "";
+    if (!l->set)
+        return GBA_OK;
+    gba_err e = nafd_settings_naf(d->s, true, &d->decision_naf, why, why_n);
+    if (e != GBA_OK)
+        return e;
+    http_config c = {.name = "decision", .address = l->address, .port = l->port, .body_max = 1,
+                     .connections = (unsigned)d->s->ua.connections, .idle_s = (unsigned)d->s->ua.idle,
+                     .threads = (unsigned)d->s->ua.threads, .handler = nafd_decide, .ctx = d};
+    e = http_server_start(&c, &d->decision, reason, sizeof reason);
+    if (e != GBA_OK)
+        snprintf(why, why_n, "decision.listen: %s", reason);
+    else
+        log_event(LOG_LEVEL_INFO, "decision.listening", "address", l->address, "port",
+                  log_num(http_server_port(d->decision)), NULL);
+    return e;
 }
 
 static gba_err open_tls(nafd *d, char *why, size_t why_n)
@@ -52,6 +78,11 @@ static int64_t cached_keys(void *arg)
     return (int64_t)s.keys;
 }
 
+static int64_t proxied_now(void *arg)
+{
+    return atomic_load(&((nafd *)arg)->proxying);
+}
+
 static void open_metrics(nafd *d)
 {
     static const char help[] = "requests on Ua by result";
@@ -60,8 +91,13 @@ static void open_metrics(nafd *d)
         snprintf(label, sizeof label, "result=\"%s\"", gba_naf_why_name((gba_naf_why)i));
         d->results[i] = i == GBA_NAF_WHY_NOT_GBA ? NULL : metric_counter("gba_ua_total", label, help);
     }
-    d->proxied_ok = metric_counter("gba_proxy_total", "result=\"ok\"", "requests passed to upstreams by result");
-    d->proxied_failed = metric_counter("gba_proxy_total", "result=\"failed\"", "requests passed to upstreams by result");
+    static const char proxied[] = "gba_proxy_total", passed[] = "requests passed to upstreams by result";
+    d->proxied_ok = metric_counter(proxied, "result=\"ok\"", passed);
+    d->proxied_failed = metric_counter(proxied, "result=\"failed\"", passed);
+    d->proxied_timeout = metric_counter(proxied, "result=\"timeout\"", passed);
+    d->proxied_down = metric_counter(proxied, "result=\"down\"", passed);
+    d->proxied_busy = metric_counter(proxied, "result=\"busy\"", passed);
+    metric_gauge_fn("gba_proxy_requests", NULL, "requests at upstreams now", proxied_now, d);
     metric_gauge_fn("gba_naf_keys", NULL, "keys in the cache", cached_keys, d->naf);
 }
 
@@ -81,15 +117,23 @@ static void stop(void **state)
         http_server_drain(d->plain);
     if (d->secure)
         http_server_drain(d->secure);
+    if (d->decision)
+        http_server_drain(d->decision);
+    fetch_client_abort(d->fetch);
     nafd_zn_stop(&d->zn);
     unsigned ms = (unsigned)(d->s->daemon.drain * 1000);
     if (d->plain)
         http_server_stop(&d->plain, ms);
     if (d->secure)
         http_server_stop(&d->secure, ms);
+    if (d->decision)
+        http_server_stop(&d->decision, ms);
     fetch_client_free(&d->fetch);
+    nafd_backends_close(d);
     tls_server_free(&d->tls);
     metric_gauge_fn("gba_naf_keys", NULL, "", nothing, NULL);
+    metric_gauge_fn("gba_proxy_requests", NULL, "", nothing, NULL);
+    gba_naf_free(&d->decision_naf);
     gba_naf_free(&d->naf);
     free(d);
 }
@@ -103,15 +147,22 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
     d->s = settings;
     d->n_trusted = nafd_settings_cidrs(&d->s->limits.trusted_proxies, d->trusted);
     d->n_exempt = nafd_settings_cidrs(&d->s->limits.exempt, d->exempt);
-    gba_err e = nafd_settings_naf(d->s, &d->naf, why, why_n);
+    char *loopback[] = {(char[]){"127.0.0.0/8"}, (char[]){"::1/128"}};
+    conf_strings askers = d->s->decision.proxies;
+    if (!askers.n)
+        askers = (conf_strings){.v = loopback, .n = 2};
+    d->n_proxies = nafd_settings_cidrs(&askers, d->proxies);
+    gba_err e = nafd_settings_naf(d->s, false, &d->naf, why, why_n);
     if (e == GBA_OK) {
         open_metrics(d);
         e = open_tls(d, why, why_n);
     }
     if (e == GBA_OK)
-        e = open_fetch(d, why, why_n);
+        e = open_upstreams(d, why, why_n);
     if (e == GBA_OK)
         e = nafd_zn_start(d, &d->zn, why, why_n);
+    if (e == GBA_OK)
+        e = open_decision(d, why, why_n);
     if (e == GBA_OK)
         e = listen_on(d, "ua.listen", &d->s->ua.listen, NULL, &d->plain, why, why_n);
     if (e == GBA_OK)
@@ -138,6 +189,8 @@ static void drain(void *state)
         http_server_drain(d->plain);
     if (d->secure)
         http_server_drain(d->secure);
+    if (d->decision)
+        http_server_drain(d->decision);
 }
 
 static gba_err health(void *state, char *why, size_t why_n)

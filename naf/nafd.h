@@ -10,6 +10,8 @@
 #define NAF_NAFD_H
 #include <gba/naf.h>
 #include <gba/naf_zn_http.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include "service/daemon.h"
 #include "service/fd_settings.h"
 #include "service/fetch.h"
@@ -26,6 +28,7 @@ typedef struct nafd_bsf {
     gba_fqdn dia_realm, dia_host; /* zn_diameter */
 } nafd_bsf;
 typedef struct nafd_upstream {
+    gba_fqdn host; /* empty: any */
     char *path, *url;
 } nafd_upstream;
 typedef struct nafd_settings {
@@ -58,20 +61,27 @@ typedef struct nafd_settings {
     } resource;
     conf_items upstreams; /* nafd_upstream */
     struct {
-        int64_t timeout, answer_max;
+        int64_t connect_timeout, timeout, idle, requests, body_max, answer_max, failures, down_max;
         char *ca;
     } proxy;
+    struct {
+        conf_listen listen;
+        conf_strings proxies;
+        char *prefix;
+    } decision;
     bool log_access;
     daemon_conf daemon;
 } nafd_settings;
 extern const conf_field nafd_settings_table[];
 void nafd_settings_check(conf *c, const void *settings);
-/* The NAF object after the settings; key: room for a nonce key read from its file. */
-gba_err nafd_settings_naf(const nafd_settings *s, gba_naf **out, char *why, size_t why_n) GBA_MUST_USE;
+/* A NAF object after the settings; decision: that of the decision endpoint, which sees no bodies and so
+ * offers qop=auth alone. */
+gba_err nafd_settings_naf(const nafd_settings *s, bool decision, gba_naf **out, char *why, size_t why_n) GBA_MUST_USE;
 size_t nafd_settings_cidrs(const conf_strings *list, http_cidr out[NAFD_CIDRS]);
 
 /* ---- the daemon ---- */
 typedef struct nafd_zn nafd_zn;
+typedef struct nafd_backend nafd_backend;
 typedef struct nafd {
     const nafd_settings *s;
     gba_naf *naf;
@@ -79,19 +89,29 @@ typedef struct nafd {
     tls_server *tls;
     http_server *plain, *secure;
     fetch_client *fetch; /* to upstreams, NULL: none */
-    http_cidr trusted[NAFD_CIDRS], exempt[NAFD_CIDRS];
-    size_t n_trusted, n_exempt;
-    metric *results[GBA_NAF_WHYS], *proxied_ok, *proxied_failed;
+    nafd_backend *backends; /* one for each of s->upstreams */
+    bool by_host;           /* an upstream has a host of its own */
+    atomic_int proxying;    /* requests at upstreams now */
+    gba_naf *decision_naf;
+    http_server *decision;
+    http_cidr trusted[NAFD_CIDRS], exempt[NAFD_CIDRS], proxies[NAFD_CIDRS];
+    size_t n_trusted, n_exempt, n_proxies;
+    metric *results[GBA_NAF_WHYS], *proxied_ok, *proxied_failed, *proxied_timeout, *proxied_down, *proxied_busy;
 } nafd;
 
 /* One request on its way; owned by whoever may answer it. */
 typedef struct exchange {
     nafd *d;
+    gba_naf *naf; /* who judges it */
     http_req *r;
-    gba_naf_request q;
+    gba_naf_request q; /* its method, target and host are NUL-terminated */
     gba_span authorization[2];
+    struct sockaddr_storage from; /* the client, behind trusted proxies */
     int64_t begun_ms, deadline_ms; /* monotonic */
     struct exchange *next;         /* in a job's list of waiters */
+    void (*go_on)(struct exchange *e); /* when it has been checked again after a wait; NULL: answer it */
+    const char *upstream;              /* for the access log; NULL: none */
+    int64_t sent;                      /* octets of its answer's body */
     gba_naf_result res;
 } exchange;
 
@@ -101,6 +121,15 @@ void nafd_handle(http_req *r, void *ctx);
 void nafd_resume(exchange *e, gba_err outcome);
 /* Answers and frees e. The body may be NULL: none. Adds Authentication-Info when e is authenticated. */
 void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body);
+/* Fills what stands before res, of r and, when fields is not NULL, of these instead of r's. */
+void nafd_exchange_init(exchange *e, nafd *d, http_req *r, const http_field *fields, size_t n);
+/* Who is it? WAIT is for the caller. */
+void nafd_check(exchange *e);
+void nafd_note(const exchange *e); /* the verdict's event and metric */
+void nafd_log_access(const exchange *e, unsigned status);
+bool nafd_target_ok(const char *target); /* origin-form */
+/* The Authentication-Info of e's answer; body as in gba_naf_answer. false: none belongs there. */
+bool nafd_info(const exchange *e, gba_span body, char *info, size_t room);
 
 /* nafd_diameter.c: BSFs that are asked over Diameter; nafd_diameter_none.c in a build without it. */
 bool nafd_diameter_used(const nafd_settings *s);
@@ -108,9 +137,30 @@ gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_
 gba_err nafd_diameter_fetch(void *zn, const gba_naf_query *q, gba_naf_keys *out) GBA_MUST_USE; /* a gba_naf_source */
 void nafd_diameter_stop(void **zn);
 
-/* nafd_proxy.c */
-const nafd_upstream *nafd_upstream_of(const nafd *d, const char *target);
-void nafd_proxy(exchange *e, const nafd_upstream *u); /* owns e */
+/* nafd_upstream.c: which upstream, and is it up. */
+struct nafd_backend {
+    const nafd_upstream *u;
+    pthread_mutex_t lock;
+    int64_t limit, max_ms;
+    unsigned failures;        /* in a row */
+    bool trying;              /* down, and one request finds out whether still */
+    int64_t down_until, down; /* monotonic ms; how long it is down this time */
+    metric *up;
+};
+gba_err nafd_backends_open(nafd *d) GBA_MUST_USE;
+void nafd_backends_close(nafd *d);
+nafd_backend *nafd_backend_of(nafd *d, const char *host, const char *target); /* NULL: none is configured */
+/* May it be asked now? If not, when, in seconds. */
+bool nafd_backend_take(nafd_backend *b, int64_t *retry);
+void nafd_backend_result(nafd_backend *b, gba_err e);
+
+/* nafd_proxy.c: a request for an upstream, on a worker thread of a streaming listener. */
+bool nafd_proxied(const http_req *r, void *ctx);
+void nafd_proxy(http_req *r, nafd *d);
+void nafd_quote(const char *s, char *out); /* in quotes; out: twice as long and 3 */
+
+/* nafd_decide.c: nginx auth_request and Envoy ext_authz ask; an http_handler, ctx is the nafd. */
+void nafd_decide(http_req *r, void *ctx);
 
 /* nafd_zn.c: waiting exchanges and the workers that ask the BSFs. */
 gba_err nafd_zn_start(nafd *d, nafd_zn **out, char *why, size_t why_n) GBA_MUST_USE;

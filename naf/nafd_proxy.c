@@ -1,31 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nafd_proxy.c - an authenticated request to an upstream server and its answer back (TS 33.222 6). */
+/*
+ * nafd_proxy.c - an authenticated request to an upstream server and its answer back (TS 33.222 6).
+ *
+ * Runs on a worker thread of its own, so that it may wait: for the key, for the request's body, for the
+ * upstream, for a slow reader. Bodies pass through as they come. Only those under auth-int are
+ * gathered, up to a limit: a request's since it must be proved before anything goes to the upstream, an
+ * answer's since rspauth stands in the header before it.
+ */
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "naf/nafd.h"
 
+#define HEADER_ROOM 32768            /* above what the HTTP server lets in */
+#define DRAIN_MAX (256 * 1024)       /* of a refused request's body, so that its connection lives on */
+
+typedef struct buffer {
+    uint8_t *p;
+    size_t n, room, at; /* at: what was read again */
+} buffer;
+
 typedef struct hop {
-    exchange *e;
-    const char *connection; /* the request's, which names more hop-by-hop fields */
-    bool trusted;           /* the peer is a proxy of ours */
+    exchange e;
+    sem_t checked;
+    nafd_backend *backend;
+    int64_t length; /* of the request's body; -1: chunked */
+    int64_t taken;  /* of it */
+    bool expects;   /* 100-continue */
     size_t n;
     http_field fields[NAFD_FIELDS];
-    char asserted[2 * GBA_ID_MAX + 3];
-    char forwarded[1024];
-    char url[];
+    buffer request, answer; /* under auth-int */
+    /* the answer */
+    bool begun, answered; /* its header is out; it was one of our own */
+    bool gathers, peer_failed, too_large;
+    unsigned status;
+    char *head; /* its fields, when they must outlive the upstream's */
+    size_t n_back;
+    http_field back[NAFD_FIELDS + 1];
+    int64_t back_length;
+    char asserted[2 * GBA_ID_MAX + 3], forwarded[1024];
+    size_t text_n;
+    char text[HEADER_ROOM];
 } hop;
 
-const nafd_upstream *nafd_upstream_of(const nafd *d, const char *target)
+/* ---- buffers ---- */
+static bool buffer_add(buffer *b, gba_span part)
 {
-    const nafd_upstream *u = d->s->upstreams.v, *best = NULL;
-    for (size_t i = 0; i < d->s->upstreams.n; i++)
-        if (!strncmp(target, u[i].path, strlen(u[i].path)) && (!best || strlen(u[i].path) > strlen(best->path)))
-            best = &u[i];
-    return best;
+    if (b->n + part.n > b->room) {
+        size_t room = b->room ? b->room * 2 : 16384;
+        while (room < b->n + part.n)
+            room *= 2;
+        uint8_t *bigger = realloc(b->p, room);
+        if (!bigger)
+            return false;
+        b->p = bigger;
+        b->room = room;
+    }
+    if (part.n)
+        memcpy(b->p + b->n, part.p, part.n);
+    b->n += part.n;
+    return true;
 }
 
+/* ---- header fields ---- */
 /* '_' for '-' too: many servers show both alike to their programs. */
 static bool named(const char *name, const char *field)
 {
@@ -60,6 +99,23 @@ static bool listed(const char *tokens, const char *name)
     return false;
 }
 
+static const char *find(const http_field *f, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcasecmp(f[i].name, name))
+            return f[i].value;
+    return NULL;
+}
+
+/* Is name taken off by one of the Connection fields? RFC 9110 7.6.1 */
+static bool dropped(const http_field *f, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcasecmp(f[i].name, "Connection") && listed(f[i].value, name))
+            return true;
+    return false;
+}
+
 static const char *const hop_by_hop[] = {"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
                                          "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
                                          "Content-Length", NULL};
@@ -68,24 +124,33 @@ static const char *const ours[] = {"Authorization", "X-3GPP-Asserted-Identity", 
                                    "Forwarded", "Expect", NULL};
 static const char *const not_back[] = {"Authentication-Info", "Date", "X-3GPP-Asserted-Identity", NULL};
 
-static bool add(hop *h, const char *name, const char *value)
-{
-    if (h->n >= NAFD_FIELDS)
-        return false;
-    h->fields[h->n++] = (http_field){name, value};
-    return true;
-}
-
-static void on_field(void *ctx, const char *name, const char *value)
+/* A copy of our own, for the server's goes with the connection. */
+static void keep_field(void *ctx, const char *name, const char *value)
 {
     hop *h = ctx;
-    if (among(name, hop_by_hop) || among(name, ours) || listed(h->connection, name))
+    size_t a = strlen(name) + 1, b = strlen(value) + 1;
+    if (h->n >= NAFD_FIELDS || a + b > sizeof h->text - h->text_n) {
+        h->n = NAFD_FIELDS + 1;
         return;
-    if (!add(h, name, value ? value : ""))
-        h->n = NAFD_FIELDS + 1; /* too many */
+    }
+    char *at = h->text + h->text_n;
+    memcpy(at, name, a);
+    memcpy(at + a, value, b);
+    h->text_n += a + b;
+    h->fields[h->n++] = (http_field){at, at + a};
 }
 
-static void quote(const char *s, char *out)
+static int64_t length_of(const http_field *f, size_t n)
+{
+    const char *v = find(f, n, "Content-Length");
+    char *end;
+    if (!v || *v < '0' || *v > '9')
+        return -1;
+    long long length = strtoll(v, &end, 10);
+    return *end || length < 0 ? -1 : length;
+}
+
+void nafd_quote(const char *s, char *out)
 {
     *out++ = '"';
     for (; *s; s++) {
@@ -118,86 +183,361 @@ static bool path_ok(const char *target)
     return true;
 }
 
-static bool take_fields(hop *h)
+/* ---- answers ---- */
+/* What is left of a small body is read, or the connection would have to close. */
+static void drain(hop *h)
 {
-    exchange *e = h->e;
-    char peer[64];
-    const char *before = h->trusted ? http_header(e->r, "X-Forwarded-For") : NULL;
-    http_headers_each(e->r, on_field, h);
-    http_source_text(http_peer(e->r), peer);
-    if (snprintf(h->forwarded, sizeof h->forwarded, "%s%s%s", before ? before : "", before ? ", " : "", peer) >=
-        (int)sizeof h->forwarded)
-        return false;
-    quote(gba_naf_asserted(e->res.identity), h->asserted);
-    return h->n <= NAFD_FIELDS && add(h, "X-Forwarded-For", h->forwarded) &&
-           add(h, "X-Forwarded-Proto", e->q.transport == GBA_PLAIN ? "http" : "https") &&
-           add(h, "X-3GPP-Asserted-Identity", h->asserted);
+    char waste[4096];
+    int64_t left = h->length < 0 || h->length > DRAIN_MAX ? 0 : h->length - h->taken;
+    if (h->expects && !h->taken)
+        return;
+    while (left > 0) {
+        ssize_t got = http_body_read(h->e.r, waste, sizeof waste);
+        if (got <= 0)
+            return;
+        left -= got;
+    }
+}
+
+/* One of our own, without a body. */
+static void answer(hop *h, unsigned status, const http_field *fields, size_t n)
+{
+    char info[1024];
+    http_field all[GBA_NAF_ALGORITHMS + 2];
+    n = n < GBA_NAF_ALGORITHMS + 1 ? n : GBA_NAF_ALGORITHMS + 1;
+    for (size_t i = 0; i < n; i++)
+        all[i] = fields[i];
+    if (nafd_info(&h->e, gba_str(""), info, sizeof info))
+        all[n++] = (http_field){"Authentication-Info", info};
+    drain(h);
+    h->begun = h->answered = true;
+    nafd_log_access(&h->e, status);
+    http_reply(h->e.r, status, all, n, (gba_span){0});
+}
+
+static void later(hop *h, unsigned status, int64_t seconds)
+{
+    char text[24];
+    const http_field field = {"Retry-After", text};
+    snprintf(text, sizeof text, "%lld", (long long)seconds);
+    answer(h, status, &field, 1);
 }
 
 static void fail(hop *h, unsigned status, const char *reason)
 {
-    exchange *e = h->e;
-    metric_add(e->d->proxied_failed, 1);
-    log_event(LOG_LEVEL_WARN, "proxy.failed", "url", h->url, "reason", reason, "status", log_num(status), NULL);
-    free(h);
-    nafd_reply(e, status, NULL, 0, (gba_span){0});
+    metric_add(status == 504 ? h->e.d->proxied_timeout : h->e.d->proxied_failed, 1);
+    log_event(LOG_LEVEL_WARN, "proxy.failed", "upstream", h->e.upstream, "target", http_target(h->e.r), "reason", reason,
+              "status", log_num(status), NULL);
+    if (!h->begun)
+        answer(h, status, NULL, 0);
 }
 
-static const char *find(const fetch_answer *a, const char *name)
+/* ---- who is it ---- */
+static void checked(exchange *e)
 {
-    for (size_t i = 0; i < a->n_fields; i++)
-        if (!strcasecmp(a->fields[i].name, name))
-            return a->fields[i].value;
-    return NULL;
+    sem_post(&((hop *)e)->checked);
 }
 
-static void on_answer(void *ctx, gba_err err, const fetch_answer *a)
+/* RFC 7616 3.4.3: is the body part of what is signed? */
+static bool signs_body(const exchange *e)
+{
+    gba_authorization a;
+    bool yes = e->q.n_authorization == 1 && gba_authorization_parse(e->q.authorization[0], &a) == GBA_OK &&
+               (a.qop & GBA_QOP_AUTH_INT);
+    gba_wipe(&a, sizeof a);
+    return yes;
+}
+
+/* false: answered. */
+static bool gather_request(hop *h)
+{
+    uint8_t part[16384];
+    size_t limit = (size_t)h->e.d->s->ua.body_max;
+    ssize_t got = 0;
+    while (h->length <= (int64_t)limit && (got = http_body_read(h->e.r, part, sizeof part)) > 0) {
+        h->taken += got;
+        if ((size_t)got > limit - h->request.n)
+            break;
+        if (!buffer_add(&h->request, gba_mem(part, (size_t)got))) {
+            later(h, 503, 1);
+            return false;
+        }
+    }
+    if (got < 0)
+        return false; /* the peer is gone */
+    if (got > 0 || h->length > (int64_t)limit) {
+        answer(h, 413, NULL, 0);
+        return false;
+    }
+    h->e.q.body = gba_mem(h->request.p, h->request.n);
+    h->length = (int64_t)h->request.n;
+    return true;
+}
+
+/* false: answered. */
+static bool authenticate(hop *h)
+{
+    exchange *e = &h->e;
+    http_field fields[GBA_NAF_ALGORITHMS + 1];
+    if (h->length && signs_body(e) && !gather_request(h))
+        return false;
+    e->q.now = service_now();
+    nafd_check(e);
+    if (e->res.verdict == GBA_NAF_WAIT) {
+        e->deadline_ms = service_mono_ms() + e->d->s->zn.timeout_ms;
+        nafd_zn_wait(e->d->zn, e);
+        while (sem_wait(&h->checked) != 0)
+            ;
+    }
+    nafd_note(e);
+    if (e->res.verdict == GBA_NAF_OK)
+        return true;
+    for (size_t i = 0; i < e->res.n_fields; i++)
+        fields[i] = (http_field){e->res.fields[i].name, e->res.fields[i].value};
+    answer(h, e->res.status, fields, e->res.n_fields);
+    return false;
+}
+
+/* ---- to the upstream ---- */
+static ssize_t on_source(void *ctx, void *buf, size_t n)
 {
     hop *h = ctx;
-    exchange *e = h->e;
-    if (err != GBA_OK || a->status < 200 || a->status > 599) {
-        fail(h, err == GBA_E_BUSY ? 504 : 502, err == GBA_OK ? "status" : gba_err_name(err));
+    buffer *b = &h->request;
+    if (h->e.q.body.p || !h->length) { /* it was gathered */
+        n = n < b->n - b->at ? n : b->n - b->at;
+        if (n)
+            memcpy(buf, b->p + b->at, n);
+        b->at += n;
+        return (ssize_t)n;
+    }
+    ssize_t got = http_body_read(h->e.r, buf, n);
+    int64_t limit = h->e.d->s->proxy.body_max;
+    h->peer_failed = h->peer_failed || got < 0;
+    h->taken += got > 0 ? got : 0;
+    if (limit && h->taken > limit) {
+        h->too_large = true;
+        return -1;
+    }
+    return got;
+}
+
+static bool add(hop *h, const char *name, const char *value)
+{
+    if (h->n >= NAFD_FIELDS)
+        return false;
+    h->fields[h->n++] = (http_field){name, value};
+    return true;
+}
+
+/* The request's fields as the upstream gets them, in place. */
+static bool upstream_fields(hop *h, bool trusted)
+{
+    exchange *e = &h->e;
+    char peer[64] = "";
+    const struct sockaddr *sa = http_peer(e->r);
+    const char *before = trusted ? find(h->fields, h->n, "X-Forwarded-For") : NULL;
+    http_field all[NAFD_FIELDS];
+    size_t n = h->n;
+    memcpy(all, h->fields, n * sizeof *all);
+    if (sa)
+        http_source_text(sa, peer);
+    if (snprintf(h->forwarded, sizeof h->forwarded, "%s%s%s", before ? before : "", before ? ", " : "", peer) >=
+        (int)sizeof h->forwarded)
+        return false;
+    nafd_quote(gba_naf_asserted(e->res.identity), h->asserted);
+    h->n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!among(all[i].name, hop_by_hop) && !among(all[i].name, ours) && !dropped(all, n, all[i].name))
+            h->fields[h->n++] = all[i];
+    return add(h, "X-Forwarded-For", h->forwarded) &&
+           add(h, "X-Forwarded-Proto", e->q.transport == GBA_PLAIN ? "http" : "https") &&
+           add(h, "X-3GPP-Asserted-Identity", h->asserted);
+}
+
+/* ---- the answer back ---- */
+/* Sends the header; body as in gba_naf_answer. */
+static gba_err begin(hop *h, gba_span body, int64_t length)
+{
+    char info[1024];
+    size_t n = h->n_back;
+    if (nafd_info(&h->e, body, info, sizeof info))
+        h->back[n++] = (http_field){"Authentication-Info", info};
+    h->gathers = false;
+    gba_err e = http_reply_begin(h->e.r, h->status, h->back, n, length);
+    h->begun = h->begun || e == GBA_OK || e == GBA_E_IO;
+    h->peer_failed = h->peer_failed || e != GBA_OK;
+    return e;
+}
+
+/* The fields of a gathered answer stay until it is complete. */
+static bool keep_back(hop *h)
+{
+    size_t need = 0, used = 0;
+    for (size_t i = 0; i < h->n_back; i++)
+        need += strlen(h->back[i].name) + strlen(h->back[i].value) + 2;
+    h->head = malloc(need + 1);
+    for (size_t i = 0; h->head && i < h->n_back; i++) {
+        size_t a = strlen(h->back[i].name) + 1, b = strlen(h->back[i].value) + 1;
+        char *at = h->head + used;
+        memcpy(at, h->back[i].name, a);
+        memcpy(at + a, h->back[i].value, b);
+        h->back[i] = (http_field){at, at + a};
+        used += a + b;
+    }
+    return h->head != NULL;
+}
+
+static gba_err on_head(void *ctx, unsigned status, const http_field *f, size_t n)
+{
+    hop *h = ctx;
+    const char *type = find(f, n, "Content-Type");
+    bool events = type && !strncasecmp(type, "text/event-stream", 17); /* has no end to wait for */
+    bool bare = !strcmp(http_method(h->e.r), "HEAD") || status == 204 || status == 304;
+    if (status < 200 || status > 599)
+        return GBA_E_SYNTAX;
+    h->status = status;
+    h->back_length = length_of(f, n);
+    for (size_t i = 0; i < n; i++)
+        if (!among(f[i].name, hop_by_hop) && !among(f[i].name, not_back) && !dropped(f, n, f[i].name))
+            h->back[h->n_back++] = f[i];
+    if (bare)
+        return begin(h, gba_str(""), h->back_length);
+    h->gathers = gba_naf_wants_body(&h->e.res) && h->back_length <= h->e.d->s->proxy.answer_max && !events;
+    if (!h->gathers)
+        return begin(h, (gba_span){0}, h->back_length);
+    return keep_back(h) ? GBA_OK : GBA_E_NOMEM;
+}
+
+static gba_err send_on(hop *h, gba_span part)
+{
+    gba_err e = http_reply_write(h->e.r, part);
+    h->peer_failed = h->peer_failed || e != GBA_OK;
+    h->e.sent += e == GBA_OK ? (int64_t)part.n : 0;
+    return e;
+}
+
+static gba_err on_part(void *ctx, gba_span part)
+{
+    hop *h = ctx;
+    if (!h->gathers)
+        return send_on(h, part);
+    if (part.n <= (size_t)h->e.d->s->proxy.answer_max - h->answer.n)
+        return buffer_add(&h->answer, part) ? GBA_OK : GBA_E_NOMEM;
+    gba_err e = begin(h, (gba_span){0}, h->back_length); /* too large to hash: told by qop=auth */
+    if (e == GBA_OK)
+        e = send_on(h, gba_mem(h->answer.p, h->answer.n));
+    return e == GBA_OK ? send_on(h, part) : e;
+}
+
+/* The upstream's answer is complete, or why not. */
+static void finish(hop *h, gba_err e)
+{
+    if (e == GBA_OK && h->gathers) {
+        gba_span body = h->answer.n ? gba_mem(h->answer.p, h->answer.n) : gba_str("");
+        e = begin(h, body, (int64_t)body.n);
+        if (e == GBA_OK)
+            e = send_on(h, body);
+    }
+    if (h->too_large && !h->begun) {
+        answer(h, 413, NULL, 0);
         return;
     }
-    const char *connection = find(a, "Connection");
-    h->n = 0;
-    for (size_t i = 0; i < a->n_fields; i++)
-        if (!among(a->fields[i].name, hop_by_hop) && !among(a->fields[i].name, not_back) &&
-            !listed(connection, a->fields[i].name) && !add(h, a->fields[i].name, a->fields[i].value)) {
-            fail(h, 502, "too many header fields");
-            return;
+    if (!h->peer_failed && !h->too_large)
+        nafd_backend_result(h->backend, e);
+    if (e == GBA_OK) {
+        metric_add(h->e.d->proxied_ok, 1);
+        http_reply_end(h->e.r);
+    } else if (!h->peer_failed) {
+        fail(h, e == GBA_E_BUSY ? 504 : 502,
+             e == GBA_E_BUSY ? "timeout" : e == GBA_E_AUTH ? "its certificate is not trusted: proxy.ca" : gba_err_name(e));
+    }
+    if (!h->answered)
+        nafd_log_access(&h->e, h->begun ? h->status : 499); /* the client went */
+}
+
+static void forward(hop *h, bool trusted)
+{
+    exchange *e = &h->e;
+    const char *target = http_target(e->r), *method = http_method(e->r);
+    size_t base = strlen(h->backend->u->url), room = base + strlen(target) + 1;
+    while (base && h->backend->u->url[base - 1] == '/')
+        base--;
+    char *url = malloc(room);
+    if (!url || !upstream_fields(h, trusted)) {
+        answer(h, url ? 431 : 503, NULL, 0);
+        free(url);
+        return;
+    }
+    e->upstream = h->backend->u->url;
+    snprintf(url, room, "%.*s%s", (int)base, h->backend->u->url, target);
+    int64_t length = strcmp(method, "HEAD") ? h->length : 0;
+    finish(h, fetch_stream(e->d->fetch, method, url, h->fields, h->n, length, on_source, on_head, on_part, h));
+    free(url);
+}
+
+/* Proven who it is; may it go on? */
+static void admit(hop *h, bool trusted)
+{
+    nafd *d = h->e.d;
+    int64_t limit = d->s->proxy.body_max, retry = 1;
+    if (!path_ok(http_target(h->e.r))) {
+        answer(h, 400, NULL, 0);
+    } else if (limit && h->length > limit) {
+        answer(h, 413, NULL, 0);
+    } else if (atomic_fetch_add(&d->proxying, 1) >= d->s->proxy.requests) {
+        atomic_fetch_sub(&d->proxying, 1);
+        metric_add(d->proxied_busy, 1);
+        log_event(LOG_LEVEL_WARN, "proxy.busy", "hint", "proxy.requests are under way", NULL);
+        later(h, 503, 1);
+    } else {
+        if (nafd_backend_take(h->backend, &retry)) {
+            forward(h, trusted);
+        } else {
+            metric_add(d->proxied_down, 1);
+            later(h, 502, retry);
         }
-    metric_add(e->d->proxied_ok, 1);
-    nafd_reply(e, a->status, h->fields, h->n, a->body);
+        atomic_fetch_sub(&d->proxying, 1);
+    }
+}
+
+static void hop_free(hop *h)
+{
+    gba_naf_result_clear(&h->e.res);
+    sem_destroy(&h->checked);
+    free(h->request.p);
+    free(h->answer.p);
+    free(h->head);
     free(h);
 }
 
-void nafd_proxy(exchange *e, const nafd_upstream *u)
+bool nafd_proxied(const http_req *r, void *ctx)
 {
-    const char *target = http_target(e->r);
-    size_t base = strlen(u->url), room;
-    while (base && u->url[base - 1] == '/')
-        base--;
-    if (!path_ok(target)) {
-        nafd_reply(e, 400, NULL, 0, (gba_span){0});
-        return;
-    }
-    room = base + strlen(target) + 1;
-    hop *h = malloc(sizeof *h + room);
+    nafd *d = ctx;
+    return nafd_backend_of(d, d->by_host ? http_header(r, "Host") : NULL, http_target(r)) != NULL;
+}
+
+void nafd_proxy(http_req *r, nafd *d)
+{
+    hop *h = malloc(sizeof *h);
     if (!h) {
-        nafd_reply(e, 503, NULL, 0, (gba_span){0});
+        http_reply(r, 503, NULL, 0, (gba_span){0});
         return;
     }
-    h->e = e;
-    h->n = 0;
-    h->connection = http_header(e->r, "Connection");
-    h->trusted = e->d->n_trusted && http_cidr_has(e->d->trusted, e->d->n_trusted, http_peer(e->r));
-    snprintf(h->url, room, "%.*s%s", (int)base, u->url, target);
-    if (!take_fields(h)) {
-        free(h);
-        nafd_reply(e, 431, NULL, 0, (gba_span){0});
-        return;
-    }
-    if (fetch_submit(e->d->fetch, http_method(e->r), h->url, h->fields, h->n, e->q.body, on_answer, h) != GBA_OK)
-        fail(h, 503, "busy");
+    memset(h, 0, offsetof(hop, text));
+    sem_init(&h->checked, 0, 0);
+    http_headers_each(r, keep_field, h);
+    bool fits = h->n <= NAFD_FIELDS, trusted = http_cidr_has(d->trusted, d->n_trusted, http_peer(r));
+    h->n = fits ? h->n : 0;
+    nafd_exchange_init(&h->e, d, r, h->fields, h->n);
+    h->e.go_on = checked;
+    h->backend = nafd_backend_of(d, find(h->fields, h->n, "Host"), http_target(r));
+    h->length = find(h->fields, h->n, "Transfer-Encoding") ? -1 : length_of(h->fields, h->n);
+    if (h->length < 0 && !find(h->fields, h->n, "Transfer-Encoding"))
+        h->length = 0;
+    h->expects = find(h->fields, h->n, "Expect") != NULL;
+    if (!fits || !h->backend)
+        answer(h, fits ? 503 : 431, NULL, 0);
+    else if (authenticate(h))
+        admit(h, trusted);
+    hop_free(h);
 }

@@ -20,8 +20,10 @@ static const conf_field bsf_item[] = {
     {.path = NULL},
 };
 static const conf_field upstream_item[] = {
+    {.path = "host", .type = CONF_FQDN, .offset = offsetof(nafd_upstream, host),
+     .help = "only requests to this one of naf.fqdns; default: to any, where no upstream has the host"},
     {.path = "path", .type = CONF_STRING, .offset = offsetof(nafd_upstream, path), .required = true,
-     .help = "requests whose path begins so; the longest wins"},
+     .help = "requests whose path begins so; the longest wins, of equals the first that is up"},
     {.path = "url", .type = CONF_STRING, .offset = offsetof(nafd_upstream, url), .required = true,
      .help = "where they go; the request's target is appended"},
     {.path = NULL},
@@ -100,10 +102,30 @@ const conf_field nafd_settings_table[] = {
     {.path = "upstreams", .type = CONF_ITEMS, AT(upstreams), .item = upstream_item, .item_size = sizeof(nafd_upstream),
      .help = "servers behind this proxy"},
     {.path = "proxy.timeout", .type = CONF_DURATION, AT(proxy.timeout), .def = "30s", .min = 1, .max = 3600,
-     .help = "how long an upstream may take to answer"},
-    {.path = "proxy.answer_max", .type = CONF_SIZE, AT(proxy.answer_max), .def = "1M", .min = 1024, .max = 1 << 30,
-     .help = "largest answer of an upstream; above it 502"},
+     .help = "how long an upstream may take to begin its answer; then 504"},
+    {.path = "proxy.connect_timeout", .type = CONF_DURATION, AT(proxy.connect_timeout), .def = "2s", .min = 1, .max = 60,
+     .help = "how long connecting to an upstream may take; then 504"},
+    {.path = "proxy.idle", .type = CONF_DURATION, AT(proxy.idle), .def = "30s", .min = 1, .max = 3600,
+     .help = "how long an upstream may pause within its answer; then the connection is cut"},
+    {.path = "proxy.requests", .type = CONF_INT, AT(proxy.requests), .def = "512", .min = 1, .max = 10000,
+     .help = "requests at upstreams at once, a thread each; above it 503"},
+    {.path = "proxy.body_max", .type = CONF_SIZE, AT(proxy.body_max), .def = "1G", .min = 0, .max = (int64_t)1 << 40,
+     .help = "largest request body for upstreams, which passes as it comes; above it 413, 0: any. Under auth-int "
+             "ua.body_max counts"},
+    {.path = "proxy.answer_max", .type = CONF_SIZE, AT(proxy.answer_max), .def = "1M", .min = 0, .max = 1 << 30,
+     .help = "answers to requests under auth-int are hashed up to this size; larger ones pass as they come, under auth"},
+    {.path = "proxy.failures", .type = CONF_INT, AT(proxy.failures), .def = "3", .min = 0, .max = 1000,
+     .help = "so many failures in a row, and an upstream is left alone for a second, then twice as long each time; "
+             "0: never"},
+    {.path = "proxy.down_max", .type = CONF_DURATION, AT(proxy.down_max), .def = "1m", .min = 1, .max = 3600,
+     .help = "the longest such time"},
     {.path = "proxy.ca", .type = CONF_PATH, AT(proxy.ca), .help = "PEM certificates that vouch for https upstreams"},
+    {.path = "decision.listen", .type = CONF_LISTEN, AT(decision.listen),
+     .help = "where nginx (auth_request) or Envoy (ext_authz) ask who a request is; keep it on loopback"},
+    {.path = "decision.proxies", .type = CONF_STRINGS, AT(decision.proxies),
+     .help = "address ranges of those who may ask; default: 127.0.0.0/8 and ::1/128"},
+    {.path = "decision.prefix", .type = CONF_STRING, AT(decision.prefix), .def = "/decide",
+     .help = "path of the endpoint; behind it stands the request's own target where X-Original-URI is absent"},
     {.path = "log.access", .type = CONF_BOOL, AT(log_access), .def = "false", .help = "a line for every request"},
 
     DAEMON_CONF_ROWS(nafd_settings, daemon, "127.0.0.1:8082"),
@@ -231,10 +253,16 @@ static void check_upstreams(conf *c, const nafd_settings *s)
         snprintf(item, sizeof item, "upstreams[%zu].path", i);
         if (u[i].path && (u[i].path[0] != '/' || strpbrk(u[i].path, "?# ")))
             conf_fault(c, item, "'%s' is not a path such as /app/", u[i].path);
+        bool served = !u[i].host.s[0];
+        for (size_t k = 0; k < s->naf.fqdns.n; k++)
+            served = served || !strcasecmp(s->naf.fqdns.v[k], u[i].host.s);
+        snprintf(item, sizeof item, "upstreams[%zu].host", i);
+        if (!served)
+            conf_fault(c, item, "%s is none of naf.fqdns: no request would come here", u[i].host.s);
         snprintf(item, sizeof item, "upstreams[%zu].url", i);
         if (u[i].url && strncasecmp(u[i].url, "http://", 7) != 0 && strncasecmp(u[i].url, "https://", 8) != 0)
             conf_fault(c, item, "'%s' does not begin with http:// or https://", u[i].url);
-        else if (u[i].url && strpbrk(u[i].url, "?# @"))
+        else if (u[i].url && strpbrk(u[i].url, "?# @\"\\"))
             conf_fault(c, item, "'%s' must be scheme, host, port and perhaps a path", u[i].url);
     }
 }
@@ -246,6 +274,9 @@ void nafd_settings_check(conf *c, const void *settings)
     check_ua(c, s);
     check_upstreams(c, s);
     check_cidrs(c, "limits.exempt", &s->limits.exempt);
+    check_cidrs(c, "decision.proxies", &s->decision.proxies);
+    if (s->decision.prefix && (s->decision.prefix[0] != '/' || strpbrk(s->decision.prefix, "?# ")))
+        conf_fault(c, "decision.prefix", "'%s' is not a path such as /decide", s->decision.prefix);
     check_cidrs(c, "limits.trusted_proxies", &s->limits.trusted_proxies);
 }
 
@@ -267,7 +298,7 @@ static gba_err read_nonce_key(const char *path, gba_secret *out)
     return e;
 }
 
-gba_err nafd_settings_naf(const nafd_settings *s, gba_naf **out, char *why, size_t why_n)
+gba_err nafd_settings_naf(const nafd_settings *s, bool decision, gba_naf **out, char *why, size_t why_n)
 {
     GBA_SECRET_SCOPED key = {0};
     const char *bsfs[GBA_NAF_BSFS], *reason = "";
@@ -286,6 +317,8 @@ gba_err nafd_settings_naf(const nafd_settings *s, gba_naf **out, char *why, size
         c.algorithms[c.n_algorithms++] = algorithm(s->ua.algorithms.v[i]);
     for (size_t i = 0; i < s->ua.qop.n; i++)
         c.qop |= qop(s->ua.qop.v[i]);
+    if (decision)
+        c.qop = GBA_QOP_AUTH;
     if (s->ua.nonce_key_file) {
         gba_err e = read_nonce_key(s->ua.nonce_key_file, &key);
         if (e != GBA_OK) {

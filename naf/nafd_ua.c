@@ -6,49 +6,43 @@
 #include <strings.h>
 #include "naf/nafd.h"
 
-/* The peer's address; empty once the server has let go of the connection. */
-static void from_text(const exchange *e, char out[64])
-{
-    const struct sockaddr *peer = http_peer(e->r);
-    out[0] = 0;
-    if (peer)
-        http_source_text(peer, out);
-}
-
 static void exchange_free(exchange *e)
 {
     gba_naf_result_clear(&e->res);
     free(e);
 }
 
-static void log_access(const exchange *e, unsigned status)
+void nafd_log_access(const exchange *e, unsigned status)
 {
     char from[64];
-    from_text(e, from);
-    log_event(LOG_LEVEL_INFO, "ua.access", "from", from, "method", http_method(e->r), "host",
-              http_header(e->r, "Host"), "target", http_target(e->r), "status", log_num(status), "btid",
-              e->res.btid.s[0] ? e->res.btid.s : NULL, "result", gba_naf_why_name(e->res.why), "ms",
-              log_num(service_mono_ms() - e->begun_ms), NULL);
+    if (!e->d->s->log_access)
+        return;
+    http_source_text((const struct sockaddr *)&e->from, from);
+    log_event(LOG_LEVEL_INFO, "ua.access", "from", from, "method", (const char *)e->q.method.p, "host",
+              (const char *)e->q.host.p, "target", (const char *)e->q.target.p, "status", log_num(status), "octets",
+              log_num(e->sent), "btid", e->res.btid.s[0] ? e->res.btid.s : NULL, "result",
+              gba_naf_why_name(e->res.why), "upstream", e->upstream, "ms", log_num(service_mono_ms() - e->begun_ms),
+              NULL);
+}
+
+bool nafd_info(const exchange *e, gba_span body, char *info, size_t room)
+{
+    return e->res.verdict == GBA_NAF_OK && gba_naf_answer(e->naf, &e->res, body, service_now(), info, &room) == GBA_OK;
 }
 
 void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body)
 {
     char info[1024];
-    size_t len = sizeof info;
     http_field all[NAFD_FIELDS + 1];
     n = n < NAFD_FIELDS ? n : NAFD_FIELDS;
     if (n)
         memcpy(all, fields, n * sizeof *fields);
-    if (e->d->s->log_access)
-        log_access(e, status);
-    if (e->res.verdict == GBA_NAF_OK) {
-        /* The answer to HEAD has no body, whatever GET would have had. */
-        gba_span sent = strcmp(http_method(e->r), "HEAD") ? body : (gba_span){0};
-        if (!sent.p)
-            sent = gba_str("");
-        if (gba_naf_answer(e->d->naf, &e->res, sent, service_now(), info, &len) == GBA_OK)
-            all[n++] = (http_field){"Authentication-Info", info};
-    }
+    /* The answer to HEAD has no body, whatever GET would have had. */
+    gba_span sent = strcmp(http_method(e->r), "HEAD") ? body : (gba_span){0};
+    e->sent = (int64_t)sent.n;
+    nafd_log_access(e, status);
+    if (nafd_info(e, sent.p ? sent : gba_str(""), info, sizeof info))
+        all[n++] = (http_field){"Authentication-Info", info};
     http_reply(e->r, status, all, n, body);
     exchange_free(e);
 }
@@ -66,10 +60,7 @@ static void serve(exchange *e)
 
 static void pass(exchange *e)
 {
-    const nafd_upstream *u = nafd_upstream_of(e->d, http_target(e->r));
-    if (u)
-        nafd_proxy(e, u);
-    else if (e->d->s->resource.enabled)
+    if (e->d->s->resource.enabled)
         serve(e);
     else
         nafd_reply(e, 404, NULL, 0, (gba_span){0});
@@ -110,7 +101,7 @@ static const char *hint_of(gba_naf_why w)
     }
 }
 
-static void note(const exchange *e)
+void nafd_note(const exchange *e)
 {
     gba_naf_why w = e->res.why;
     log_level level = level_of(w);
@@ -119,10 +110,10 @@ static void note(const exchange *e)
         return;
     char event[40], from[64], ua[11];
     snprintf(event, sizeof event, "ua.%s", gba_naf_why_name(w));
-    from_text(e, from);
+    http_source_text((const struct sockaddr *)&e->from, from);
     gba_ua_id id = gba_ua_id_digest(e->q.transport, e->q.suite);
     gba_hex_encode(id.o, sizeof id.o, ua);
-    log_event(level, event, "from", from, "host", http_header(e->r, "Host"), "ua_id", ua, "btid",
+    log_event(level, event, "from", from, "host", (const char *)e->q.host.p, "ua_id", ua, "btid",
               e->res.btid.s[0] ? e->res.btid.s : NULL, "hint", hint_of(w), NULL);
 }
 
@@ -133,7 +124,7 @@ static void act(exchange *e)
         nafd_zn_wait(e->d->zn, e);
         return;
     }
-    note(e);
+    nafd_note(e);
     if (e->res.verdict == GBA_NAF_OK) {
         pass(e);
         return;
@@ -143,21 +134,29 @@ static void act(exchange *e)
     nafd_reply(e, e->res.status, fields, e->res.n_fields, (gba_span){0});
 }
 
+void nafd_check(exchange *e)
+{
+    gba_naf_check(e->naf, &e->q, &e->res);
+}
+
 void nafd_resume(exchange *e, gba_err outcome)
 {
     e->q.fetched = outcome;
     e->q.now = service_now();
-    gba_naf_check(e->d->naf, &e->q, &e->res);
+    nafd_check(e);
     if (e->res.verdict == GBA_NAF_WAIT) { /* learned and at once evicted: no second round */
-        gba_naf_learn(e->d->naf, &e->res.query, GBA_E_BUSY, NULL, e->q.now);
+        gba_naf_learn(e->naf, &e->res.query, GBA_E_BUSY, NULL, e->q.now);
         e->q.fetched = GBA_E_BUSY;
-        gba_naf_check(e->d->naf, &e->q, &e->res);
+        nafd_check(e);
     }
-    act(e);
+    if (e->go_on)
+        e->go_on(e);
+    else
+        act(e);
 }
 
 /* Only origin-form: no scheme and authority that could contradict Host. */
-static bool target_ok(const char *t)
+bool nafd_target_ok(const char *t)
 {
     if (*t != '/')
         return false;
@@ -169,10 +168,10 @@ static bool target_ok(const char *t)
 
 static void take_source(exchange *e)
 {
-    struct sockaddr_storage from;
-    http_client(e->r, e->d->trusted, e->d->n_trusted, &from);
-    if (!e->d->n_exempt || !http_cidr_has(e->d->exempt, e->d->n_exempt, (struct sockaddr *)&from))
-        http_source((struct sockaddr *)&from, e->q.source);
+    http_client(e->r, e->d->trusted, e->d->n_trusted, &e->from);
+    const struct sockaddr *from = (const struct sockaddr *)&e->from;
+    if (!e->d->n_exempt || !http_cidr_has(e->d->exempt, e->d->n_exempt, from))
+        http_source(from, e->q.source);
 }
 
 /* The fields that matter, in one pass. */
@@ -206,10 +205,13 @@ static void pick(void *ctx, const char *name, const char *value)
     }
 }
 
-static void take_fields(exchange *e)
+static void take_fields(exchange *e, const http_field *fields, size_t n)
 {
     picked p = {0};
-    http_headers_each(e->r, pick, &p);
+    if (!fields)
+        http_headers_each(e->r, pick, &p);
+    for (size_t i = 0; fields && i < n; i++)
+        pick(&p, fields[i].name, fields[i].value);
     e->q.user_agent = gba_str(p.agent);
     if (p.n_intended) /* two of them are nobody's identity */
         e->q.intended_identity = gba_str(p.n_intended == 1 ? p.intended : "");
@@ -219,31 +221,41 @@ static void take_fields(exchange *e)
         e->q.n_authorization = p.n_authorization > 1 ? 2 : 1;
     }
     /* Without exactly one Host, or with a target that is no path, it is malformed like one without. */
-    if (p.n_host == 1 && target_ok(http_target(e->r)))
+    if (p.n_host == 1 && nafd_target_ok(http_target(e->r)))
         e->q.host = gba_str(p.host);
 }
 
-void nafd_handle(http_req *r, void *ctx)
+void nafd_exchange_init(exchange *e, nafd *d, http_req *r, const http_field *fields, size_t n)
 {
-    nafd *d = ctx;
-    exchange *e = malloc(sizeof *e);
-    if (!e) {
-        http_reply(r, 503, NULL, 0, (gba_span){0});
-        return;
-    }
     memset(e, 0, offsetof(exchange, res));
     e->d = d;
+    e->naf = d->naf;
     e->r = r;
     e->begun_ms = service_mono_ms();
     e->deadline_ms = e->begun_ms + d->s->zn.timeout_ms;
     e->q.method = gba_str(http_method(r));
     e->q.target = gba_str(http_target(r));
-    e->q.body = http_body(r);
     e->q.transport = http_transport(r);
     e->q.suite = http_tls_suite(r);
     e->q.now = service_now();
     take_source(e);
-    take_fields(e);
-    gba_naf_check(d->naf, &e->q, &e->res);
+    take_fields(e, fields, n);
+}
+
+void nafd_handle(http_req *r, void *ctx)
+{
+    nafd *d = ctx;
+    if (http_is_streaming(r)) {
+        nafd_proxy(r, d);
+        return;
+    }
+    exchange *e = malloc(sizeof *e);
+    if (!e) {
+        http_reply(r, 503, NULL, 0, (gba_span){0});
+        return;
+    }
+    nafd_exchange_init(e, d, r, NULL, 0);
+    e->q.body = http_body(r);
+    nafd_check(e);
     act(e);
 }

@@ -39,13 +39,13 @@ struct nafd_zn {
 };
 
 /* Tells the NAF the outcome of each one's query and goes on with it. Without the lock. */
-static void answer_all(nafd_zn *z, exchange *list, gba_err outcome, const gba_naf_keys *keys)
+static void answer_all(exchange *list, gba_err outcome, const gba_naf_keys *keys)
 {
     while (list) {
         exchange *e = list;
         list = e->next;
         e->next = NULL;
-        gba_naf_learn(z->d->naf, &e->res.query, outcome, keys, service_now());
+        gba_naf_learn(e->naf, &e->res.query, outcome, keys, service_now());
         nafd_resume(e, outcome);
     }
 }
@@ -87,7 +87,7 @@ void nafd_zn_wait(nafd_zn *z, exchange *e)
     bool ok = enqueue(z, e);
     pthread_mutex_unlock(&z->lock);
     if (!ok)
-        answer_all(z, e, GBA_E_BUSY, NULL);
+        answer_all(e, GBA_E_BUSY, NULL);
 }
 
 static void remove_job(nafd_zn *z, job *j)
@@ -144,7 +144,7 @@ static void run(nafd_zn *z, job *j)
     if (z->first)
         pthread_cond_signal(&z->work);
     pthread_mutex_unlock(&z->lock);
-    answer_all(z, list, outcome, &keys);
+    answer_all(list, outcome, &keys);
     gba_naf_keys_clear(&keys);
     free(j);
 }
@@ -217,9 +217,11 @@ static void *watch(void *arg)
         int64_t now_ms = service_mono_ms();
         exchange *list = overdue(z, now_ms, false);
         pthread_mutex_unlock(&z->lock);
-        answer_all(z, list, GBA_E_BUSY, NULL);
+        answer_all(list, GBA_E_BUSY, NULL);
         if (now_ms - swept >= SWEEP_MS) {
             gba_naf_sweep(z->d->naf, service_now());
+            if (z->d->decision_naf)
+                gba_naf_sweep(z->d->decision_naf, service_now());
             swept = now_ms;
         }
         pthread_mutex_lock(&z->lock);
@@ -330,7 +332,7 @@ void nafd_zn_stop(nafd_zn **zp)
     pthread_cond_broadcast(&z->tick);
     exchange *list = overdue(z, 0, true);
     pthread_mutex_unlock(&z->lock);
-    answer_all(z, list, GBA_E_BUSY, NULL);
+    answer_all(list, GBA_E_BUSY, NULL);
     for (size_t i = 0; i < z->n_workers; i++)
         pthread_join(z->worker[i], NULL);
     if (z->clock_runs)

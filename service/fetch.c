@@ -6,17 +6,19 @@
  */
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "service/daemon.h"
 #include "service/fetch.h"
 
 #define FIELDS_MAX 128
 #define HEADER_MAX 65536
 #define UNDER_WAY_MAX 10000
 #define IDLE_HANDLES 64
-#define STALL_S 30 /* of a streaming exchange in which nothing moves */
+#define STALL_MS 30000 /* of a streaming exchange in which nothing moves */
 
 typedef struct head {
     char text[HEADER_MAX]; /* names and values, NUL-terminated */
@@ -42,7 +44,9 @@ struct fetch_client {
     char *ca_file, *cert_file, *key_file;
     unsigned connections;
     long connect_ms, total_ms;
+    int64_t first_ms, idle_ms;
     size_t answer_max;
+    atomic_bool aborted;
     CURLM *multi;
     pthread_t thread;
     job *running; /* the thread's alone */
@@ -395,7 +399,10 @@ gba_err fetch_submit(fetch_client *c, const char *method, const char *url, const
 
 /* ---- streaming ---- */
 typedef struct stream {
+    const fetch_client *client;
     CURL *easy;
+    int64_t moved_ms; /* when the last of the caller's functions ended */
+    bool late;
     head head;
     fetch_source *src;
     fetch_head *on_head;
@@ -422,6 +429,7 @@ static size_t stream_header(char *s, size_t size, size_t n, void *ctx)
         return n;
     t->head.over = true;
     t->err = t->on_head(t->ctx, (unsigned)status, t->head.field, t->head.n_fields);
+    t->moved_ms = service_mono_ms();
     return t->err == GBA_OK ? n : 0;
 }
 
@@ -429,6 +437,7 @@ static size_t stream_body(char *s, size_t size, size_t n, void *ctx)
 {
     stream *t = ctx;
     t->err = t->sink(t->ctx, gba_mem(s, size * n));
+    t->moved_ms = service_mono_ms(); /* the time the caller took is not the upstream's */
     return t->err == GBA_OK ? size * n : 0;
 }
 
@@ -436,10 +445,21 @@ static size_t stream_source(char *to, size_t size, size_t n, void *ctx)
 {
     stream *t = ctx;
     ssize_t got = t->src(t->ctx, to, size * n);
+    t->moved_ms = service_mono_ms();
     if (got >= 0)
         return (size_t)got;
     t->err = GBA_E_IO;
     return CURL_READFUNC_ABORT;
+}
+
+/* Called at each movement and once a second. */
+static int stream_watch(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+    stream *t = ctx;
+    int64_t limit = t->head.over ? t->client->idle_ms : t->client->first_ms;
+    (void)down_all, (void)down, (void)up_all, (void)up;
+    t->late = service_mono_ms() - t->moved_ms > limit;
+    return t->late || atomic_load(&t->client->aborted);
 }
 
 static void set_stream(stream *t, int64_t length)
@@ -455,8 +475,9 @@ static void set_stream(stream *t, int64_t length)
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, stream_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
+    curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, stream_watch);
+    curl_easy_setopt(e, CURLOPT_XFERINFODATA, t);
 }
 
 gba_err fetch_stream(fetch_client *c, const char *method, const char *url, const http_field *fields, size_t n,
@@ -469,7 +490,8 @@ gba_err fetch_stream(fetch_client *c, const char *method, const char *url, const
     struct curl_slist *headers = NULL;
     gba_err e = easy ? make_headers(fields, n, &headers) : GBA_E_NOMEM;
     if (e == GBA_OK) {
-        *t = (stream){.easy = easy, .src = src, .on_head = on_head, .sink = sink, .ctx = ctx};
+        *t = (stream){.client = c, .easy = easy, .src = src, .on_head = on_head, .sink = sink, .ctx = ctx,
+                      .moved_ms = service_mono_ms()};
         set_common(c, easy, method, url, headers);
         set_stream(t, length);
         if (length == 0 && (!strcmp(method, "POST") || !strcmp(method, "PUT"))) {
@@ -478,7 +500,7 @@ gba_err fetch_stream(fetch_client *c, const char *method, const char *url, const
             curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
         }
         e = error_of(curl_easy_perform(easy));
-        e = t->too_large ? GBA_E_RANGE : t->err != GBA_OK ? t->err : e;
+        e = t->too_large ? GBA_E_RANGE : t->late ? GBA_E_BUSY : t->err != GBA_OK ? t->err : e;
     }
     if (easy)
         handle_give(c, c->streaming, &c->n_streaming, easy);
@@ -529,6 +551,8 @@ gba_err fetch_client_new(const fetch_config *f, fetch_client **out)
     c->connections = f->connections ? f->connections : 64;
     c->connect_ms = f->connect_ms ? (long)f->connect_ms : 2000;
     c->total_ms = f->total_ms ? (long)f->total_ms : 5000;
+    c->first_ms = f->first_ms ? f->first_ms : STALL_MS;
+    c->idle_ms = f->idle_ms ? f->idle_ms : STALL_MS;
     c->answer_max = f->answer_max ? f->answer_max : 1024 * 1024;
     c->multi = curl_multi_init();
     bool good = copy(f->ca_file, &c->ca_file) & copy(f->cert_file, &c->cert_file) & copy(f->key_file, &c->key_file);
@@ -542,6 +566,12 @@ gba_err fetch_client_new(const fetch_config *f, fetch_client **out)
     }
     client_free(c);
     return GBA_E_NOMEM;
+}
+
+void fetch_client_abort(fetch_client *c)
+{
+    if (c)
+        atomic_store(&c->aborted, true);
 }
 
 void fetch_client_free(fetch_client **cp)

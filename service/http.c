@@ -161,7 +161,8 @@ static enum MHD_Result header_complete(http_req *r, http_conn *k)
         return refuse(r, k, 431, HEADER_LARGE);
     if (bad_framing(r, &body, &length))
         return refuse(r, k, 400, FRAMING);
-    if (s->pool)
+    r->streams = s->pool && (!s->stream_if || s->stream_if(r, s->ctx));
+    if (r->streams)
         return body ? stream_launch(r, k, true) : MHD_YES;
     if (length > s->body_max)
         return refuse(r, k, 413, BODY_LARGE);
@@ -227,7 +228,7 @@ static enum MHD_Result run_handler(http_req *r, http_conn *k)
 
 static enum MHD_Result request_complete(http_req *r, http_conn *k)
 {
-    if (k->server->pool)
+    if (r->streams)
         return r->stream ? stream_step(r, k, http_stream_complete(r->stream)) : stream_launch(r, k, false);
     if (r->discarded)
         return refuse(r, k, 413, BODY_LARGE);
@@ -496,7 +497,8 @@ static http_server *server_new(const http_config *c, unsigned connections)
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
     pthread_cond_init(&s->watch_cond, &a);
     pthread_condattr_destroy(&a);
-    if (c->stream && !(s->pool = http_pool_new(connections, c->handler, c->ctx))) {
+    s->stream_if = c->stream_if;
+    if (c->stream && !(s->pool = http_pool_new(c->streams ? c->streams : connections, c->handler, c->ctx))) {
         free(s);
         return NULL;
     }

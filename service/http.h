@@ -26,6 +26,10 @@ typedef struct http_config {
     unsigned idle_s;          /* 0: 30; also the time a request may take to arrive (slow loris) */
     unsigned threads;         /* 0: one per core */
     bool stream;              /* the handler runs when the header is complete: see http_body_read */
+    /* With stream: which requests, asked when the header is complete; NULL: all. The others come whole, as
+     * on a server that does not stream. */
+    bool (*stream_if)(const http_req *r, void *ctx);
+    unsigned streams; /* at once, 0: as many as connections; above it 503 */
     http_handler *handler;
     void *ctx;
 } http_config;
@@ -68,6 +72,8 @@ void http_reply(http_req *r, unsigned status, const http_field *fields, size_t n
 void http_problem(http_req *r, unsigned status, const char *title, const char *detail, const char *cause);
 
 /* ---- streaming, for proxies (config.stream) ---- */
+/* Does this request come on a worker thread, its body not yet read? */
+bool http_is_streaming(const http_req *r);
 /* Reads the request body as it arrives, blocking: 0 at the end, -1 on a broken peer. The
  * handler of a streaming server runs on a worker thread of its own and may block. */
 ssize_t http_body_read(http_req *r, void *buf, size_t n);

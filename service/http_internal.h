@@ -52,7 +52,7 @@ struct http_req {
     char method[24]; /* the library's own goes with the connection */
     uint8_t *body;
     size_t body_n, body_room, discarded;
-    bool first_done, first_again, refused;
+    bool first_done, first_again, refused, streams;
     unsigned status;
     struct MHD_Response *_Atomic response;
     http_stream *stream;
@@ -72,6 +72,7 @@ struct http_server {
     http_handler *handler;
     void *ctx;
     http_pool *pool; /* streaming */
+    bool (*stream_if)(const http_req *r, void *ctx);
     pthread_mutex_t lock; /* conns, watch */
     pthread_cond_t watch_cond;
     pthread_t watch;

@@ -60,7 +60,7 @@ static void req_reset(http_req *r)
         r->body_room = 0;
     }
     r->body_n = r->discarded = 0;
-    r->first_done = r->first_again = r->refused = false;
+    r->first_done = r->first_again = r->refused = r->streams = false;
     r->status = 0;
     r->method[0] = 0;
     atomic_store_explicit(&r->state, ARRIVING, memory_order_relaxed);
@@ -190,6 +190,11 @@ void *http_data(const http_req *r)
 http_stream *http_req_stream(const http_req *r)
 {
     return r->stream;
+}
+
+bool http_is_streaming(const http_req *r)
+{
+    return r->streams;
 }
 
 void http_req_suspend(http_req *r)

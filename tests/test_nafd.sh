@@ -191,7 +191,7 @@ is "a body of 1,000,000 octets" 200 "$(get $B 0100000002 -H 'Expect:' --data-bin
 tail -c 1000000 "$demo/out" | cmp -s - "$demo/body"
 is "comes back whole" 0 $?
 head -c 1000001 /dev/zero >"$demo/body"
-is "one above ua.body_max" 413 "$(get $B 0100000002 -H 'Expect:' --data-binary "@$demo/body" "$P/app/big")"
+is "one above ua.body_max" 413 "$(get $B 0100000002 -H 'Expect:' --data-binary "@$demo/body" "$P/own")"
 is "path tricks" 400 "$(get $B 0100000002 --path-as-is "$P/app/../x")"
 is "encoded path tricks" 400 "$(get $B 0100000002 --path-as-is "$P/app/%2e%2e/x")"
 is "a dead upstream" 502 "$(get $B 0100000002 "$P/nowhere/")"
