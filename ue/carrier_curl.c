@@ -180,6 +180,11 @@ static gba_err exchange(void *carrier, const gba_ue_request *r, gba_ue_answer *a
     struct curl_slist *headers = NULL;
     if (!url)
         return GBA_E_NOMEM;
+    if (r->psk) {
+        snprintf(c->text, sizeof c->text, "libcurl has no TLS-PSK: the GnuTLS carrier has");
+        free(url);
+        return GBA_E_UNSUPPORTED;
+    }
     gba_err e = ue_url_parse(r->url, url);
     if (e)
         snprintf(c->text, sizeof c->text, "%.300s: not an http or https URL that can be fetched", r->url);

@@ -18,6 +18,7 @@ typedef struct options {
     size_t n_resolve;
     unsigned timeout;
     bool no_tmpi;
+    const char *carrier;
     /* usim create */
     const char *impi, *algorithm;
     gba_secret k, opc, op; /* n == 0: not given */
@@ -27,6 +28,8 @@ typedef struct options {
     const char *ua;
     /* get, post */
     const char *data, *output;
+    bool psk; /* and connect */
+    const char *tls, *priority;
     const char *header[LIST_MAX];
     size_t n_header;
     /* what stands without a name */
@@ -44,6 +47,7 @@ int gba_bootstrap(options *o);
 int gba_key(options *o);
 int gba_get(options *o);
 int gba_post(options *o);
+int gba_connect(options *o);
 int gba_session_show(options *o);
 int gba_session_forget(options *o);
 
@@ -55,6 +59,8 @@ typedef struct device {
 } device;
 int device_open(const options *o, device *d); /* EXIT_DONE, or complained */
 void device_close(device *d);
+gba_ue_carrier_config network(const options *o); /* of a NAF's connections */
+int take_tls(const options *o, gba_ue_tls *out); /* --tls */
 /* --state, GBA_STATE, $XDG_STATE_HOME/gba or ~/.local/state/gba; NULL: none. */
 const char *state_folder(const options *o, char *room, size_t n);
 

@@ -56,14 +56,63 @@ static int choose_domain(const options *o, const gba_impi *impi, gba_fqdn *out)
                : EXIT_DONE;
 }
 
+gba_ue_carrier_config network(const options *o)
+{
+    return (gba_ue_carrier_config){
+        .ca_file = o->ca, .resolve = o->resolve, .connect = o->connect, .timeout_s = o->timeout};
+}
+
+int take_tls(const options *o, gba_ue_tls *out)
+{
+    *out = GBA_UE_TLS_ANY;
+    if (!o->tls)
+        return EXIT_DONE;
+    if (!o->psk)
+        return complain(EXIT_USAGE, "--tls goes with --psk");
+    if (strcmp(o->tls, "1.2") != 0 && strcmp(o->tls, "1.3") != 0)
+        return complain(EXIT_USAGE, "--tls: %s is neither 1.2 nor 1.3", o->tls);
+    *out = o->tls[2] == '2' ? GBA_UE_TLS_1_2 : GBA_UE_TLS_1_3;
+    return EXIT_DONE;
+}
+
+typedef gba_err (*make_carrier)(const gba_ue_carrier_config *c, gba_ue_carrier *out);
+
+/* --carrier; else libcurl where it is and no PSK is asked for. */
+static int choose_carrier(const options *o, make_carrier *out)
+{
+    gba_ue_carrier probe = {0};
+    *out = o->psk ? gba_ue_carrier_gnutls : gba_ue_carrier_curl;
+    if (o->carrier && strcmp(o->carrier, "gnutls") == 0)
+        *out = gba_ue_carrier_gnutls;
+    else if (o->carrier && strcmp(o->carrier, "curl") == 0)
+        *out = gba_ue_carrier_curl;
+    else if (o->carrier)
+        return complain(EXIT_USAGE, "--carrier: %s is neither curl nor gnutls", o->carrier);
+    if (*out != gba_ue_carrier_curl)
+        return EXIT_DONE;
+    const gba_ue_carrier_config c = {0};
+    gba_err e = gba_ue_carrier_curl(&c, &probe);
+    gba_ue_carrier_free(&probe);
+    if (e == GBA_E_UNSUPPORTED && o->carrier)
+        return complain(EXIT_USAGE, "--carrier: this build has no libcurl");
+    if (e == GBA_E_UNSUPPORTED)
+        *out = gba_ue_carrier_gnutls;
+    return EXIT_DONE;
+}
+
+/* A NAF over PSK is GnuTLS's in any case; what the BSF is reached by may be another. */
 static int open_carriers(const options *o, device *d)
 {
-    gba_ue_carrier_config c = {
-        .ca_file = o->ca, .resolve = o->resolve, .connect = o->connect, .timeout_s = o->timeout};
-    gba_err e = gba_ue_carrier_curl(&c, &d->carrier);
-    c.ca_file = o->bsf_ca;
-    if (!e && o->bsf_ca)
-        e = gba_ue_carrier_curl(&c, &d->bsf_carrier);
+    make_carrier make;
+    gba_ue_carrier_config c = network(o);
+    int code = choose_carrier(o, &make);
+    if (code)
+        return code;
+    gba_err e = (o->psk ? gba_ue_carrier_gnutls : make)(&c, &d->carrier);
+    if (o->bsf_ca)
+        c.ca_file = o->bsf_ca;
+    if (!e && (o->bsf_ca || o->psk))
+        e = make(&c, &d->bsf_carrier);
     return e ? complain(EXIT_FAILED, "no HTTP: %s", gba_err_text(e)) : EXIT_DONE;
 }
 

@@ -84,10 +84,11 @@ static bool is_ascii(gba_span s)
     return true;
 }
 
-static int print_json(const gba_ue_answer *a)
+static int print_json(const options *o, const gba_ue_answer *a)
 {
     json_out j;
-    gba_ua_id ua = gba_ua_id_digest(a->transport, a->suite);
+    char suite[5];
+    gba_ua_id ua = o->psk ? gba_ua_id_psk(a->transport, a->suite) : gba_ua_id_digest(a->transport, a->suite);
     char *b64 = malloc(GBA_B64_LEN(a->body.n) + 1);
     if (!b64)
         return complain(EXIT_FAILED, "out of memory");
@@ -96,6 +97,11 @@ static int print_json(const gba_ue_answer *a)
     json_open(&j, stdout);
     json_int(&j, "status", a->status);
     json_hex(&j, "ua", GBA_SPAN(ua.o));
+    if (a->transport != GBA_PLAIN) {
+        snprintf(suite, sizeof suite, "%04x", a->suite);
+        json_text(&j, "tls", a->transport == GBA_TLS13 ? "1.3" : "1.2");
+        json_text(&j, "suite", suite);
+    }
     if (type.p && is_ascii(type))
         json_octets(&j, "content_type", type);
     if (is_ascii(a->body))
@@ -121,7 +127,7 @@ static int write_body(const options *o, const gba_ue_answer *a)
 
 static int finish(const options *o, const gba_ue_answer *a)
 {
-    int code = o->json && !o->output ? print_json(a) : write_body(o, a);
+    int code = o->json && !o->output ? print_json(o, a) : write_body(o, a);
     if (code)
         return code;
     if (a->status >= 300) /* redirects are not followed: the key is for this host */
@@ -138,15 +144,18 @@ static int fetch(const options *o, const char *method, gba_span body)
     device d;
     size_t n = 0;
     bool typed = false;
-    int code = take_headers(o, fields, &n, &typed);
+    gba_ue_tls tls;
+    int code = take_tls(o, &tls);
+    if (!code)
+        code = take_headers(o, fields, &n, &typed);
     if (code)
         return code;
     if (body.p && !typed)
         fields[n++] = (gba_ue_field){gba_str("Content-Type"), gba_str("application/octet-stream")};
     if ((code = device_open(o, &d)))
         return code;
-    const gba_ue_request r = {method, o->word[0], fields, n, body};
-    gba_err e = gba_ue_fetch(d.ue, &r, &a);
+    const gba_ue_request r = {method, o->word[0], fields, n, body, NULL};
+    gba_err e = o->psk ? gba_ue_fetch_psk(d.ue, &r, tls, &a) : gba_ue_fetch(d.ue, &r, &a);
     code = e ? complain(code_of(e), "%s", gba_ue_text(d.ue)) : finish(o, &a);
     device_close(&d);
     return code;

@@ -22,6 +22,9 @@ static const char usage_text[] =
     "  gba key NAF --ua HEX                   the key for a NAF (FQDN) and Ua identifier\n"
     "  gba get URL | gba post URL --data D    a NAF's resource, Ub and Ua done on the way\n"
     "        [--data TEXT|@FILE|-] [--header 'NAME: VALUE']... [--output FILE]\n"
+    "        [--psk [--tls 1.2|1.3]]   over TLS-PSK instead of Digest\n"
+    "  gba connect HOST:PORT --psk [--tls 1.2|1.3] [--priority STRING]\n"
+    "        standard input and output over a connection secured by the GBA key\n"
     "  gba session show | gba session forget [--impi IMPI]\n"
     "\n"
     "The device:\n"
@@ -37,6 +40,7 @@ static const char usage_text[] =
     "  --connect ADDR[:PORT]      every connection goes there\n"
     "  --timeout SECONDS    of one exchange; default 30\n"
     "  --no-tmpi            always bootstrap under the IMPI\n"
+    "  --carrier curl|gnutls      what carries HTTP; --psk and a build without curl: gnutls\n"
     "Everywhere: --json, --verbose (the exchange, secrets left out), --quiet, --help, --version\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 usage, 3 network, 4 refused or not authentic.\n";
@@ -76,6 +80,7 @@ enum {
     O_JSON = 256, O_VERBOSE, O_QUIET, O_HELP, O_VERSION, O_BSF, O_BSF_DOMAIN, O_USIM, O_STATE, O_KEY_FILE, O_CA,
     O_BSF_CA, O_RESOLVE, O_CONNECT, O_TIMEOUT, O_NO_TMPI, O_IMPI, O_K, O_K_FILE, O_OPC, O_OPC_FILE, O_OP, O_OP_FILE,
     O_ALGORITHM, O_EXPORTABLE, O_FORCE, O_EXPORT_KS, O_IF_NEEDED, O_UA, O_DATA, O_OUTPUT, O_HEADER,
+    O_PSK, O_TLS, O_PRIORITY, O_CARRIER,
 };
 static const struct option option_list[] = {
     {"json", no_argument, NULL, O_JSON},
@@ -110,6 +115,10 @@ static const struct option option_list[] = {
     {"data", required_argument, NULL, O_DATA},
     {"output", required_argument, NULL, O_OUTPUT},
     {"header", required_argument, NULL, O_HEADER},
+    {"psk", no_argument, NULL, O_PSK},
+    {"tls", required_argument, NULL, O_TLS},
+    {"priority", required_argument, NULL, O_PRIORITY},
+    {"carrier", required_argument, NULL, O_CARRIER},
     {NULL, 0, NULL, 0},
 };
 
@@ -177,6 +186,9 @@ static const char **text_of(options *o, int k)
     case O_UA: return &o->ua;
     case O_DATA: return &o->data;
     case O_OUTPUT: return &o->output;
+    case O_TLS: return &o->tls;
+    case O_PRIORITY: return &o->priority;
+    case O_CARRIER: return &o->carrier;
     default: return NULL;
     }
 }
@@ -191,6 +203,7 @@ static bool *flag_of(options *o, int k)
     case O_FORCE: return &o->force;
     case O_EXPORT_KS: return &o->export_ks;
     case O_IF_NEEDED: return &o->if_needed;
+    case O_PSK: return &o->psk;
     default: return NULL;
     }
 }
@@ -272,6 +285,7 @@ static const command commands[] = {
     {"key", NULL, "NAF", gba_key},
     {"get", NULL, "URL", gba_get},
     {"post", NULL, "URL", gba_post},
+    {"connect", NULL, "HOST:PORT", gba_connect},
     {"session", "show", NULL, gba_session_show},
     {"session", "forget", NULL, gba_session_forget},
 };

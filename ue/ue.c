@@ -11,24 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ue/carrier.h"
+#include "ue/device.h"
 #include "ue/file.h"
-#include "ue/session.h"
 
-#define AGENT "OpenGBA/" PACKAGE_VERSION
 #define UB_ROUNDS 8 /* more than the step machine ever asks for */
-#define UA_ROUNDS 6
-
-struct gba_ue {
-    gba_ue_config c;
-    gba_impi impi;
-    ue_url bsf_url; /* origin empty: none given */
-    ue_state state;
-    char path[PATH_MAX]; /* the session's file */
-    gba_ue_ua ua;
-    char auth[GBA_DIGEST_HEADER_MAX + 1], agent[512];
-    char text[GBA_UE_TEXT];
-};
 
 /* ---- what the host gives ---- */
 
@@ -37,14 +23,13 @@ static int64_t now(const gba_ue *u)
     return u->c.now ? u->c.now(u->c.arg) : (int64_t)time(NULL);
 }
 
-static gba_err entropy(gba_ue *u, uint8_t out[GBA_UE_ENTROPY])
+gba_err ue_entropy(gba_ue *u, uint8_t out[GBA_UE_ENTROPY])
 {
     gba_err e = u->c.entropy ? u->c.entropy(u->c.arg, out, GBA_UE_ENTROPY) : ue_random(out, GBA_UE_ENTROPY);
     return e ? ue_say(u->text, e, "no random octets") : GBA_OK;
 }
 
-static void trace(gba_ue *u, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void trace(gba_ue *u, int level, const char *fmt, ...)
+void ue_trace(gba_ue *u, int level, const char *fmt, ...)
 {
     char line[GBA_DIGEST_HEADER_MAX + 256];
     if (!u->c.trace)
@@ -76,16 +61,16 @@ static void trace_fields(gba_ue *u, char way, const gba_ue_field *f, size_t n)
         char value[GBA_DIGEST_HEADER_MAX];
         snprintf(value, sizeof value, "%.*s", (int)f[i].value.n, f[i].value.n ? (const char *)f[i].value.p : "");
         redact(value);
-        trace(u, 2, "%c %.*s: %s", way, (int)f[i].name.n, (const char *)f[i].name.p, value);
+        ue_trace(u, 2, "%c %.*s: %s", way, (int)f[i].name.n, (const char *)f[i].name.p, value);
         gba_wipe(value, sizeof value);
     }
 }
 
-static gba_err exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *r, gba_ue_answer *a)
+gba_err ue_exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *r, gba_ue_answer *a)
 {
     if (!carrier->ops)
         return ue_say(u->text, GBA_E_ARG, "no carrier: this device was set up for stored keys only");
-    trace(u, 2, "> %s %s", r->method, r->url);
+    ue_trace(u, 2, "> %s %s", r->method, r->url);
     trace_fields(u, '>', r->fields, r->n_fields);
     memset(a, 0, sizeof *a);
     gba_err e = carrier->ops->exchange(carrier->self, r, a);
@@ -93,7 +78,7 @@ static gba_err exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_r
         const char *says = carrier->ops->text ? carrier->ops->text(carrier->self) : NULL;
         return ue_say(u->text, e, "%s", says && says[0] ? says : gba_err_text(e));
     }
-    trace(u, 2, "< HTTP %d, %zu octets of body", a->status, a->body.n);
+    ue_trace(u, 2, "< HTTP %d, %zu octets of body", a->status, a->body.n);
     trace_fields(u, '<', a->fields, a->n_fields);
     return GBA_OK;
 }
@@ -171,7 +156,7 @@ static gba_err load_or_renew(gba_ue *u, gba_ue_session *s)
 {
     gba_err e = gba_ue_session_load(u, s);
     if (e == GBA_E_CORRUPT)
-        trace(u, 1, "%s; bootstrapping anew", u->text);
+        ue_trace(u, 1, "%s; bootstrapping anew", u->text);
     return e == GBA_E_CORRUPT ? GBA_E_UNKNOWN : e;
 }
 
@@ -188,8 +173,8 @@ static gba_err run_ub(gba_ue *u, gba_ub *ub)
         if (i == UB_ROUNDS)
             return ue_say(u->text, GBA_E_FORBIDDEN, "the BSF never comes to an end");
         snprintf(url, sizeof url, "%s%s", u->bsf_url.origin, want.target);
-        const gba_ue_request r = {want.method, url, want.fields, want.n_fields, {NULL, 0}};
-        if ((e = exchange(u, carrier, &r, &a)) || (e = entropy(u, random)))
+        const gba_ue_request r = {want.method, url, want.fields, want.n_fields, {NULL, 0}, NULL};
+        if ((e = ue_exchange(u, carrier, &r, &a)) || (e = ue_entropy(u, random)))
             return e;
         e = gba_ub_feed(ub, &a, random, now(u), &next, &want);
     }
@@ -206,11 +191,11 @@ static gba_err bootstrap_locked(gba_ue *u, gba_ue_session *s)
                              .no_tmpi = u->c.no_tmpi,
                              .uicc = u->c.uicc,
                              .target = u->bsf_url.target,
-                             .agent = AGENT};
+                             .agent = UE_AGENT};
     gba_err e = gba_ub_new(&c, &ub);
     if (e)
         return ue_say(u->text, e, "cannot begin Ub: %s", gba_err_text(e));
-    trace(u, 1, "bootstrapping %s at %s%s", u->impi.s, u->bsf_url.origin, u->bsf_url.target);
+    ue_trace(u, 1, "bootstrapping %s at %s%s", u->impi.s, u->bsf_url.origin, u->bsf_url.target);
     e = run_ub(u, ub);
     /* a TMPI the BSF no longer knows is forgotten, whatever became of the run */
     if (e && gba_ub_tmpi_refused(ub) && s->impi.s[0]) {
@@ -218,7 +203,7 @@ static gba_err bootstrap_locked(gba_ue *u, gba_ue_session *s)
         memcpy(kept, u->text, sizeof kept);
         memset(&s->tmpi, 0, sizeof s->tmpi);
         if (ue_state_save(&u->state, u->path, s, NULL))
-            trace(u, 1, "%s: the refused TMPI could not be dropped", u->path);
+            ue_trace(u, 1, "%s: the refused TMPI could not be dropped", u->path);
         memcpy(u->text, kept, sizeof kept);
     }
     if (!e) {
@@ -228,7 +213,7 @@ static gba_err bootstrap_locked(gba_ue *u, gba_ue_session *s)
     if (!e) {
         char until[GBA_TIME_TEXT] = "?";
         if (gba_time_print(s->lifetime, until) == GBA_OK)
-            trace(u, 1, "bootstrapped: B-TID %s until %s", s->btid.s, until);
+            ue_trace(u, 1, "bootstrapped: B-TID %s until %s", s->btid.s, until);
     }
     gba_ub_free(&ub);
     return e;
@@ -250,7 +235,7 @@ gba_err gba_ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
     /* who waited for another process's run takes what it brought */
     e = load_or_renew(u, out);
     if (!e && strcmp(before.s, out->btid.s) != 0)
-        trace(u, 1, "another process has bootstrapped meanwhile");
+        ue_trace(u, 1, "another process has bootstrapped meanwhile");
     else if (!e || e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
         e = bootstrap_locked(u, out);
     gba_uicc_unlock(u->c.uicc);
@@ -267,7 +252,7 @@ gba_err gba_ue_forget(gba_ue *u)
     return GBA_OK;
 }
 
-static gba_err derive(gba_ue *u, const gba_ue_session *s, const gba_naf_id *naf, gba_secret *out)
+gba_err ue_derive(gba_ue *u, const gba_ue_session *s, const gba_naf_id *naf, gba_secret *out)
 {
     gba_err e = gba_uicc_naf_key(u->c.uicc, &s->ks, s->rand, &s->impi, naf, out);
     return e ? ue_say(u->text, e, "cannot derive the key of %s: %s", naf->fqdn.s, gba_err_text(e)) : GBA_OK;
@@ -278,158 +263,9 @@ gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out, gba_ue
     gba_ue_session session;
     gba_err e = gba_ue_bootstrap(u, false, &session);
     if (!e)
-        e = derive(u, &session, naf, out);
+        e = ue_derive(u, &session, naf, out);
     if (!e && s)
         *s = session;
     gba_ue_session_wipe(&session);
-    return e;
-}
-
-/* ---- Ua ---- */
-
-/* One request to a NAF, with what it takes to answer its challenge. */
-typedef struct ua_run {
-    const gba_ue_request *r;
-    ue_url url;
-    gba_fqdn host;
-    gba_ue_field fields[UE_FIELDS_MAX];
-    size_t n_fields; /* without Authorization, which follows */
-    gba_naf_id naf;
-    gba_ue_session session;
-    gba_secret key;
-    bool renewed, restarted;
-} ua_run;
-
-static void wipe_run(ua_run *x)
-{
-    gba_wipe(x, sizeof *x);
-    free(x);
-}
-
-/* The caller's fields, our product token in its User-Agent (TS 24.109 5.2.2). */
-static gba_err take_fields(gba_ue *u, ua_run *x)
-{
-    snprintf(u->agent, sizeof u->agent, "%s %s", AGENT, GBA_UE_GBA_TOKEN);
-    if (x->r->n_fields > UE_FIELDS_MAX - 2)
-        return ue_say(u->text, GBA_E_RANGE, "too many header fields");
-    for (size_t i = 0; i < x->r->n_fields; i++) {
-        gba_ue_field f = x->r->fields[i];
-        if (gba_span_ieq(f.name, gba_str("Authorization")))
-            return ue_say(u->text, GBA_E_ARG, "the Authorization field is made here, not given");
-        if (!gba_span_ieq(f.name, gba_str("User-Agent"))) {
-            x->fields[x->n_fields++] = f;
-            continue;
-        }
-        int n = snprintf(u->agent, sizeof u->agent, "%.*s %s", (int)f.value.n, (const char *)f.value.p,
-                         GBA_UE_GBA_TOKEN);
-        if (n < 0 || (size_t)n >= sizeof u->agent)
-            return ue_say(u->text, GBA_E_RANGE, "the User-Agent is too long");
-    }
-    x->fields[x->n_fields++] = (gba_ue_field){gba_str("User-Agent"), gba_str(u->agent)};
-    return GBA_OK;
-}
-
-static gba_err begin(gba_ue *u, ua_run *x)
-{
-    gba_err e = ue_url_parse(x->r->url, &x->url);
-    if (e)
-        return ue_say(u->text, e, "\"%.200s\" is not an http or https URL", x->r->url);
-    if ((e = gba_fqdn_parse(gba_str(x->url.host), &x->host)))
-        return ue_say(u->text, e, "\"%.200s\": a NAF is named by its FQDN", x->url.host);
-    return take_fields(u, x);
-}
-
-static gba_err say_choice(gba_ue *u, const ua_run *x, gba_err e)
-{
-    if (e == GBA_E_FORBIDDEN)
-        return ue_say(u->text, e, "the NAF's realm is not 3GPP-bootstrapping@%s: it speaks for another host", x->host.s);
-    if (e == GBA_E_UNSUPPORTED)
-        return ue_say(u->text, e, "the NAF asks for a Digest algorithm or qop that GBA does not use");
-    return ue_say(u->text, GBA_E_FORBIDDEN, "HTTP 401 without a GBA challenge: %s is no NAF, or wants another key",
-                  x->host.s);
-}
-
-/* The NAF_Id of this connection: its suite may differ from the last one's (TS 33.220 H.3). */
-static gba_naf_id naf_id(const ua_run *x, const gba_ue_answer *a)
-{
-    return (gba_naf_id){.fqdn = x->host, .ua = gba_ua_id_digest(a->transport, a->suite)};
-}
-
-/* Authorization for the challenge chosen, in x->fields[x->n_fields]. */
-static gba_err authorize(gba_ue *u, ua_run *x)
-{
-    uint8_t random[GBA_UE_ENTROPY];
-    size_t n = sizeof u->auth;
-    const gba_digest_message m = {
-        .method = gba_str(x->r->method), .uri = gba_str(x->url.target), .body = x->r->body};
-    gba_err e = derive(u, &x->session, &x->naf, &x->key);
-    if (e || (e = entropy(u, random)))
-        return e;
-    e = gba_ue_ua_authorize(&u->ua, &x->session.btid, &x->key, &m, 1, random, u->auth, &n);
-    if (e)
-        return ue_say(u->text, e, "cannot answer the NAF's challenge: %s", gba_err_text(e));
-    x->fields[x->n_fields] = (gba_ue_field){gba_str("Authorization"), gba_mem(u->auth, n)};
-    char ua_hex[11];
-    gba_hex_encode(x->naf.ua.o, sizeof x->naf.ua.o, ua_hex);
-    trace(u, 2, "* Ua id %s, NAF %s, B-TID %s", ua_hex, x->naf.fqdn.s, x->session.btid.s);
-    return GBA_OK;
-}
-
-/*
- * A 401 to our digest: another suite than we derived for, an expired nonce, or a
- * NAF that wants a new bootstrap (TS 24.109 5.2.5) - each once a request.
- */
-static gba_err on_refused_digest(gba_ue *u, ua_run *x, const gba_ue_answer *a)
-{
-    gba_naf_id here = naf_id(x, a);
-    bool moved = memcmp(here.ua.o, x->naf.ua.o, sizeof here.ua.o) != 0;
-    if ((moved || u->ua.challenge.stale) && !x->restarted) {
-        x->restarted = true;
-        return GBA_OK;
-    }
-    if (x->renewed)
-        return ue_say(u->text, GBA_E_AUTH, "%s refuses the key of a fresh bootstrap: does it ask this BSF, for this Ua id?",
-                      x->host.s);
-    x->renewed = true;
-    trace(u, 1, "%s wants a new bootstrap", x->host.s);
-    return gba_ue_bootstrap(u, true, &x->session);
-}
-
-static gba_err run_ua(gba_ue *u, ua_run *x, gba_ue_answer *a)
-{
-    bool digest = false;
-    gba_err e = begin(u, x);
-    for (int i = 0; !e; i++) {
-        const gba_ue_request r = {x->r->method, x->r->url, x->fields, x->n_fields + digest, x->r->body};
-        if ((e = exchange(u, &u->c.carrier, &r, a)) || a->status != 401)
-            break;
-        if (i == UA_ROUNDS)
-            return ue_say(u->text, GBA_E_AUTH, "%s never comes to an end", x->host.s);
-        if ((e = gba_ue_ua_choose(&u->ua, &x->host, a)))
-            return say_choice(u, x, e);
-        e = digest ? on_refused_digest(u, x, a) : gba_ue_bootstrap(u, false, &x->session);
-        /* Ub may have used the same carrier: *a is gone, what we need of it is not */
-        if (!e) {
-            x->naf = naf_id(x, &(gba_ue_answer){.transport = a->transport, .suite = a->suite});
-            e = authorize(u, x);
-        }
-        digest = true;
-    }
-    if (e || !digest)
-        return e;
-    const gba_digest_message m = {.method = gba_str(x->r->method), .uri = gba_str(x->url.target)};
-    e = gba_ue_ua_verify(&u->ua, &x->key, &m, a);
-    return e ? ue_say(u->text, GBA_E_AUTH, "%s's answer is not authenticated: rspauth is wrong or absent", x->host.s)
-             : GBA_OK;
-}
-
-gba_err gba_ue_fetch(gba_ue *u, const gba_ue_request *r, gba_ue_answer *a)
-{
-    ua_run *x = calloc(1, sizeof *x);
-    if (!x)
-        return ue_say(u->text, GBA_E_NOMEM, "out of memory");
-    x->r = r;
-    gba_err e = run_ua(u, x, a);
-    wipe_run(x);
     return e;
 }

@@ -89,16 +89,30 @@ GBA_API const char *gba_ub_text(const gba_ub *u);
 GBA_API bool gba_ub_tmpi_refused(const gba_ub *u);
 
 /* ---- how bytes travel ---- */
+typedef enum gba_ue_tls { GBA_UE_TLS_ANY = 0, GBA_UE_TLS_1_2, GBA_UE_TLS_1_3 } gba_ue_tls;
+/* TLS with a GBA key instead of a certificate (TS 33.222 5.4). In one ClientHello both
+ * versions are offered: the key is asked for once for TLS 1.3 (01 00 00 00 07) and, when
+ * the server chooses TLS 1.2, again for the suite of its ServerHello (01 00 01 yy zz). */
+typedef struct gba_ue_psk {
+    gba_btid btid;
+    gba_err (*key)(void *arg, const gba_ua_id *ua, gba_secret *out);
+    void *arg;
+    gba_ue_tls tls;
+    const char *priority; /* GnuTLS priority string; NULL: ours. Whatever it says: PSK only, (EC)DHE in TLS 1.3 */
+} gba_ue_psk;
 typedef struct gba_ue_request {
     const char *method, *url;
     const gba_ue_field *fields; /* besides Host and Content-Length */
     size_t n_fields;
     gba_span body; /* p == NULL: none */
+    const gba_ue_psk *psk; /* of a carrier's request; NULL: certificate. Others leave it NULL */
 } gba_ue_request;
 typedef struct gba_ue_carrier_ops {
     const char *name; /* "curl", "gnutls" */
     /* One exchange, redirects never followed. *a is borrowed until the next call. OK
-     * whatever the status; IO: not reached, TLS refused, timeout (text says). */
+     * whatever the status; IO: not reached, TLS refused, timeout (text says). With a PSK:
+     * AUTH: the handshake failed, as it does with a stale key; FORBIDDEN: the server wants
+     * no GBA key; UNSUPPORTED: this carrier has no PSK. */
     gba_err (*exchange)(void *carrier, const gba_ue_request *r, gba_ue_answer *a);
     const char *(*text)(void *carrier);
     void (*close)(void *carrier);
@@ -116,6 +130,8 @@ typedef struct gba_ue_carrier_config {
 } gba_ue_carrier_config;
 /* libcurl; UNSUPPORTED in a build without it. */
 GBA_API gba_err gba_ue_carrier_curl(const gba_ue_carrier_config *c, gba_ue_carrier *out) GBA_MUST_USE;
+/* GnuTLS over sockets of its own: TLS-PSK, and the smallest device. One connection is kept. */
+GBA_API gba_err gba_ue_carrier_gnutls(const gba_ue_carrier_config *c, gba_ue_carrier *out) GBA_MUST_USE;
 GBA_API void gba_ue_carrier_free(gba_ue_carrier *c);
 
 /* ---- sessions, keys, Ua ---- */
@@ -147,6 +163,10 @@ GBA_API gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out
 /* The request with Ub and Ua done on the way. OK whatever the final status but 401;
  * *a is borrowed until the next call. */
 GBA_API gba_err gba_ue_fetch(gba_ue *u, const gba_ue_request *r, gba_ue_answer *a) GBA_MUST_USE;
+/* The same over TLS-PSK (the GnuTLS carrier): no Digest, no certificate, OK whatever the
+ * status. A failed handshake counts as a stale key: one new bootstrap, one more try; then
+ * AUTH. FORBIDDEN: the server is no NAF for PSK. */
+GBA_API gba_err gba_ue_fetch_psk(gba_ue *u, const gba_ue_request *r, gba_ue_tls tls, gba_ue_answer *a) GBA_MUST_USE;
 GBA_API gba_err gba_ue_forget(gba_ue *u) GBA_MUST_USE;
 /* Every session of a state folder, without a card. */
 GBA_API gba_err gba_ue_sessions(const char *state_dir, const gba_uicc_seal *seal,

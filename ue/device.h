@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* device.h - the inside of gba_ue, for the files that make it up. */
+#ifndef UE_DEVICE_H
+#define UE_DEVICE_H
+
+#include "ue/carrier.h"
+#include "ue/session.h"
+
+#define UE_AGENT "OpenGBA/" PACKAGE_VERSION
+
+struct gba_ue {
+    gba_ue_config c;
+    gba_impi impi;
+    ue_url bsf_url; /* origin empty: none given */
+    ue_state state;
+    char path[PATH_MAX]; /* the session's file */
+    /* the NAF answered last: its nonce serves again (RFC 7616 3.3: nc, nextnonce) */
+    gba_ue_ua ua;
+    struct {
+        char origin[300]; /* empty: none */
+        gba_naf_id naf;
+        gba_btid btid;
+        uint32_t nc;
+        char nonce[512]; /* a nextnonce */
+    } last;
+    char auth[GBA_DIGEST_HEADER_MAX + 1], agent[512];
+    char text[GBA_UE_TEXT];
+};
+
+gba_err ue_entropy(gba_ue *u, uint8_t out[GBA_UE_ENTROPY]) GBA_MUST_USE;
+void ue_trace(gba_ue *u, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+gba_err ue_exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *r, gba_ue_answer *a) GBA_MUST_USE;
+gba_err ue_derive(gba_ue *u, const gba_ue_session *s, const gba_naf_id *naf, gba_secret *out) GBA_MUST_USE;
+
+/* TLS-PSK with the session's keys: `attempt` under a psk, once more after a new bootstrap when it
+ * returns AUTH (any PSK failure counts as a stale key). */
+typedef struct ue_psk_run {
+    gba_fqdn host;
+    gba_ue_session session;
+    gba_ue_psk psk;
+    gba_err (*attempt)(gba_ue *u, struct ue_psk_run *x);
+    void *arg;
+    gba_ue *u;
+} ue_psk_run;
+gba_err ue_psk_go(gba_ue *u, ue_psk_run *x) GBA_MUST_USE;
+/* One line of progress: what was agreed. */
+void ue_psk_tell(gba_ue *u, const ue_psk_run *x, gba_transport t, uint16_t suite);
+#endif

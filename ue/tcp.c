@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tcp.c - a socket to a host before a deadline. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ue/file.h"
+#include "ue/link.h"
+
+int64_t ue_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+gba_err ue_wait(int fd, short events, int64_t deadline)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    for (;;) {
+        int64_t left = deadline == UE_FOREVER ? -1 : deadline - ue_clock();
+        if (deadline != UE_FOREVER && left < 0)
+            left = 0;
+        int r = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
+        if (r > 0)
+            return GBA_OK; /* an error, too, shows in the next call */
+        if (r == 0)
+            return GBA_E_BUSY;
+        if (errno != EINTR)
+            return GBA_E_IO;
+    }
+}
+
+/* ---- where to ---- */
+
+typedef struct place {
+    char host[254], port[6];
+} place;
+
+/* ADDR, [IPv6], each with or without :PORT; brackets dropped. false: does not fit. */
+static bool take_place(const char *text, place *out)
+{
+    size_t n;
+    const char *host = text, *port = NULL;
+    if (text[0] == '[') {
+        const char *close = strchr(text, ']');
+        if (!close)
+            return false;
+        host = text + 1;
+        n = (size_t)(close - host);
+        port = close[1] == ':' ? close + 2 : NULL;
+    } else {
+        const char *colon = strchr(text, ':');
+        bool ipv6 = colon && strchr(colon + 1, ':');
+        n = colon && !ipv6 ? (size_t)(colon - text) : strlen(text);
+        port = colon && !ipv6 ? colon + 1 : NULL;
+    }
+    if (n == 0 || n >= sizeof out->host || (port && (strlen(port) >= sizeof out->port || !*port)))
+        return false;
+    memcpy(out->host, host, n);
+    out->host[n] = '\0';
+    if (port)
+        snprintf(out->port, sizeof out->port, "%s", port);
+    return true;
+}
+
+/* "HOST:PORT:ADDR" of the list that fits; NULL: none. */
+static const char *resolved(const gba_ue_carrier_config *net, const place *at)
+{
+    size_t host_n = strlen(at->host), port_n = strlen(at->port);
+    for (size_t i = 0; net && net->resolve && net->resolve[i]; i++) {
+        const char *r = net->resolve[i];
+        if (strncasecmp(r, at->host, host_n) == 0 && r[host_n] == ':' &&
+            strncmp(r + host_n + 1, at->port, port_n) == 0 && r[host_n + 1 + port_n] == ':')
+            return r + host_n + 2 + port_n;
+    }
+    return NULL;
+}
+
+static gba_err locate(const char *host, unsigned port, const gba_ue_carrier_config *net, place *out, char *text)
+{
+    snprintf(out->host, sizeof out->host, "%s", host);
+    snprintf(out->port, sizeof out->port, "%u", port);
+    if (net && net->connect && !take_place(net->connect, out))
+        return ue_say(text, GBA_E_ARG, "\"%.100s\" is not ADDR[:PORT] to connect to", net->connect);
+    const char *said = net && net->connect ? NULL : resolved(net, out);
+    if (!said)
+        return GBA_OK;
+    size_t n = strlen(said);
+    if (said[0] == '[' && n > 2 && said[n - 1] == ']') {
+        said++;
+        n -= 2;
+    }
+    if (n == 0 || n >= sizeof out->host)
+        return ue_say(text, GBA_E_ARG, "\"%.100s\" is not an address to resolve %s to", said, host);
+    memcpy(out->host, said, n);
+    out->host[n] = '\0';
+    return GBA_OK;
+}
+
+/* ---- there ---- */
+
+static int try_one(const struct addrinfo *a, int64_t deadline, int *why)
+{
+    int one = 1, error = 0;
+    socklen_t len = sizeof error;
+    int fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
+    if (fd < 0) {
+        *why = errno;
+        return -1;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+        return fd;
+    if (errno != EINPROGRESS)
+        error = errno;
+    else if (ue_wait(fd, POLLOUT, deadline))
+        error = ETIMEDOUT;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+        error = errno;
+    if (error == 0)
+        return fd;
+    *why = error;
+    close(fd);
+    return -1;
+}
+
+gba_err ue_tcp_connect(const char *host, unsigned port, const gba_ue_carrier_config *net, int64_t deadline, int *fd,
+                       char *text)
+{
+    place at;
+    struct addrinfo *list = NULL;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    gba_err e = locate(host, port, net, &at, text);
+    if (e)
+        return e;
+    int r = getaddrinfo(at.host, at.port, &hints, &list);
+    if (r)
+        return ue_say(text, GBA_E_IO, "%s: %s", at.host, gai_strerror(r));
+    int why = 0;
+    *fd = -1;
+    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) {
+        int64_t soon = ue_clock() + UE_CONNECT_S * 1000;
+        *fd = try_one(a, soon < deadline ? soon : deadline, &why);
+    }
+    freeaddrinfo(list);
+    if (*fd < 0)
+        return ue_say(text, GBA_E_IO, "%s port %s: %s", at.host, at.port, strerror(why));
+    return GBA_OK;
+}
