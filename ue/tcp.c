@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tcp.c - a socket to a host before a deadline. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -111,17 +112,17 @@ static gba_err locate(const char *host, unsigned port, const gba_ue_carrier_conf
 
 /* ---- there ---- */
 
-static int try_one(const struct addrinfo *a, int64_t deadline, int *why)
+static int try_one(const struct sockaddr *a, socklen_t a_n, int64_t deadline, int *why)
 {
     int one = 1, error = 0;
     socklen_t len = sizeof error;
-    int fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
+    int fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         *why = errno;
         return -1;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+    if (connect(fd, a, a_n) == 0)
         return fd;
     if (errno != EINPROGRESS)
         error = errno;
@@ -136,25 +137,52 @@ static int try_one(const struct addrinfo *a, int64_t deadline, int *why)
     return -1;
 }
 
+static int64_t soon(int64_t deadline)
+{
+    int64_t t = ue_clock() + UE_CONNECT_S * 1000;
+    return t < deadline ? t : deadline;
+}
+
+/* An address as such: no resolver, which on a small device is half of libc. -2: it is a name. */
+static int try_address(const place *at, int64_t deadline, int *why)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } a;
+    uint16_t port = htons((uint16_t)strtoul(at->port, NULL, 10));
+    memset(&a, 0, sizeof a);
+    if (inet_pton(AF_INET, at->host, &a.v4.sin_addr) == 1) {
+        a.v4.sin_family = AF_INET;
+        a.v4.sin_port = port;
+        return try_one(&a.any, sizeof a.v4, deadline, why);
+    }
+    if (inet_pton(AF_INET6, at->host, &a.v6.sin6_addr) != 1)
+        return -2;
+    a.v6.sin6_family = AF_INET6;
+    a.v6.sin6_port = port;
+    return try_one(&a.any, sizeof a.v6, deadline, why);
+}
+
 gba_err ue_tcp_connect(const char *host, unsigned port, const gba_ue_carrier_config *net, int64_t deadline, int *fd,
                        char *text)
 {
     place at;
+    int why = 0;
     struct addrinfo *list = NULL;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     gba_err e = locate(host, port, net, &at, text);
     if (e)
         return e;
-    int r = getaddrinfo(at.host, at.port, &hints, &list);
+    *fd = try_address(&at, soon(deadline), &why);
+    int r = *fd == -2 ? getaddrinfo(at.host, at.port, &hints, &list) : 0;
     if (r)
         return ue_say(text, GBA_E_IO, "%s: %s", at.host, gai_strerror(r));
-    int why = 0;
-    *fd = -1;
-    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) {
-        int64_t soon = ue_clock() + UE_CONNECT_S * 1000;
-        *fd = try_one(a, soon < deadline ? soon : deadline, &why);
-    }
-    freeaddrinfo(list);
+    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next)
+        *fd = try_one(a->ai_addr, a->ai_addrlen, soon(deadline), &why);
+    if (list)
+        freeaddrinfo(list);
     if (*fd < 0)
         return ue_say(text, GBA_E_IO, "%s port %s: %s", at.host, at.port, strerror(why));
     return GBA_OK;
