@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kms.h - what MAF and MEF have in common (TS-0032 by the project's profile): clients, their
+ * registrations and keys on the sealed store. Which of the two it is, is a const row.
+ */
+#ifndef ONEM2M_KMS_H
+#define ONEM2M_KMS_H
+#include <gba/naf.h>
+#include <gba/naf_zn_http.h>
+#include <gba/onem2m.h>
+#include "service/store.h"
+#include "service/tls.h"
+
+typedef struct kms_kind {
+    const char *name;    /* "maf" */
+    const char *program; /* "m2m-mafd" */
+    gba_m2m_at at;
+    const char *base, *base_root, *reg_root; /* path and JSON roots */
+    unsigned base_ty, reg_ty;
+    const char *label;   /* RFC 5705 */
+    int store;           /* first store kind */
+    bool assigns;        /* assignedSymmKeyID */
+    bool enrols;         /* commands, fetchCredentials, keys derived from Ke */
+    unsigned own_type;   /* Credential-ID type of its own PSKs */
+} kms_kind;
+extern const kms_kind kms_maf, kms_mef;
+
+/* ---- records (kms_records.c); each begins with a format octet ---- */
+enum { KMS_CRED = 0, KMS_REG, KMS_KEY, KMS_REG_INDEX, KMS_KEY_INDEX }; /* offsets to kind->store; on disk */
+#define KMS_TARGETS 16
+#define KMS_ENROL 8
+#define KMS_CMDS 4
+#define KMS_CMD_MAX 1024
+#define KMS_CFG_MAX 4096
+#define KMS_LABELS_MAX 1024
+#define KMS_ID (GBA_M2M_ID_MAX + 1)
+/* Key: "kmid@fqdn" in lower case, "dns:NAME", "uri:URI", "other:OID:HEX", "key:SHA256HEX", "impi:IMPI". */
+typedef struct kms_cred {
+    gba_secret key; /* n 0: a certificate or a GBA user */
+    char client[KMS_ID];
+    int64_t created, expires; /* 0: never */
+    char source[256];         /* KeID a Km came from; "" provisioned */
+    char cfg[KMS_CFG_MAX];    /* clientCfg, JSON; "" none */
+    unsigned n_enrol, n_cmds;
+    struct {
+        char target[KMS_ID];
+        unsigned suid;
+        int64_t expires;
+    } enrol[KMS_ENROL];
+    char cmd[KMS_CMDS][KMS_CMD_MAX]; /* cmdDescription, JSON */
+} kms_cred;
+typedef struct kms_reg { /* key: its resource ID */
+    char creator[KMS_ID], adfq[256], labels[KMS_LABELS_MAX], aski[256], cred[256];
+    int64_t et, ct, lt;
+    unsigned cmd_at, cmd_issued, cmd_status; /* the command under way; how often it was sent; status of the last */
+} kms_reg;
+typedef struct kms_key { /* key: RelativeKeyID */
+    char creator[KMS_ID], adfq[256], labels[KMS_LABELS_MAX], reg[64], credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    gba_secret key; /* Ke of an export to a MEF, else the key itself */
+    bool exported, dead; /* dead: a tombstone, so that one export is never used twice */
+    unsigned suid, n_targets;
+    char target[KMS_TARGETS][KMS_ID];
+    int64_t et, ct, lt;
+} kms_key;
+#define KMS_RECORD_MAX 32768
+gba_err kms_cred_write(kms_cred *r, uint8_t *out, size_t *n) GBA_MUST_USE;
+gba_err kms_cred_read(gba_span in, kms_cred *out) GBA_MUST_USE;
+gba_err kms_reg_write(kms_reg *r, uint8_t *out, size_t *n) GBA_MUST_USE;
+gba_err kms_reg_read(gba_span in, kms_reg *out) GBA_MUST_USE;
+gba_err kms_key_write(kms_key *r, uint8_t *out, size_t *n) GBA_MUST_USE;
+gba_err kms_key_read(gba_span in, kms_key *out) GBA_MUST_USE;
+/* Heap copies, for they are large; the frees wipe. UNKNOWN, EXPIRED, CORRUPT. */
+gba_err kms_cred_get(store *s, const kms_kind *k, const char *key, int64_t now, kms_cred **out) GBA_MUST_USE;
+gba_err kms_cred_put(store *s, const kms_kind *k, const char *key, kms_cred *c, bool replace) GBA_MUST_USE;
+void kms_cred_free(kms_cred **c);
+
+/* ---- JSON (kms_json.c) ---- */
+enum { /* attributes present */
+    PRIM_ET = 1, PRIM_LBL = 2, PRIM_ADFQ = 4, PRIM_SUID = 8, PRIM_TGIS = 16, PRIM_KV = 32, PRIM_CMID = 64, PRIM_CMST = 128
+};
+typedef struct prim {
+    unsigned has;
+    int64_t et;
+    char labels[KMS_LABELS_MAX]; /* JSON array */
+    gba_fqdn adfq;
+    unsigned suid, cmid, cmst;
+    unsigned n_targets;
+    gba_m2m_id target[KMS_TARGETS];
+    gba_secret kv;
+} prim;
+void prim_wipe(prim *p);
+/* Exactly {root: {...}} with attributes of `may`. 0, 4000 or 4102; *why a constant. */
+unsigned prim_read(gba_span body, const char *root, unsigned may, prim *out, const char **why);
+/* malloc'ed texts; NULL: out of memory */
+char *prim_print_base(const kms_kind *k, const char *fqdn, const char *dcu);
+char *prim_print_reg(const kms_kind *k, const char *id, const kms_reg *r, unsigned what, bool cmd_waits);
+char *prim_print_key(const kms_kind *k, const char *id, const kms_key *r, unsigned what, const gba_secret *kv);
+char *prim_print_cmd(unsigned cmid, const char *description, unsigned status);
+char *prim_print_fetch(const gba_secret *key, const char *enrolee, int64_t lifetime, const char *error);
+char *prim_print_cfg(const char *cfg);
+/* Is it a cmdDescription (TS-0003 12.4.4)? Canonical text into out. why: a constant. */
+gba_err prim_command_ok(gba_span text, char out[KMS_CMD_MAX], const char **why) GBA_MUST_USE;
+gba_err prim_cfg_ok(gba_span text, char out[KMS_CFG_MAX]) GBA_MUST_USE;
+
+/* ---- the server (kms.c, kms_keys.c) ---- */
+#define KMS_NAMES 16
+typedef struct kms_who {
+    gba_m2m_psk form;      /* NONE: by certificate */
+    char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    char record[256];      /* its kms_cred; "" none */
+    gba_m2m_id id;         /* kind NONE: whoever the certificate's names are */
+    gba_secret km;         /* of a KeID: Km as the MEF gave it */
+    int64_t expires;       /* of the credential, 0: open */
+    size_t n_names;
+    tls_name name[KMS_NAMES];
+} kms_who;
+void kms_who_free(void *who);
+
+typedef struct kms_mef {
+    gba_fqdn fqdn;
+    char *host;
+    uint16_t port;
+    char *psk_id;
+    gba_secret psk;
+    char *ca, *crl, *cert, *key;
+} kms_mef_link;
+typedef struct kms_config {
+    const kms_kind *kind;
+    store *store;
+    gba_fqdn fqdn;
+    const gba_fqdn *admins; /* adminFQDNs served; none: any */
+    size_t n_admins;
+    int64_t reg_lifetime, key_lifetime;
+    gba_m2m_kdf kdf;
+    const char *device_config_uri; /* may be NULL */
+    int64_t retry; /* seconds, of NO_MORE_COMMANDS */
+    const kms_mef_link *mefs;
+    size_t n_mefs;
+    const gba_fqdn *bsfs;
+    size_t n_bsfs;
+    gba_naf *naf; /* NULL without BSFs */
+    gba_naf_source *zn;
+    void *zn_ctx;
+    unsigned fetch_ms, fetches; /* towards a MEF: deadline, at once at most */
+} kms_config;
+typedef struct kms {
+    kms_config c;
+    gba_m2m_domains domains;
+    gba_fqdn mef_names[GBA_NAF_BSFS];
+    _Atomic unsigned fetching;
+} kms;
+/* Arrays are borrowed. */
+gba_err kms_init(kms *k, const kms_config *c) GBA_MUST_USE;
+
+typedef struct kms_request {
+    const kms_who *who; /* NULL: nobody */
+    gba_m2m_http http;
+    gba_span body;
+    const char *source;
+    int64_t now;
+    gba_err (*export)(void *ctx, const char *label, void *out, size_t n);
+    void *export_ctx;
+} kms_request;
+typedef struct kms_answer {
+    unsigned rsc;
+    const char *op, *why;   /* for the audit line; constants */
+    char location[400];     /* Content-Location; "" none */
+    char client[KMS_ID], resource[300];
+    char *body;             /* malloc'ed JSON, may hold a key; kms_answer_free wipes */
+} kms_answer;
+void kms_handle(kms *k, const kms_request *r, kms_answer *out);
+void kms_answer_free(kms_answer *a);
+
+/* Shared by kms.c and kms_keys.c. */
+typedef struct kms_call {
+    kms *f; /* whose call it is */
+    const kms_request *r;
+    gba_m2m_request m;
+    gba_m2m_id from;
+    char client[KMS_ID];
+    kms_cred *cred; /* NULL: the certificate speaks for itself */
+    kms_answer *out;
+} kms_call;
+void kms_say(kms_call *c, unsigned rsc, const char *why);
+gba_err kms_reg_find(kms *k, const char *client, const char *adfq, int64_t now, char id[64], kms_reg *out) GBA_MUST_USE;
+gba_err kms_reg_load(kms *k, const char *id, int64_t now, kms_reg *out, uint64_t *version) GBA_MUST_USE;
+void kms_key_create(kms_call *c);
+void kms_key_resource(kms_call *c, const char *id);
+void kms_fetch_credentials(kms_call *c, const char *ke_id, const char *suid);
+void kms_keys_drop(kms *k, const char *reg, int64_t now);
+
+/* ---- who is it (kms_auth.c) ---- */
+gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
+/* Of a session with a certificate. */
+gba_err kms_cert_who(kms *k, void *session, kms_who *out) GBA_MUST_USE;
+bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed);
+/* The store's key of a certificate's name; false: none. */
+bool kms_name_key(const tls_name *n, char out[256]);
+void kms_random_hex(char *out, size_t octets); /* upper case */
+#endif

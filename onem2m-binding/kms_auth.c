@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kms_auth.c - who the client is: keys for PSK identities, inside the handshake, and certificates' names. */
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "onem2m-binding/kms.h"
+#include "onem2m-binding/names.h"
+#include "onem2m-binding/peer.h"
+#include "service/daemon.h"
+#include "service/http.h"
+#include "service/log.h"
+#include "service/metrics.h"
+
+void kms_who_free(void *who)
+{
+    if (who)
+        gba_wipe(who, sizeof(kms_who));
+    free(who);
+}
+
+void kms_random_hex(char *out, size_t n)
+{
+    uint8_t o[32];
+
+    service_random(o, n);
+    gba_hex_encode(o, n, out);
+    for (size_t i = 0; i < 2 * n; i++)
+        if (out[i] >= 'a')
+            out[i] = (char)(out[i] - 32);
+}
+
+/* ---- own keys ---- */
+static gba_err own_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w)
+{
+    kms_cred *c = NULL;
+    gba_err e;
+
+    /* KmID is not case sensitive (TS-0003 10.6), and records stand under lower case */
+    snprintf(w->record, sizeof w->record, "%s", id->text);
+    for (char *p = w->record; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+    e = kms_cred_get(k->c.store, k->c.kind, w->record, now, &c);
+    if (e == GBA_OK && c->key.n == 0)
+        e = GBA_E_UNKNOWN;
+    if (e == GBA_OK)
+        e = gba_m2m_entity_parse(gba_str(c->client), &w->id);
+    if (e == GBA_OK)
+        e = gba_m2m_credential_id(k->c.kind->own_type, gba_str(id->text), w->credential);
+    if (e == GBA_OK) {
+        *key = c->key;
+        w->expires = c->expires;
+    }
+    kms_cred_free(&c);
+    return e;
+}
+
+/* ---- Km from a MEF, for a KeID (TS-0003 8.3.2.1 "Use of Remotely Provisioned Credential") ---- */
+static gba_err read_fetched(const m2m_answer *a, int64_t now, gba_secret *km, kms_who *w)
+{
+    json_t *o = json_loadb((const char *)a->body.p, a->body.n, JSON_REJECT_DUPLICATES, NULL);
+    json_t *cred = json_object_get(o, M2M_FETCH_CREDENTIAL);
+    char *b64 = (char *)json_string_value(cred);
+    const char *who = json_string_value(json_object_get(o, M2M_FETCH_ENROLEE));
+    const char *until = json_string_value(json_object_get(o, M2M_FETCH_LIFETIME));
+    size_t n = sizeof km->o;
+    gba_err e = GBA_E_SYNTAX;
+
+    if (a->status == 404 || a->status == 403)
+        e = a->status == 404 ? GBA_E_UNKNOWN : GBA_E_FORBIDDEN;
+    else if (a->status != 200)
+        e = GBA_E_IO;
+    else if (json_is_true(json_object_get(o, M2M_FETCH_STATUS)) && b64 && who && until &&
+             gba_b64_decode(gba_str(b64), km->o, &n) == GBA_OK && n >= 16 && gba_m2m_entity_parse(gba_str(who), &w->id) == GBA_OK &&
+             gba_m2m_time_parse(gba_str(until), &w->expires) == GBA_OK)
+        e = w->expires > now ? GBA_OK : GBA_E_EXPIRED;
+    if (e == GBA_OK)
+        km->n = n;
+    else
+        gba_secret_wipe(km);
+    if (b64)
+        gba_wipe(b64, strlen(b64));
+    json_decref(o);
+    return e;
+}
+
+static gba_err ask_mef(kms *k, const kms_mef_link *m, const char *ke_id, int64_t now, gba_secret *km, kms_who *w)
+{
+    m2m_peer_config pc = {
+        .host = m->host, .port = m->port, .sni = m->fqdn.s, .psk_identity = gba_str(m->psk_id), .psk = m->psk_id ? &m->psk : NULL,
+        .ca_file = m->psk_id ? NULL : m->ca, .crl_file = m->crl, .cert_file = m->cert, .key_file = m->key,
+        .connect_ms = k->c.fetch_ms / 2, .total_ms = k->c.fetch_ms / 2,
+    };
+    char target[GBA_ID_MAX + 64], ri[33], why[256] = "";
+    m2m_peer *p = NULL;
+    m2m_answer a = {0};
+
+    kms_random_hex(ri, 8);
+    snprintf(target, sizeof target, "/%s/%s/%u", M2M_PATH_FETCH, ke_id, GBA_M2M_SUID_RSPF_MAF);
+    const m2m_field f[] = {{M2M_H_ORIGIN, k->c.fqdn.s}, {M2M_H_RI, ri}, {M2M_H_RVI, M2M_RVI}, {"Accept", "application/json"}};
+    gba_err e = m2m_peer_open(&pc, &p, why, sizeof why);
+    if (e == GBA_OK)
+        e = m2m_peer_request(p, "GET", target, f, 4, (gba_span){0}, &a);
+    if (e == GBA_OK)
+        e = read_fetched(&a, now, km, w);
+    if (e == GBA_E_AUTH || e == GBA_E_IO || e == GBA_E_BUSY)
+        log_event(LOG_LEVEL_WARN, "maf.mef_unreachable", "mef", m->fqdn.s, "error", gba_err_name(e), "reason", why[0] ? why : NULL, NULL);
+    m2m_answer_free(&a);
+    m2m_peer_close(&p);
+    return e;
+}
+
+static gba_err enrolled_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w)
+{
+    gba_err e = GBA_E_BUSY;
+
+    if (atomic_fetch_add(&k->fetching, 1) < k->c.fetches)
+        e = ask_mef(k, &k->c.mefs[id->server], id->text, now, key, w);
+    atomic_fetch_sub(&k->fetching, 1);
+    if (e == GBA_OK)
+        e = gba_m2m_credential_id(11, gba_str(id->text), w->credential);
+    if (e == GBA_OK)
+        w->km = *key;
+    return e;
+}
+
+/* ---- GBA: the MAF or MEF is a NAF (TS-0003 8.3.2.3) ---- */
+/* Who the subscriber is here: a UID of the USS that is an absolute CSE-ID or AE-ID, else what the operator
+ * said of the IMPI. */
+static gba_err gba_client(kms *k, const gba_naf_identity *g, int64_t now, kms_who *w)
+{
+    kms_cred *c = NULL;
+
+    for (size_t i = 0; i < g->n_uss; i++)
+        for (size_t j = 0; j < g->uss[i].n_ids; j++)
+            if (g->uss[i].ids[j][0] == '/' && gba_m2m_entity_parse(gba_str(g->uss[i].ids[j]), &w->id) == GBA_OK)
+                return GBA_OK;
+    if (!g->impi.s[0] || snprintf(w->record, sizeof w->record, "impi:%s", g->impi.s) >= (int)sizeof w->record)
+        return GBA_E_UNKNOWN;
+    gba_err e = kms_cred_get(k->c.store, k->c.kind, w->record, now, &c);
+    if (e == GBA_OK)
+        e = gba_m2m_entity_parse(gba_str(c->client), &w->id);
+    kms_cred_free(&c);
+    return e;
+}
+
+static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *q, int64_t now, gba_secret *key, kms_who *w)
+{
+    char identity[GBA_ID_MAX + 32];
+    gba_naf_psk_request r = {.fqdn = gba_str(k->c.fqdn.s), .transport = q->transport, .suite = q->suite, .now = now};
+    gba_naf_result *res = calloc(1, sizeof *res);
+    gba_err e = GBA_E_UNKNOWN;
+
+    if (!res || !k->c.naf) {
+        free(res);
+        return GBA_E_UNKNOWN;
+    }
+    snprintf(identity, sizeof identity, "3GPP-bootstrapping;%s", id->btid.s);
+    r.identity = gba_str(identity);
+    http_source(q->peer, r.source);
+    gba_naf_psk(k->c.naf, &r, res);
+    for (int i = 0; i < 2 && res->verdict == GBA_NAF_WAIT; i++) {
+        gba_naf_keys keys = {0};
+        gba_naf_query query = res->query;
+        r.fetched = k->c.zn(k->c.zn_ctx, &query, &keys);
+        gba_naf_learn(k->c.naf, &query, r.fetched, r.fetched == GBA_OK ? &keys : NULL, now);
+        gba_naf_keys_clear(&keys);
+        gba_naf_psk(k->c.naf, &r, res);
+    }
+    if (res->verdict == GBA_NAF_OK) {
+        e = gba_client(k, res->identity, now, w);
+        *key = res->psk;
+        w->expires = res->identity->expires;
+        if (e == GBA_OK)
+            e = gba_m2m_credential_id(12, gba_str(id->btid.s), w->credential);
+        gba_naf_result_clear(res);
+    } else {
+        e = res->why == GBA_NAF_WHY_UNREACHABLE ? GBA_E_IO : res->why == GBA_NAF_WHY_FORBIDDEN ? GBA_E_FORBIDDEN : GBA_E_UNKNOWN;
+    }
+    gba_wipe(res, sizeof *res);
+    free(res);
+    return e;
+}
+
+/* ---- the handshake ---- */
+static const char *form_name(gba_m2m_psk f)
+{
+    static const char *const name[] = {"none", "kpsa_id", "kc_id", "ke_id", "b_tid", "km_id", "kpm_id"};
+    return (unsigned)f < sizeof name / sizeof *name ? name[f] : "none";
+}
+
+static void count(const kms *k, const char *form, const char *result)
+{
+    char name[64], labels[96];
+
+    snprintf(name, sizeof name, "opengba_%s_handshakes_total", k->c.kind->name);
+    snprintf(labels, sizeof labels, "form=\"%s\",result=\"%s\"", form, result);
+    metric_add(metric_counter(name, labels, "TLS-PSK handshakes by the form of the identity and their result"), 1);
+}
+
+/* An identity for the log: what is not visible ASCII becomes '?'. */
+static void printable(gba_span in, char out[128])
+{
+    size_t n = in.n < 127 ? in.n : 127;
+    for (size_t i = 0; i < n; i++)
+        out[i] = in.p[i] > 0x20 && in.p[i] < 0x7f ? (char)in.p[i] : '?';
+    out[n] = 0;
+}
+
+static gba_err find_key(kms *k, const tls_psk_query *q, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w)
+{
+    /* SNI is mandatory (TS-0003 10.2.1), and the NAF_Id depends on it */
+    if (!gba_span_ieq(q->sni, gba_str(k->c.fqdn.s)))
+        return GBA_E_ARG;
+    switch (id->form) {
+    case GBA_M2M_PSK_KM:
+    case GBA_M2M_PSK_KPM:
+        return own_key(k, id, now, key, w);
+    case GBA_M2M_PSK_KE:
+        return enrolled_key(k, id, now, key, w);
+    case GBA_M2M_PSK_BTID:
+        return gba_key(k, id, q, now, key, w);
+    default:
+        return GBA_E_UNKNOWN;
+    }
+}
+
+gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
+{
+    kms *k = ctx;
+    gba_m2m_identity id;
+    kms_who *w = calloc(1, sizeof *w);
+    char event[32], source[64] = "", text[128];
+    int64_t now = service_now();
+    gba_err e = w ? gba_m2m_identify(&k->domains, q->identity, &id) : GBA_E_NOMEM;
+
+    *who = NULL;
+    if (e == GBA_OK) {
+        w->form = id.form;
+        e = find_key(k, q, &id, now, key, w);
+    }
+    count(k, w ? form_name(w->form) : "none", gba_err_name(e));
+    if (e == GBA_OK) {
+        *who = w;
+        return GBA_OK;
+    }
+    if (q->peer)
+        http_source_text(q->peer, source);
+    printable(q->identity, text);
+    snprintf(event, sizeof event, "%s.handshake", k->c.kind->name);
+    log_event(LOG_LEVEL_AUDIT, event, "result", "refused", "form", w ? form_name(w->form) : "none", "identity", text, "reason",
+              e == GBA_E_ARG ? "sni" : gba_err_name(e), "source", source, NULL);
+    gba_secret_wipe(key);
+    kms_who_free(w);
+    return e;
+}
+
+/* ---- certificates ---- */
+bool kms_name_key(const tls_name *n, char out[256])
+{
+    int len = -1;
+
+    switch (n->kind) {
+    case TLS_NAME_DNS:
+        len = snprintf(out, 256, "dns:%s", n->text);
+        break;
+    case TLS_NAME_URI:
+        len = snprintf(out, 256, "uri:%s", n->text);
+        break;
+    case TLS_NAME_OTHER:
+        len = snprintf(out, 256, "other:%s:%s", n->oid, n->text);
+        break;
+    case TLS_NAME_KEY:
+        len = snprintf(out, 256, "key:%s", n->text);
+        break;
+    }
+    return len > 0 && len < 256;
+}
+
+static unsigned type_of(const kms_who *w, size_t i)
+{
+    if (w->name[i].kind == TLS_NAME_KEY)
+        return 30;
+    if (w->name[i].kind == TLS_NAME_OTHER)
+        return 31;
+    return w->name[i].kind == TLS_NAME_URI ? 33 : 32;
+}
+
+/* A record of any of its names says whose it is; without one the names themselves do. */
+gba_err kms_cert_who(kms *k, void *session, kms_who *w)
+{
+    char key[256];
+    kms_cred *c = NULL;
+    size_t best = 0;
+    gba_err e;
+
+    memset(w, 0, sizeof *w);
+    e = session ? tls_peer_names(session, w->name, KMS_NAMES, &w->n_names) : GBA_E_AUTH;
+    if (e != GBA_OK)
+        return e;
+    if (w->n_names == 0)
+        return GBA_E_UNKNOWN;
+    for (size_t i = 0; i < w->n_names && !w->record[0]; i++) {
+        if (!kms_name_key(&w->name[i], key))
+            continue;
+        e = kms_cred_get(k->c.store, k->c.kind, key, service_now(), &c);
+        if (e != GBA_OK && e != GBA_E_UNKNOWN)
+            return e;
+        if (e != GBA_OK)
+            continue;
+        if (gba_m2m_entity_parse(gba_str(c->client), &w->id) == GBA_OK) {
+            snprintf(w->record, sizeof w->record, "%s", key);
+            w->expires = c->expires;
+            best = i;
+        }
+        kms_cred_free(&c);
+    }
+    const char *value = w->name[best].text;
+    e = gba_m2m_credential_id(type_of(w, best), gba_str(value), w->credential);
+    if (e != GBA_OK) /* a URI with characters a Credential-ID has not */
+        snprintf(w->credential, sizeof w->credential, "%u-unprintable", type_of(w, best));
+    return GBA_OK;
+}
+
+/* A CSE-ID certificate carries the CSE's public domain name (TS-0003 10.1.1.7); several CSE-IDs could be
+ * spelt so that they give one name, so only the lower-case spelling of a CSE-ID is taken from it. */
+static bool dns_names(const kms_who *w, const gba_m2m_id *claimed)
+{
+    gba_fqdn f;
+
+    if (claimed->kind != GBA_M2M_ID_FQDN && claimed->kind != GBA_M2M_ID_CSE)
+        return false;
+    for (const char *p = claimed->cse; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            return false;
+    if (claimed->kind == GBA_M2M_ID_FQDN)
+        f = claimed->sp;
+    else if (gba_m2m_id_fqdn(claimed, &f) != GBA_OK)
+        return false;
+    for (size_t i = 0; i < w->n_names; i++)
+        if (w->name[i].kind == TLS_NAME_DNS && !strcmp(w->name[i].text, f.s))
+            return true;
+    return false;
+}
+
+bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed)
+{
+    char text[GBA_M2M_ID_MAX + 1];
+
+    if (w->id.kind != GBA_M2M_ID_NONE)
+        return gba_m2m_id_eq(&w->id, claimed);
+    if (gba_m2m_id_is_ae(claimed) && gba_m2m_id_print(claimed, GBA_M2M_ABSOLUTE, text) == GBA_OK)
+        for (size_t i = 0; i < w->n_names; i++) /* octet for octet (TS-0003 10.1.1.5, profile) */
+            if (w->name[i].kind == TLS_NAME_URI && !strcmp(w->name[i].text, text))
+                return true;
+    return dns_names(w, claimed);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_m2m_peer.c - the HTTP answers of the small client, whole, cut and malformed. */
+#include <stdio.h>
+#include <string.h>
+#include "onem2m-binding/peer.h"
+#include "t_main.h"
+
+static gba_err parse(const char *text, bool end, m2m_answer *a)
+{
+    return m2m_answer_parse(gba_str(text), end, false, 4096, a);
+}
+
+static void test_whole(void)
+{
+    m2m_answer a;
+
+    CU_ASSERT_EQUAL(parse("HTTP/1.1 201 Created\r\nX-M2M-RSC: 2001 \r\ncontent-length: 2\r\n\r\n{}", false, &a), GBA_OK);
+    CU_ASSERT_EQUAL(a.status, 201);
+    CU_ASSERT_STRING_EQUAL(m2m_answer_field(&a, "x-m2m-rsc"), "2001");
+    CU_ASSERT(gba_span_eq(a.body, gba_str("{}")));
+    CU_ASSERT_PTR_NULL(m2m_answer_field(&a, "X-Other"));
+    m2m_answer_free(&a);
+    CU_ASSERT_EQUAL(parse("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", false, &a), GBA_OK);
+    CU_ASSERT(gba_span_eq(a.body, gba_str("abcde")));
+    m2m_answer_free(&a);
+    CU_ASSERT_EQUAL(parse("HTTP/1.0 200 OK\r\n\r\nrest", true, &a), GBA_OK);
+    CU_ASSERT(gba_span_eq(a.body, gba_str("rest")));
+    m2m_answer_free(&a);
+    CU_ASSERT_EQUAL(parse("HTTP/1.1 204 No Content\r\n\r\n", false, &a), GBA_OK);
+    m2m_answer_free(&a);
+}
+
+static void test_cut(void)
+{
+    static const char *const text[] = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde",
+                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"};
+    m2m_answer a;
+
+    for (size_t t = 0; t < 2; t++)
+        for (size_t i = 0; i < strlen(text[t]); i++) {
+            CU_ASSERT_EQUAL(m2m_answer_parse(gba_mem(text[t], i), false, false, 4096, &a), GBA_E_STALE);
+            CU_ASSERT_NOT_EQUAL(m2m_answer_parse(gba_mem(text[t], i), true, false, 4096, &a), GBA_OK);
+            CU_ASSERT_PTR_NULL(a.text);
+        }
+}
+
+static void test_bad(void)
+{
+    static const char *const bad[] = {
+        "HTTP/2 200 OK\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 999 OK\r\n\r\n", "nonsense\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "HTTP/1.1 200 OK\r\n: x\r\n\r\n", "HTTP/1.1 200 OK\r\nA b: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\nabcde", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffff\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+    };
+    m2m_answer a;
+    char big[5000];
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_NOT_EQUAL(parse(bad[i], true, &a), GBA_OK);
+        CU_ASSERT_PTR_NULL(a.text);
+    }
+    memset(big, 'a', sizeof big);
+    CU_ASSERT_EQUAL(m2m_answer_parse(GBA_SPAN(big), false, false, 4096, &a), GBA_E_RANGE);
+    CU_ASSERT_NOT_EQUAL(m2m_answer_parse(gba_mem("HTTP/1.1 200 OK\r\nA\0: x\r\n\r\n", 26), true, false, 4096, &a), GBA_OK);
+}
+
+static void test_arguments(void)
+{
+    m2m_peer_config c = {.host = "127.0.0.1", .port = 1, .sni = "x.example.com"};
+    m2m_peer *p;
+    char why[128];
+    gba_secret k = {.n = 32};
+
+    CU_ASSERT_EQUAL(m2m_peer_open(&c, &p, why, sizeof why), GBA_E_ARG); /* no credential */
+    c.psk = &k;
+    CU_ASSERT_EQUAL(m2m_peer_open(&c, &p, why, sizeof why), GBA_E_ARG); /* no identity */
+    c.psk_identity = gba_str("id@x.example.com");
+    CU_ASSERT_EQUAL(m2m_peer_open(&c, &p, why, sizeof why), GBA_E_IO); /* nobody listens there */
+    CU_ASSERT_PTR_NULL(p);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "127.0.0.1"));
+}
+
+T_MAIN("oneM2M peer", {"whole answers", test_whole}, {"cut answers", test_cut}, {"bad answers", test_bad}, {"arguments", test_arguments})

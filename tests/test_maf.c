@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_maf.c - the MAF's resources: registrations, keys by export and by value, retrieval, every refusal. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kms_kit.h"
+#include "t_main.h"
+
+#define A "//sp.example.com/mn1"
+#define B "//sp.example.com/in"
+#define X "//sp.example.com/mn2"
+#define REG "application/json;ty=60003"
+#define KEY "application/json;ty=60005"
+#define ET "20270101T000000"
+static kms_who *a, *b, *x;
+static char reg[400];
+
+static void open_maf(void)
+{
+    kit_open(&kms_maf, "maf.example.com");
+    a = kit_client("km-a@maf.example.com", A, 0);
+    b = kit_client("km-b@maf.example.com", B, 0);
+    x = kit_client("km-x@maf.example.com", X, 0);
+}
+
+static void close_maf(void)
+{
+    kit_close();
+    free(a);
+    free(b);
+    free(x);
+}
+
+static void register_a(void)
+{
+    CU_ASSERT_EQUAL_FATAL(kit_ask(a, A, "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\",\"lbl\":[\"x\"]}}"), 2001);
+    snprintf(reg, sizeof reg, "%s", kit_answer.location);
+}
+
+static void test_registration(void)
+{
+    open_maf();
+    register_a();
+    CU_ASSERT_STRING_EQUAL(kit_text("cr"), A);
+    CU_ASSERT_STRING_EQUAL(kit_text("adfq"), "adm.example.com");
+    CU_ASSERT_STRING_EQUAL(kit_text("et"), "20261119T145320"); /* the server's limit */
+    CU_ASSERT_STRING_EQUAL(kit_text("aski"), "");
+    CU_ASSERT_EQUAL(kit_number("ty"), 60003);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"}}"), 4117);
+    CU_ASSERT_STRING_EQUAL(kit_answer.location, reg);
+    /* another stakeholder: a registration of its own (8.8.1) */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm2.example.com\"}}"), 2001);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", reg, NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(x, X, "GET", reg, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(x, X, "DELETE", reg, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", reg, "application/json", "{\"sec:macr\":{\"et\":\"20261118T200000\"}}"), 2004);
+    CU_ASSERT_STRING_EQUAL(kit_text("et"), "20261118T200000");
+    CU_ASSERT_PTR_NULL(json_object_get(kit_json, "cr"));
+    CU_ASSERT_PTR_NULL(json_object_get(kit_json, "lbl"));
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", reg, "application/json", "{\"sec:macr\":{}}"), 4000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", reg, "application/json", "{\"sec:macr\":{\"adfq\":\"x.y\"}}"), 4000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", reg, "application/xml", "<x/>"), 4015);
+    kit_now += 86400; /* past its et */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", reg, NULL, NULL), 4004);
+    close_maf();
+}
+
+static void test_bad_input(void)
+{
+    static const char *const bad[] = {
+        NULL, "", "{", "[]", "{}", "null", "{\"sec:macr\":1}", "{\"sec:mecr\":{\"et\":\"" ET "\",\"adfq\":\"a.b\"}}",
+        "{\"sec:macr\":{\"et\":\"" ET "\"}}", "{\"sec:macr\":{\"adfq\":\"a.b\"}}", "{\"sec:macr\":{\"et\":\"tomorrow\",\"adfq\":\"a.b\"}}",
+        "{\"sec:macr\":{\"et\":5,\"adfq\":\"a.b\"}}", "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"a b\"}}",
+        "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"a.b\",\"cr\":\"" B "\"}}", "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"a.b\",\"ri\":\"x\"}}",
+        "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"a.b\",\"aski\":\"x@y\"}}", "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"a.b\",\"lbl\":\"x\"}}",
+        "{\"sec:macr\":{\"et\":\"" ET "\",\"et\":\"" ET "\",\"adfq\":\"a.b\"}}", "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"a.b\"},\"y\":1}",
+        "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"a.b\",\"lbl\":[1]}}", "{\"sec:macr\":{\"et\":null,\"adfq\":\"a.b\"}}",
+    };
+    open_maf();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", REG, bad[i]), 4000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"20200101T000000\",\"adfq\":\"a.b\"}}"), 4102);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", "application/xml;ty=60003", "<x/>"), 4015);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", "application/json;ty=60004", "{}"), 4000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", "application/json", "{}"), 4005);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "DELETE", "/MAFBase", NULL, NULL), 4005);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MEFBase", NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase/../MAFBase", NULL, NULL), 4000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase/nothing", NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase/a/b/c/d", NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/fetchCredentials/00112233445566778899AABBCCDDEEFF@maf.example.com/21", NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PATCH", "/MAFBase", NULL, NULL), 4005);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase", NULL, NULL), 2000);
+    close_maf();
+}
+
+/* X-M2M-Origin is whom TLS authenticated, and nobody else. */
+static void test_originator(void)
+{
+    open_maf();
+    CU_ASSERT_EQUAL(kit_ask(a, B, "GET", "/MAFBase", NULL, NULL), 4106);
+    CU_ASSERT_EQUAL(kit_ask(a, A "/Cx", "GET", "/MAFBase", NULL, NULL), 4106);
+    CU_ASSERT_EQUAL(kit_ask(a, "maf.example.com", "GET", "/MAFBase", NULL, NULL), 4106);
+    CU_ASSERT_EQUAL(kit_ask(a, "/mn1", "GET", "/MAFBase", NULL, NULL), 4000);
+    CU_ASSERT_EQUAL(kit_ask(a, NULL, "GET", "/MAFBase", NULL, NULL), 4000);
+    CU_ASSERT_EQUAL(kit_ask(NULL, A, "GET", "/MAFBase", NULL, NULL), 4107);
+    /* names of a certificate */
+    kms_who w = {.n_names = 3};
+    w.name[0] = (tls_name){.kind = TLS_NAME_DNS, .text = "mn1.sp.example.com"};
+    w.name[1] = (tls_name){.kind = TLS_NAME_URI, .text = "//sp.example.com/in/Cae"};
+    w.name[2] = (tls_name){.kind = TLS_NAME_KEY, .text = "00"};
+    CU_ASSERT_EQUAL(kit_ask(&w, A, "GET", "/MAFBase", NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(&w, "//sp.example.com/in/Cae", "GET", "/MAFBase", NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(&w, "mn1.sp.example.com", "GET", "/MAFBase", NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(&w, B, "GET", "/MAFBase", NULL, NULL), 4106);
+    CU_ASSERT_EQUAL(kit_ask(&w, "//sp.example.com/in/Cother", "GET", "/MAFBase", NULL, NULL), 4106);
+    CU_ASSERT_EQUAL(kit_ask(&w, "//sp.example.com/MN1", "GET", "/MAFBase", NULL, NULL), 4106);
+    CU_ASSERT_EQUAL(kit_ask(&w, "//example.com/mn1.sp", "GET", "/MAFBase", NULL, NULL), 4106);
+    /* a credential that is removed, or runs out, ends open connections */
+    a->expires = kit_now + 10;
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase", NULL, NULL), 2000);
+    kit_now += 10;
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase", NULL, NULL), 4106);
+    size_t failed;
+    store_op op = {.type = STORE_TAKE, .kind = STORE_MAF, .key = gba_str("km-b@maf.example.com")};
+    CU_ASSERT_EQUAL(store_write(kit_store, &op, 1, kit_now, &failed), GBA_OK);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", "/MAFBase", NULL, NULL), 4106);
+    close_maf();
+}
+
+#define SKR(MORE) "{\"sec:skr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"" MORE "}}"
+#define SAEF ",\"suid\":32,\"tgis\":[\"" B "\"]"
+#define REL "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF"
+
+static void test_export(void)
+{
+    char b64[64];
+
+    open_maf();
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4103); /* no client registration */
+    register_a();
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    CU_ASSERT_STRING_EQUAL(kit_answer.location, "/MAFBase/" REL);
+    CU_ASSERT_STRING_EQUAL(kit_text("rn"), REL);
+    CU_ASSERT_PTR_NULL(json_object_get(kit_json, "kv"));
+    CU_ASSERT_EQUAL(kit_number("suid"), 32);
+    /* the same export again: in the same session, or whoever has it */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4105);
+    kit_export_err = GBA_E_FORBIDDEN; /* a resumed session */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4107);
+    kit_export_err = GBA_OK;
+    /* retrieval: the target with the key, the creator without, nobody else */
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", "/MAFBase/" REL, NULL, NULL), 2000);
+    gba_b64_encode(kit_exported + 16, 32, b64);
+    CU_ASSERT_STRING_EQUAL(kit_text("kv"), b64);
+    CU_ASSERT_STRING_EQUAL(kit_text("cr"), A);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", "/MAFBase/a0a1a2a3a4a5a6a7a8a9aaabacadaeaf", NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase/" REL, NULL, NULL), 2000);
+    CU_ASSERT_PTR_NULL(json_object_get(kit_json, "kv"));
+    CU_ASSERT_EQUAL(kit_ask(x, X, "GET", "/MAFBase/" REL, NULL, NULL), 4103);
+    CU_ASSERT_PTR_NULL(kit_answer.body);
+    CU_ASSERT_EQUAL(kit_ask(x, X, "DELETE", "/MAFBase/" REL, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "DELETE", "/MAFBase/" REL, NULL, NULL), 4103);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "PUT", "/MAFBase/" REL, "application/json", "{\"sec:skr\":{\"tgis\":[\"" X "\"]}}"), 4103);
+    /* update: another target */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", "/MAFBase/" REL, "application/json", "{\"sec:skr\":{\"tgis\":[\"" X "\"]}}"), 2004);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", "/MAFBase/" REL, NULL, NULL), 4103);
+    CU_ASSERT_EQUAL(kit_ask(x, X, "GET", "/MAFBase/" REL, NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", "/MAFBase/" REL, "application/json", "{\"sec:skr\":{\"tgis\":[\"" X "\",\"" B "\"]}}"), 4102);
+    /* de-registered: gone, and its export stays used */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "DELETE", "/MAFBase/" REL, NULL, NULL), 2002);
+    CU_ASSERT_EQUAL(kit_ask(x, X, "GET", "/MAFBase/" REL, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4105);
+    kit_exported[0] ^= 1; /* a new session */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    close_maf();
+}
+
+static void test_expiry(void)
+{
+    open_maf();
+    register_a();
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, "{\"sec:skr\":{\"et\":\"20261118T140000\",\"adfq\":\"adm.example.com\"" SAEF "}}"), 2001);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", "/MAFBase/" REL, NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(gba_m2m_time_parse(gba_str("20261118T140000"), &kit_now), GBA_OK);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", "/MAFBase/" REL, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase/" REL, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", "/MAFBase/" REL, "application/json", "{\"sec:skr\":{\"et\":\"" ET "\"}}"), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4105);
+    /* the credential's end is the key's, too */
+    a->expires = kit_now + 100;
+    kit_exported[1] ^= 1;
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    CU_ASSERT_STRING_EQUAL(kit_text("et"), "20261118T140140");
+    close_maf();
+}
+
+static void test_key_contents(void)
+{
+    static const struct {
+        const char *body;
+        unsigned rsc;
+    } bad[] = {
+        {SKR(""), 4000},
+        {SKR(",\"suid\":32"), 4102}, /* no target, and no list of ours */
+        {SKR(",\"suid\":22,\"tgis\":[\"" B "\"]"), 4102},
+        {SKR(",\"suid\":31,\"tgis\":[\"" B "\"]"), 4102},
+        {SKR(",\"suid\":\"32\",\"tgis\":[\"" B "\"]"), 4000},
+        {SKR(",\"suid\":-1,\"tgis\":[\"" B "\"]"), 4000},
+        {SKR(",\"suid\":32,\"tgis\":[]"), 4000},
+        {SKR(",\"suid\":32,\"tgis\":[\"/in\"]"), 4000},
+        {SKR(",\"suid\":32,\"tgis\":[\"" B "\",\"" X "\"]"), 4102},
+        {SKR(",\"suid\":34,\"tgis\":[\"" B "\",\"" B "\"]"), 4000},
+        {SKR(SAEF ",\"kv\":\"!!\""), 4000},
+        {SKR(SAEF ",\"kv\":\"AAAA\""), 4102},
+        {SKR(SAEF ",\"rn\":\"x\""), 4000},
+        {"{\"sec:skr\":{\"et\":\"20200101T000000\",\"adfq\":\"adm.example.com\"" SAEF "}}", 4102},
+        {"{\"sec:skr\":{\"et\":\"" ET "\",\"adfq\":\"other.example.com\"" SAEF "}}", 4103},
+    };
+    open_maf();
+    register_a();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        unsigned rsc = kit_ask(a, A, "POST", "/MAFBase", KEY, bad[i].body);
+        if (rsc != bad[i].rsc)
+            printf("\n%s: %u\n", bad[i].body, rsc);
+        CU_ASSERT_EQUAL(rsc, bad[i].rsc);
+    }
+    /* by value: an identifier of the MAF's own; ESData: several targets */
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(",\"suid\":34,\"tgis\":[\"" B "\",\"" X "\"],\"kv\":\"AAECAwQFBgcICQoLDA0ODw==\"")), 2001);
+    CU_ASSERT_STRING_NOT_EQUAL(kit_text("rn"), REL);
+    char at[400];
+    snprintf(at, sizeof at, "%s", kit_answer.location);
+    CU_ASSERT_EQUAL(kit_ask(x, X, "GET", at, NULL, NULL), 2000);
+    CU_ASSERT_STRING_EQUAL(kit_text("kv"), "AAECAwQFBgcICQoLDA0ODw==");
+    close_maf();
+}
+
+/* The MAF gives a KmID to whom it knows by a KeID alone (8.8.2.3). */
+static void test_assigned(void)
+{
+    kms_who w = {.form = GBA_M2M_PSK_KE, .km = {.n = 32}, .expires = KIT_T0 + 5000};
+    kms_cred *c = NULL;
+    char at[400], km[256];
+
+    open_maf();
+    CU_ASSERT_EQUAL(gba_m2m_entity_parse(gba_str("//sp.example.com/in/Cdev"), &w.id), GBA_OK);
+    snprintf(w.credential, sizeof w.credential, "11-" REL "@mef.example.com");
+    w.km.o[5] = 7;
+    CU_ASSERT_EQUAL(kit_ask(&w, "//sp.example.com/in/Cdev", "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"}}"), 2001);
+    CU_ASSERT_EQUAL(strncmp(kit_text("aski"), "Km-", 3), 0);
+    CU_ASSERT_STRING_EQUAL(kit_text("et"), "20261118T123000"); /* never longer than Ke */
+    snprintf(km, sizeof km, "%s", kit_text("aski"));
+    for (char *p = km; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+    snprintf(at, sizeof at, "%s", kit_answer.location);
+    CU_ASSERT_EQUAL(kms_cred_get(kit_store, &kms_maf, km, kit_now, &c), GBA_OK);
+    CU_ASSERT_FATAL(c != NULL);
+    CU_ASSERT(gba_secret_eq(&c->key, &w.km) && c->expires == KIT_T0 + 5000);
+    CU_ASSERT_STRING_EQUAL(c->source, REL "@mef.example.com");
+    kms_cred_free(&c);
+    /* again enrolled: the update brings a new KmID */
+    CU_ASSERT_EQUAL(kit_ask(&w, "//sp.example.com/in/Cdev", "PUT", at, "application/json", "{\"sec:macr\":{\"lbl\":[\"again\"]}}"), 2004);
+    CU_ASSERT_EQUAL(strncmp(kit_text("aski"), "Km-", 3), 0);
+    CU_ASSERT_EQUAL(kms_cred_get(kit_store, &kms_maf, km, KIT_T0 + 5000, &c), GBA_E_EXPIRED);
+    close_maf();
+}
+
+static void test_deregistration(void)
+{
+    open_maf();
+    register_a();
+    for (int i = 0; i < 70; i++) {
+        kit_exported[2] = (uint8_t)i;
+        CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    }
+    char last[400];
+    snprintf(last, sizeof last, "%s", kit_answer.location);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", last, NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "DELETE", reg, NULL, NULL), 2002);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", last, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", reg, NULL, NULL), 4004);
+    register_a(); /* and again */
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", last, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase/nothing/cfg", NULL, NULL), 4004);
+    char cfg[410];
+    snprintf(cfg, sizeof cfg, "%s/cfg", reg);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "GET", cfg, NULL, NULL), 4004); /* none is stored */
+    close_maf();
+}
+
+T_MAIN("MAF", {"client registration", test_registration}, {"bad input", test_bad_input}, {"originator", test_originator},
+       {"key by export", test_export}, {"expiry", test_expiry}, {"contents", test_key_contents}, {"assigned KmID", test_assigned},
+       {"de-registration", test_deregistration})
