@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# test_examples.sh - the examples are valid and complete, and they work: the two configurations by
+# --check, the embedded NAF and the minimal UE against a real BSF, curl as a foreign UE.
+set -u
+build=$(cd "${top_builddir:-.}" && pwd)
+src=$(cd "${top_srcdir:-.}" && pwd)
+demo=$(mktemp -d) || exit 1
+# shellcheck source=tests/demo.sh
+. "$src/tests/demo.sh"
+passed=0 failed=0 naf_pid=
+cleanup() {
+    exec 7>&- 2>/dev/null
+    [ -z "$naf_pid" ] || kill "$naf_pid" 2>/dev/null
+    demo_stop quiet
+    rm -rf "$demo"
+}
+trap cleanup EXIT
+ok() { # ok NAME COMMAND...: the command succeeds
+    local name=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "test_examples: FAILED: $name" >&2
+        [ ! -s "$demo/err" ] || head -c 2000 "$demo/err" >&2
+    fi
+}
+
+demo_prepare
+
+# ---- the configurations: every setting stands there, and they are valid once their paths exist ----
+settings() { awk -f "$src/docs/man/settings.awk" "$@" | cut -f 1 | sort; }
+# on FILE: every setting that is off turned on: "#name:" in place, and blocks of "#name:", "#  name: value" lines
+on() {
+    awk '/^#[a-z_]+:$/ { block = 1 } !/^#/ { block = 0 } block { sub(/^#/, "") } { print }' "$1" |
+        sed 's/^\( *\)#\([a-z_.]*:\)/\1\2/'
+}
+configuration() { # configuration EXAMPLE PROGRAM
+    "$2" --print-defaults | settings >"$demo/all"
+    on "$src/examples/$1" | settings >"$demo/told"
+    comm -3 "$demo/all" "$demo/told" >"$demo/err"
+    ok "examples/$1 tells every setting and no other" test ! -s "$demo/err"
+    sed "s|/etc/opengba|$demo|; s|/var/lib/opengba|$demo|" "$src/examples/$1" >"$demo/example.yaml"
+    "$2" --config "$demo/example.yaml" --check >"$demo/out" 2>"$demo/err"
+    ok "examples/$1 is valid" test $? -eq 0
+    on "$demo/example.yaml" | sed '/^ *zn_url:/d' >"$demo/example-on.yaml" # zn_diameter stands instead of it
+    "$2" --config "$demo/example-on.yaml" --check >"$demo/out" 2>"$demo/err"
+    ok "examples/$1 is valid with everything on" test $? -eq 0
+}
+configuration bsf.yaml "$build/bsf/gba-bsfd"
+configuration naf.yaml "$build/naf/gba-nafd"
+: >"$demo/err"
+
+# ---- a BSF, the host that embeds libgbanaf, the device ----
+demo_start_bsf
+demo_provision
+mkfifo "$demo/in"
+"$build/examples/embed_naf_mhd" 0 "$NAF_FQDN" "$demo/naf.pem" "$demo/naf.key" "$BSF_DOMAIN" "$BSF_ZN_URL" "$ZN_CA" \
+    "$ZN_CERT" "$ZN_KEY" <"$demo/in" >"$demo/port" 2>"$demo/err" &
+naf_pid=$!
+exec 7>"$demo/in"
+for _ in $(seq 100); do [ -s "$demo/port" ] && break || sleep 0.1; done
+url=https://localhost:$(cat "$demo/port")
+demo_gba get --ca "$NAF_CA" "$url/page?x=%20y" >"$demo/page" 2>"$demo/err"
+ok "gba get of the embedded NAF" grep -q '^Hello .*, this is /page?x=%20y\.' "$demo/page"
+demo_gba post --ca "$NAF_CA" --data hello "$url/" >"$demo/page" 2>"$demo/err"
+ok "gba post to it" grep -q '^Hello' "$demo/page"
+
+"$build/examples/ue_minimal" "$USIM" "$BSF_UB_URL" "$BSF_DOMAIN" "$demo/state" "$NAF_FQDN" 0100011302 \
+    "$demo/key" >"$demo/btid" 2>"$demo/err"
+ok "ue_minimal" test $? -eq 0
+btid=$(cat "$demo/btid")
+ok "it prints the B-TID" test "${btid#*@}" = "$BSF_DOMAIN"
+demo_gba key "$NAF_FQDN" --ua 0100011302 2>"$demo/err" >"$demo/key2"
+ok "its key is the one gba derives" cmp -s "$demo/key" "$demo/key2"
+ok "nobody else may read the key" test "$(stat -c %a "$demo/key")" = 600
+if command -v curl >/dev/null && command -v xxd >/dev/null; then
+    status=$(curl -s -m 20 --noproxy '*' --cacert "$NAF_CA" --tlsv1.3 --tls13-ciphers TLS_AES_256_GCM_SHA384 --digest \
+        -u "$btid:$(xxd -r -p "$demo/key" | base64)" -o "$demo/page" -w '%{http_code}' "$url/")
+    ok "curl with that key (HTTP $status)" test "$status" = 200
+    status=$(curl -s -m 20 --noproxy '*' --cacert "$NAF_CA" --digest -u "$btid:wrong" -o "$demo/page" -w '%{http_code}' "$url/")
+    ok "not with another (HTTP $status)" test "$status" = 401
+fi
+exec 7>&-
+wait "$naf_pid"
+ok "the host ends cleanly" test $? -eq 0
+naf_pid=
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
