@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate.h - m2m-gate, Entity B's security in front of a CSE: what its files share.
+ *
+ * A handshake gives a connection its `gate_who` (PSK) or a certificate; a request asks the book to whom
+ * that credential is bound, the guard whether this From is allowed, then goes to the CSE. The egress
+ * takes the CSE's own requests the other way.
+ */
+#ifndef ONEM2M_GATE_H
+#define ONEM2M_GATE_H
+#include <gba/naf.h>
+#include <gba/naf_zn_http.h>
+#include <gba/onem2m.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "onem2m-binding/peer.h"
+#include "service/daemon.h"
+#include "service/http.h"
+#include "service/metrics.h"
+#include "service/store.h"
+
+/* ---- settings (gate_settings.c) ---- */
+typedef struct gate_bsf {
+    gba_fqdn domain;
+    char *zn_url;
+} gate_bsf;
+typedef struct gate_kms { /* a MAF or a MEF, and how we authenticate to it */
+    gba_fqdn fqdn;
+    char *url, *psk_id, *psk_file, *cert, *key, *ca, *crl;
+} gate_kms;
+typedef struct gate_peer { /* whom the egress reaches without having been told by a registration */
+    char *id, *url, *psk_id;
+} gate_peer;
+typedef struct gate_settings {
+    conf_listen listen, egress;
+    char *cse_id, *upstream, *cert, *key, *ca, *crl, *priority;
+    gba_fqdn public_name;
+    conf_items bsf, maf, mef, peers;
+    struct {
+        char *cert, *key, *ca;
+    } zn;
+    struct {
+        char *url;
+    } store;
+    struct {
+        char *key_file;
+    } seal;
+    int64_t wait_ms, waiting, keys, unknown_ttl, unknown_per_source, connections, per_source, idle, body_max, upstream_ms;
+    bool new_aes;
+    daemon_conf daemon;
+} gate_settings;
+extern const conf_field gate_settings_table[];
+void gate_settings_check(conf *c, const void *settings);
+/* seal.key_file, or the systemd credential; NULL: neither. */
+const char *gate_settings_seal(const gate_settings *s, char *buf, size_t n);
+#define GATE_HOST_MAX 256
+/* "http(s)://host:port/path": host without brackets; port by the scheme when absent. SYNTAX. */
+gba_err gate_url(const char *url, bool *tls, char host[GATE_HOST_MAX], uint16_t *port, const char **path) GBA_MUST_USE;
+/* Hex digits and perhaps a line end, 16 to 64 octets. IO, SYNTAX. */
+gba_err gate_read_key(const char *path, gba_secret *out) GBA_MUST_USE;
+
+/* ---- records (gate_record.c); on disk ---- */
+#define GATE_CREDENTIAL (STORE_GATE + 0) /* key: Credential-ID */
+#define GATE_ENTITY (STORE_GATE + 1)     /* key: absolute CSE-ID or AE-ID */
+#define GATE_IDS_MAX 32
+#define GATE_POAS_MAX 4
+#define GATE_POA_MAX 255
+#define GATE_RECORD_MAX 24576
+typedef struct gate_credential {
+    gba_secret key;        /* n 0: another tells it, or a certificate */
+    gba_m2m_bound bound;   /* CSE, AE, NEW */
+    bool learned;          /* the CSE assigned the AE-ID, nobody provisioned it */
+    size_t n;
+    gba_m2m_id ids[GATE_IDS_MAX]; /* absolute */
+} gate_credential;
+gba_err gate_credential_print(const gate_credential *c, char out[GATE_RECORD_MAX], size_t *n) GBA_MUST_USE;
+gba_err gate_credential_parse(gba_span text, gate_credential *out) GBA_MUST_USE;
+typedef struct gate_entity {
+    char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1]; /* of its last association */
+    size_t n;
+    char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];
+} gate_entity;
+gba_err gate_entity_print(const gate_entity *e, char out[GATE_RECORD_MAX], size_t *n) GBA_MUST_USE;
+gba_err gate_entity_parse(gba_span text, gate_entity *out) GBA_MUST_USE;
+
+/* ---- the book (gate_book.c): Credential-ID -> whom ---- */
+typedef struct gate_binding {
+    gba_m2m_bound bound; /* NONE: no such record */
+    bool has_key;
+    size_t n;
+    gba_m2m_id ids[GATE_IDS_MAX];
+} gate_binding;
+typedef struct gate_book gate_book;
+gba_err gate_book_open(store *s, gate_book **out) GBA_MUST_USE;
+void gate_book_close(gate_book **b);
+void gate_book_follow(gate_book *b); /* reads again what another process wrote */
+void gate_book_find(gate_book *b, const char *credential, gate_binding *out);
+/* The AE-ID that the CSE assigned. FORBIDDEN: the record says otherwise, or holds as many as fit. */
+gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id) GBA_MUST_USE;
+gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
+gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
+/* Whose point of access is a prefix of this URL? UNKNOWN. */
+gba_err gate_book_at(gate_book *b, const char *url, gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
+void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_association *a, const gba_m2m_request *r,
+                     gba_m2m_verdict *out);
+
+/* ---- who is it ---- */
+typedef struct gate_who {
+    gba_m2m_framework framework;
+    gba_m2m_psk form; /* NONE: a certificate */
+    char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    char identity[2 * GBA_ID_MAX]; /* PSK identity as sent */
+    gba_secret key;
+    uint16_t suite;
+    int64_t expires;      /* of the key, 0: open */
+    gba_m2m_bound bound;  /* by MAF, MEF, BSF or certificate; NONE: the book says */
+    size_t n;
+    gba_m2m_id *ids;
+    const char *why;      /* of a certificate that names nobody: constant, else NULL */
+} gate_who;
+void gate_who_free(void *who);
+gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n) GBA_MUST_USE; /* sets bound, too */
+
+/* What a MAF or MEF answers (gate_kms_json.c). */
+typedef struct gate_told {
+    gba_secret key;
+    int64_t expires;
+    unsigned suid; /* of a MAF */
+    char whose[GBA_M2M_ID_MAX + 1];
+} gate_told;
+gba_err gate_told_key(gba_span json, gate_told *out) GBA_MUST_USE;   /* symmKeyReg with its key */
+gba_err gate_told_fetch(gba_span json, gate_told *out) GBA_MUST_USE; /* of fetchCredentials */
+/* From the answer to a Create or Update: the entity, its aei or csi, and poa. STALE: poa alone; UNKNOWN: none. */
+typedef struct gate_made {
+    char id[GBA_M2M_ID_MAX + 1];
+    bool cse;
+    size_t n;
+    char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];
+} gate_made;
+gba_err gate_made_parse(gba_span json, gate_made *out) GBA_MUST_USE;
+
+/* ---- the daemon ---- */
+typedef struct gate_link { /* a MAF or MEF, ready to be asked */
+    const gate_kms *conf;
+    char host[GATE_HOST_MAX];
+    uint16_t port;
+    gba_secret psk;
+} gate_link;
+typedef struct gate_keys gate_keys;
+typedef struct gate_upstream gate_upstream;
+typedef struct gate_routes gate_routes;
+enum { GATE_ALLOWED, GATE_REFUSED, GATE_RESULTS };
+typedef struct gate {
+    const gate_settings *s;
+    gba_m2m_id cse;
+    char cse_text[GBA_M2M_ID_MAX + 1];
+    gba_fqdn name;
+    store *store;
+    gate_book *book;
+    gba_naf *naf; /* NULL: no BSF */
+    gba_naf_zn_http *zn;
+    gate_link maf[GBA_NAF_BSFS], mef[GBA_NAF_BSFS];
+    gba_fqdn maf_fqdn[GBA_NAF_BSFS], mef_fqdn[GBA_NAF_BSFS], bsf_fqdn[GBA_NAF_BSFS];
+    gba_m2m_domains domains;
+    gate_keys *keys;
+    gate_upstream *upstream;
+    gate_routes *routes; /* SA1's keys, for SA2 */
+    tls_server *tls;
+    http_server *secure, *egress;
+    pthread_t clock;
+    bool clock_runs;
+    atomic_bool stopping;
+    atomic_uint asking; /* queries to MAFs, MEFs and BSFs under way */
+    metric *requests[GBA_M2M_FRAMEWORKS + 1][GATE_RESULTS]; /* the last: none */
+    metric *handshakes[GBA_M2M_FRAMEWORKS + 1][GATE_RESULTS];
+    metric *asked[3][GATE_RESULTS]; /* MAF, MEF, BSF */
+    metric *sent[GATE_RESULTS];     /* egress */
+    metric *learned;
+} gate;
+
+/* gate_keys.c: the tls_psk_fn */
+gba_err gate_keys_open(gate *g) GBA_MUST_USE;
+void gate_keys_close(gate *g);
+gba_err gate_psk(void *g, const tls_psk_query *q, gba_secret *key, void **who);
+/* gate_ask.c: blocking, under deadline. *why: constant, for the audit line. UNKNOWN, EXPIRED, FORBIDDEN: a
+ * definite no; else it could not be asked. */
+gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
+gba_err gate_ask_mef(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
+gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_btid *btid, gate_who *who, const char **why) GBA_MUST_USE;
+
+bool gate_ask_enter(gate *g); /* false: as many as may be */
+void gate_ask_leave(gate *g);
+
+/* gate_cert.c: the flavour, Credential-ID and identities of a certificate's names (TS-0003 8.1.2.5). */
+void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_who *out);
+
+/* gate_proxy.c */
+void gate_handle(http_req *r, void *g);
+const char *gate_op_text(gba_m2m_op op);
+/* Is the field one that ends at each hop, or that only we may set? */
+bool gate_field_drop(const char *name, const char *connection);
+
+/* gate_upstream.c: kept-alive plain connections to the CSE, blocking. */
+gba_err gate_upstream_open(const gate_settings *s, gate_upstream **out) GBA_MUST_USE;
+void gate_upstream_close(gate_upstream **u);
+/* BUSY: timed out; IO, SYNTAX, RANGE. */
+gba_err gate_upstream_ask(gate_upstream *u, const char *method, const char *target, const m2m_field *f, size_t n,
+                          gba_span body, m2m_answer *out) GBA_MUST_USE;
+
+/* gate_egress.c */
+void gate_egress_handle(http_req *r, void *g);
+gba_err gate_routes_open(gate *g) GBA_MUST_USE;
+void gate_routes_close(gate *g);
+/* The association that this entity has with us now: its key serves SA2 (TS-0003 8.2.1). */
+void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w);
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate_book.c - Credential-ID -> CSE-ID, AE-ID or list of AE-IDs (TS-0003 8.2.1), as the store has it: in
+ * memory, sorted, without keys. What m2m-gatectl writes is followed; what the CSE assigned is written.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "onem2m-binding/gate.h"
+
+typedef struct row {
+    char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    gba_m2m_bound bound;
+    bool has_key;
+    size_t n;
+    gba_m2m_id ids[];
+} row;
+typedef struct page { /* one state of the book */
+    row **rows;
+    size_t n, room;
+    gba_m2m_id *cses, *aes; /* registrees; S-type AEs */
+    size_t n_cses, n_aes;
+    bool failed;
+} page;
+struct gate_book {
+    store *s;
+    pthread_rwlock_t lock;
+    pthread_mutex_t writing; /* one who changes */
+    page now;
+    uint64_t seen;
+};
+
+static row *row_new(const char *credential, const gate_credential *c)
+{
+    row *r = calloc(1, sizeof *r + c->n * sizeof *c->ids);
+    if (!r)
+        return NULL;
+    memcpy(r->credential, credential, strlen(credential) + 1);
+    r->bound = c->bound;
+    r->has_key = c->key.n > 0;
+    r->n = c->n;
+    memcpy(r->ids, c->ids, c->n * sizeof *c->ids);
+    return r;
+}
+
+static bool grow(void **v, size_t n, size_t item)
+{
+    if (n && (n & (n - 1)))
+        return true; /* room doubles at each power of two */
+    void *more = realloc(*v, (n ? 2 * n : 1) * item);
+    if (more)
+        *v = more;
+    return more != NULL;
+}
+
+static bool add_id(gba_m2m_id **list, size_t *n, const gba_m2m_id *id)
+{
+    if (!grow((void **)list, *n, sizeof **list))
+        return false;
+    (*list)[(*n)++] = *id;
+    return true;
+}
+
+static bool index_ids(page *p, const gba_m2m_id *ids, size_t n)
+{
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++)
+        if (ids[i].kind == GBA_M2M_ID_CSE)
+            ok = add_id(&p->cses, &p->n_cses, &ids[i]);
+        else if (ids[i].kind == GBA_M2M_ID_AE_S)
+            ok = add_id(&p->aes, &p->n_aes, &ids[i]);
+    return ok;
+}
+
+static void page_free(page *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->rows[i]);
+    free(p->rows);
+    free(p->cses);
+    free(p->aes);
+    memset(p, 0, sizeof *p);
+}
+
+static size_t place(const page *p, const char *credential, bool *found)
+{
+    size_t low = 0, high = p->n;
+    *found = false;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int d = strcmp(p->rows[mid]->credential, credential);
+        if (d == 0) {
+            *found = true;
+            return mid;
+        }
+        if (d < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static bool page_put(page *p, row *r)
+{
+    bool found;
+    size_t at = place(p, r->credential, &found);
+
+    if (!found) {
+        if (!grow((void **)&p->rows, p->n, sizeof *p->rows))
+            return false;
+        memmove(p->rows + at + 1, p->rows + at, (p->n - at) * sizeof *p->rows);
+        p->n++;
+    } else {
+        free(p->rows[at]);
+    }
+    p->rows[at] = r;
+    return index_ids(p, r->ids, r->n);
+}
+
+static bool on_record(void *ctx, gba_span key, const store_record *rec)
+{
+    page *p = ctx;
+    char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    gate_credential c;
+
+    if (key.n >= sizeof credential || gate_credential_parse(gba_mem(rec->value, rec->n), &c) != GBA_OK) {
+        log_event(LOG_LEVEL_ERROR, "gate.record_damaged", NULL);
+        return true; /* that one binds nobody; the others go on */
+    }
+    memcpy(credential, key.p, key.n);
+    credential[key.n] = 0;
+    row *r = row_new(credential, &c);
+    gba_secret_wipe(&c.key);
+    p->failed = !r || !page_put(p, r);
+    return !p->failed;
+}
+
+static gba_err read_all(gate_book *b)
+{
+    page fresh = {0}, old;
+    uint64_t seen = store_change_count(b->s);
+    gba_err e = store_each(b->s, (store_kind)GATE_CREDENTIAL, (gba_span){0}, service_now(), on_record, &fresh);
+
+    if (e == GBA_OK && fresh.failed)
+        e = GBA_E_NOMEM;
+    if (e != GBA_OK) {
+        page_free(&fresh);
+        return e;
+    }
+    pthread_rwlock_wrlock(&b->lock);
+    old = b->now;
+    b->now = fresh;
+    pthread_rwlock_unlock(&b->lock);
+    b->seen = seen;
+    page_free(&old);
+    return GBA_OK;
+}
+
+gba_err gate_book_open(store *s, gate_book **out)
+{
+    gate_book *b = calloc(1, sizeof *b);
+    *out = b;
+    if (!b)
+        return GBA_E_NOMEM;
+    b->s = s;
+    pthread_rwlock_init(&b->lock, NULL);
+    pthread_mutex_init(&b->writing, NULL);
+    return read_all(b);
+}
+
+void gate_book_close(gate_book **bp)
+{
+    gate_book *b = *bp;
+    *bp = NULL;
+    if (!b)
+        return;
+    page_free(&b->now);
+    pthread_rwlock_destroy(&b->lock);
+    pthread_mutex_destroy(&b->writing);
+    free(b);
+}
+
+void gate_book_follow(gate_book *b)
+{
+    pthread_mutex_lock(&b->writing);
+    if (store_change_count(b->s) != b->seen && read_all(b) != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
+    pthread_mutex_unlock(&b->writing);
+}
+
+void gate_book_find(gate_book *b, const char *credential, gate_binding *out)
+{
+    bool found;
+
+    out->bound = GBA_M2M_BOUND_NONE;
+    out->has_key = false;
+    out->n = 0;
+    pthread_rwlock_rdlock(&b->lock);
+    size_t at = place(&b->now, credential, &found);
+    if (found) {
+        const row *r = b->now.rows[at];
+        out->bound = r->bound;
+        out->has_key = r->has_key;
+        out->n = r->n;
+        memcpy(out->ids, r->ids, r->n * sizeof *r->ids);
+    }
+    pthread_rwlock_unlock(&b->lock);
+}
+
+/* The record with `id` in it. FORBIDDEN: it is another's. */
+static gba_err add_learned(gate_credential *c, const gba_m2m_id *id)
+{
+    if (c->bound == GBA_M2M_BOUND_CSE)
+        return GBA_E_FORBIDDEN;
+    for (size_t i = 0; i < c->n; i++)
+        if (gba_m2m_id_eq(&c->ids[i], id))
+            return GBA_E_STALE; /* known */
+    if (c->bound == GBA_M2M_BOUND_AE || c->n)
+        return GBA_E_FORBIDDEN; /* a bound credential gets no further AE-ID by registering */
+    c->bound = GBA_M2M_BOUND_AE;
+    c->learned = true;
+    c->ids[c->n++] = *id;
+    return GBA_OK;
+}
+
+static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id)
+{
+    char text[GATE_RECORD_MAX];
+    gate_credential c = {.bound = GBA_M2M_BOUND_NEW};
+    store_record rec = {0};
+    size_t n = 0;
+
+    gba_err e = store_get(b->s, (store_kind)GATE_CREDENTIAL, gba_str(credential), service_now(), &rec);
+    store_op op = {.type = e == GBA_OK ? STORE_SWAP : STORE_INSERT, .kind = (store_kind)GATE_CREDENTIAL,
+                   .key = gba_str(credential), .expiry = rec.expiry, .version = rec.version};
+    if (e == GBA_OK)
+        e = gate_credential_parse(gba_mem(rec.value, rec.n), &c);
+    else if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        e = GBA_OK;
+    store_record_free(&rec);
+    if (e == GBA_OK)
+        e = add_learned(&c, id);
+    if (e == GBA_OK)
+        e = gate_credential_print(&c, text, &n);
+    op.value = gba_mem(text, n);
+    if (e == GBA_OK)
+        e = store_write(b->s, &op, 1, service_now(), NULL);
+    row *r = e == GBA_OK ? row_new(credential, &c) : NULL;
+    pthread_rwlock_wrlock(&b->lock);
+    if (r && !page_put(&b->now, r))
+        e = GBA_E_NOMEM;
+    pthread_rwlock_unlock(&b->lock);
+    gba_secret_wipe(&c.key);
+    gba_wipe(text, sizeof text);
+    return e == GBA_E_STALE ? GBA_OK : e;
+}
+
+gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id)
+{
+    pthread_mutex_lock(&b->writing);
+    gba_err e = learn(b, credential, id);
+    pthread_mutex_unlock(&b->writing);
+    return e;
+}
+
+/* ---- where they are reached ---- */
+gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *en)
+{
+    char text[GATE_RECORD_MAX], key[GBA_M2M_ID_MAX + 1];
+    size_t n = 0;
+    gba_err e = gba_m2m_id_print(id, GBA_M2M_ABSOLUTE, key);
+
+    if (e == GBA_OK && strlen(key) > STORE_KEY_MAX)
+        e = GBA_E_RANGE;
+    if (e == GBA_OK)
+        e = gate_entity_print(en, text, &n);
+    store_op op = {.type = STORE_PUT, .kind = (store_kind)GATE_ENTITY, .key = gba_str(key), .value = gba_mem(text, n)};
+    return e == GBA_OK ? store_write(b->s, &op, 1, service_now(), NULL) : e;
+}
+
+gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out)
+{
+    char key[GBA_M2M_ID_MAX + 1];
+    store_record rec = {0};
+    gba_err e = gba_m2m_id_print(id, GBA_M2M_ABSOLUTE, key);
+
+    if (e == GBA_OK && strlen(key) > STORE_KEY_MAX)
+        e = GBA_E_UNKNOWN;
+    if (e == GBA_OK)
+        e = store_get(b->s, (store_kind)GATE_ENTITY, gba_str(key), service_now(), &rec);
+    if (e == GBA_OK)
+        e = gate_entity_parse(gba_mem(rec.value, rec.n), out);
+    store_record_free(&rec);
+    return e;
+}
+
+typedef struct search {
+    const char *url;
+    gba_m2m_id *id;
+    gate_entity *out;
+    size_t best;
+} search;
+
+/* Length of the prefix, ended where a path segment ends; 0: none. */
+static size_t prefix(const char *url, const char *poa)
+{
+    size_t n = strlen(poa);
+    while (n && poa[n - 1] == '/')
+        n--;
+    return !strncmp(url, poa, n) && (url[n] == 0 || url[n] == '/' || url[n] == '?') ? n : 0;
+}
+
+static bool at_visit(void *ctx, gba_span key, const store_record *rec)
+{
+    search *s = ctx;
+    gate_entity en;
+
+    if (gate_entity_parse(gba_mem(rec->value, rec->n), &en) != GBA_OK)
+        return true;
+    for (size_t i = 0; i < en.n; i++) {
+        size_t n = prefix(s->url, en.poa[i]);
+        if (n > s->best && gba_m2m_id_parse(key, NULL, s->id) == GBA_OK) {
+            s->best = n;
+            *s->out = en;
+        }
+    }
+    return true;
+}
+
+gba_err gate_book_at(gate_book *b, const char *url, gba_m2m_id *id, gate_entity *out)
+{
+    search s = {url, id, out, 0};
+    gba_err e = store_each(b->s, (store_kind)GATE_ENTITY, (gba_span){0}, service_now(), at_visit, &s);
+    return e != GBA_OK ? e : s.best ? GBA_OK : GBA_E_UNKNOWN;
+}
+
+void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_association *a, const gba_m2m_request *r,
+                     gba_m2m_verdict *out)
+{
+    pthread_rwlock_rdlock(&b->lock);
+    gba_m2m_guard g = {.cse = *cse, .registrees = b->now.cses, .n_registrees = b->now.n_cses, .aes = b->now.aes,
+                       .n_aes = b->now.n_aes};
+    gba_m2m_guard_check(&g, a, r, out);
+    pthread_rwlock_unlock(&b->lock);
+}

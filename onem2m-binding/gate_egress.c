@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate_egress.c - the CSE's own requests and notifications, from plain HTTP on loopback out over TLS. The
+ * target is the entity in the path (/_/sp/cse/Cxyz, /~/cse/Cxyz, /Cxyz), or whose pointOfAccess the absolute
+ * URL begins with when the CSE uses us as its HTTP proxy. The peer is the TLS server: SA2, with the key that
+ * it has with us in SA1 (TS-0003 8.2.1), else certificates.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "onem2m-binding/gate.h"
+#include "onem2m-binding/names.h"
+
+#define BUCKETS 4096
+#define FIELDS 64
+#define ARENA 20480
+#define HINT "3GPP-bootstrapping"
+
+typedef struct route {
+    struct route *next;
+    gba_m2m_id id;
+    gba_m2m_psk form;
+    char identity[2 * GBA_ID_MAX];
+    gba_secret key;
+    uint16_t suite; /* of SA1: it is in a NAF key's NAF_Id */
+    int64_t expires;
+} route;
+struct gate_routes {
+    pthread_mutex_t lock;
+    route *bucket[BUCKETS];
+};
+
+static size_t bucket_of(const gba_m2m_id *id)
+{
+    uint32_t h = 2166136261u;
+    for (const char *p = id->stem; *p; p++)
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    for (const char *p = id->cse; *p; p++)
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    return h % BUCKETS;
+}
+
+gba_err gate_routes_open(gate *g)
+{
+    g->routes = calloc(1, sizeof *g->routes);
+    if (!g->routes)
+        return GBA_E_NOMEM;
+    pthread_mutex_init(&g->routes->lock, NULL);
+    return GBA_OK;
+}
+
+void gate_routes_close(gate *g)
+{
+    gate_routes *t = g->routes;
+    g->routes = NULL;
+    if (!t)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (route *r = t->bucket[i], *next; r; r = next) {
+            next = r->next;
+            gba_secret_wipe(&r->key);
+            free(r);
+        }
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+static route *route_of(gate_routes *t, const gba_m2m_id *id)
+{
+    route *r = t->bucket[bucket_of(id)];
+    while (r && !gba_m2m_id_eq(&r->id, id))
+        r = r->next;
+    return r;
+}
+
+void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w)
+{
+    gate_routes *t = g->routes;
+
+    if (w->form == GBA_M2M_PSK_NONE)
+        return;
+    pthread_mutex_lock(&t->lock);
+    route *r = route_of(t, id);
+    if (!r && (r = calloc(1, sizeof *r))) {
+        size_t b = bucket_of(id);
+        r->id = *id;
+        r->next = t->bucket[b];
+        t->bucket[b] = r;
+    }
+    if (r) {
+        r->form = w->form;
+        memcpy(r->identity, w->identity, sizeof r->identity);
+        r->key = w->key;
+        r->suite = w->suite;
+        r->expires = w->expires;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- one request going out ---- */
+typedef struct out {
+    gate *g;
+    http_req *r;
+    gba_m2m_id to;
+    char url[GATE_POA_MAX + 1]; /* point of access */
+    char host[GATE_HOST_MAX], target[4096];
+    uint16_t port;
+    const char *psk_id;         /* of the configuration */
+    char identity[2 * GBA_ID_MAX];
+    gba_secret key;
+    uint16_t suite;             /* nonzero: the key is for this one alone */
+    char *body;
+    size_t n_body, n, n_arena;
+    m2m_field field[FIELDS];
+    const char *method, *asked, *ri, *origin, *type, *connection, *why;
+    bool full;
+    char to_text[GBA_M2M_ID_MAX + 1];
+    char arena[ARENA]; /* the header, which is the server's only until the body is read */
+} out;
+
+static const gate_peer *peer_of(const gate *g, const gba_m2m_id *id)
+{
+    const gate_peer *p = g->s->peers.v;
+    gba_m2m_id other;
+    for (size_t i = 0; i < g->s->peers.n; i++)
+        if (gba_m2m_id_parse(gba_str(p[i].id), NULL, &other) == GBA_OK && gba_m2m_id_eq(&other, id))
+            return &p[i];
+    return NULL;
+}
+
+static bool under(const char *url, const char *base)
+{
+    size_t n = strlen(base);
+    while (n && base[n - 1] == '/')
+        n--;
+    return !strncmp(url, base, n) && (url[n] == 0 || url[n] == '/' || url[n] == '?');
+}
+
+/* The whole URL: http(s)://authority/path, as a proxy is asked. */
+static bool by_url(out *o, const char *url)
+{
+    const gate_peer *p = o->g->s->peers.v;
+    gate_entity en;
+    const char *path = "";
+    bool tls;
+
+    for (size_t i = 0; i < o->g->s->peers.n; i++)
+        if (under(url, p[i].url) && gba_m2m_id_parse(gba_str(p[i].id), NULL, &o->to) == GBA_OK) {
+            o->psk_id = p[i].psk_id;
+            goto found;
+        }
+    if (gate_book_at(o->g->book, url, &o->to, &en) != GBA_OK)
+        return false;
+found:
+    if (gate_url(url, &tls, o->host, &o->port, &path) != GBA_OK || !tls)
+        return false;
+    return (size_t)snprintf(o->target, sizeof o->target, "%s", *path ? path : "/") < sizeof o->target;
+}
+
+/* The entity that the path names, and where it is. */
+static bool by_path(out *o, const gba_m2m_request *m)
+{
+    char id[GBA_M2M_TO_MAX + 1];
+    gate_entity en;
+    bool tls;
+    const char *path, *rest, *url = NULL;
+    const gate_peer *p;
+
+    for (snprintf(id, sizeof id, "%s", m->to); id[0]; *strrchr(id, '/') = 0) { /* the longest that is known */
+        if (gba_m2m_id_parse(gba_str(id), &o->g->cse, &o->to) == GBA_OK && !gba_m2m_id_eq(&o->to, &o->g->cse)) {
+            if ((p = peer_of(o->g, &o->to)) != NULL) {
+                url = p->url;
+                o->psk_id = p->psk_id;
+                break;
+            }
+            for (size_t i = 0; gate_book_entity(o->g->book, &o->to, &en) == GBA_OK && i < en.n && !url; i++)
+                if (!strncasecmp(en.poa[i], "https://", 8))
+                    url = en.poa[i];
+            if (url)
+                break;
+        }
+        if (!strrchr(id, '/'))
+            break;
+    }
+    if (!url || gate_url(url, &tls, o->host, &o->port, &path) != GBA_OK)
+        return false;
+    /* an AE takes it at its point of access; a CSE reads the address itself */
+    char room[GBA_M2M_TO_MAX + 8];
+    size_t n = sizeof room;
+    rest = m->to + strlen(id);
+    size_t base = strlen(path);
+    while (base && path[base - 1] == '/')
+        base--;
+    if (gba_m2m_id_is_ae(&o->to))
+        snprintf(room, sizeof room, "%s", *rest ? rest : base ? "" : "/");
+    else if (gba_m2m_http_target(gba_str(m->to), room, &n) != GBA_OK)
+        return false;
+    return (size_t)snprintf(o->target, sizeof o->target, "%.*s%s%s%.*s", (int)base, path, room, m->query.n ? "?" : "",
+                            (int)m->query.n, m->query.n ? (const char *)m->query.p : "") < sizeof o->target;
+}
+
+/* ---- with which credential ---- */
+static bool key_of_store(out *o, const char *credential)
+{
+    store_record rec = {0};
+    gate_credential c;
+    gba_err e = store_get(o->g->store, (store_kind)GATE_CREDENTIAL, gba_str(credential), service_now(), &rec);
+
+    if (e == GBA_OK)
+        e = gate_credential_parse(gba_mem(rec.value, rec.n), &c);
+    store_record_free(&rec);
+    if (e != GBA_OK)
+        return false;
+    o->key = c.key;
+    gba_secret_wipe(&c.key);
+    snprintf(o->identity, sizeof o->identity, "%s", strchr(credential, '-') + 1);
+    return o->key.n > 0;
+}
+
+/* The key of SA1, when it still lives; a provisioned one also after our restart. */
+static void choose_key(out *o)
+{
+    gate_routes *t = o->g->routes;
+    char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    gate_entity en;
+
+    if (o->psk_id) {
+        if (gba_m2m_credential_id(12, gba_str(o->psk_id), credential) != GBA_OK || !key_of_store(o, credential))
+            o->why = "no_key";
+        return;
+    }
+    pthread_mutex_lock(&t->lock);
+    const route *r = route_of(t, &o->to);
+    if (r && (!r->expires || r->expires > service_now())) {
+        memcpy(o->identity, r->identity, sizeof o->identity);
+        o->key = r->key;
+        o->suite = r->form == GBA_M2M_PSK_BTID ? r->suite : 0;
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (!o->key.n && gate_book_entity(o->g->book, &o->to, &en) == GBA_OK && !strncmp(en.credential, "12-", 3))
+        (void)key_of_store(o, en.credential);
+}
+
+static gba_err give_key(void *ctx, uint16_t suite, const char *hint, char *identity, size_t room, gba_secret *key)
+{
+    out *o = ctx;
+    (void)hint;
+    if (o->suite && suite != o->suite) /* another suite is another NAF_Id, whose key we do not hold */
+        return GBA_E_UNSUPPORTED;
+    if ((size_t)snprintf(identity, room, "%s", o->identity) >= room)
+        return GBA_E_SPACE;
+    *key = o->key;
+    return GBA_OK;
+}
+
+static gba_err go(out *o, m2m_answer *a, char *why, size_t why_n)
+{
+    const gate_settings *s = o->g->s;
+    gba_fqdn name;
+    m2m_peer *p = NULL;
+    unsigned ms = (unsigned)s->upstream_ms;
+    m2m_peer_config c = {.host = o->host, .port = o->port, .connect_ms = ms / 3, .total_ms = ms / 3 * 2,
+                         .answer_max = (size_t)s->body_max};
+
+    if (gba_m2m_id_fqdn(&o->to, &name) != GBA_OK && gba_fqdn_parse(gba_str(o->host), &name) != GBA_OK)
+        return GBA_E_ARG;
+    c.sni = name.s;
+    if (o->key.n) {
+        c.psk_fn = give_key;
+        c.psk_ctx = o;
+    } else {
+        c.ca_file = s->ca;
+        c.crl_file = s->crl;
+        c.cert_file = s->cert;
+        c.key_file = s->key;
+        if (gba_m2m_id_is_ae(&o->to))
+            c.expect_uri = o->to_text;
+        if (!s->ca) {
+            snprintf(why, why_n, "neither a key nor ca");
+            return GBA_E_AUTH;
+        }
+    }
+    gba_err e = m2m_peer_open(&c, &p, why, why_n);
+    if (e == GBA_OK)
+        e = m2m_peer_request(p, o->method, o->target, o->field, o->n, gba_mem(o->body, o->n_body), a);
+    m2m_peer_close(&p);
+    return e;
+}
+
+static const char *keep(out *o, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    if (sizeof o->arena - o->n_arena < n) {
+        o->full = true;
+        return "";
+    }
+    memcpy(o->arena + o->n_arena, text, n);
+    o->n_arena += n;
+    return o->arena + o->n_arena - n;
+}
+
+static void on_field(void *ctx, const char *name, const char *value)
+{
+    out *o = ctx;
+    if (gate_field_drop(name, o->connection) || !value)
+        return;
+    if (o->n >= FIELDS) {
+        o->full = true;
+        return;
+    }
+    const char *kept = keep(o, value);
+    o->field[o->n++] = (m2m_field){keep(o, name), kept};
+    if (!strcasecmp(name, M2M_H_RI))
+        o->ri = kept;
+    else if (!strcasecmp(name, M2M_H_ORIGIN))
+        o->origin = kept;
+    else if (!strcasecmp(name, "Content-Type"))
+        o->type = kept;
+}
+
+static void note(const out *o, bool ok, unsigned rsc, const char *reason)
+{
+    metric_add(o->g->sent[ok ? GATE_ALLOWED : GATE_REFUSED], 1);
+    log_event(LOG_LEVEL_AUDIT, ok ? "gate.sent" : "gate.not_sent", "peer", o->to_text, "host", o->host, "with",
+              o->key.n ? o->identity : "certificate", "origin", o->origin, "target", o->target, "rsc", log_num(rsc), "why", o->why,
+              "reason", reason && *reason ? reason : NULL, NULL);
+}
+
+static void fail(out *o, unsigned rsc, const char *why, const char *reason)
+{
+    char num[16];
+    http_field f[2] = {{M2M_H_RSC, num}};
+    size_t n = 1;
+
+    o->why = why;
+    snprintf(num, sizeof num, "%u", rsc);
+    note(o, false, rsc, reason);
+    if (o->ri)
+        f[n++] = (http_field){M2M_H_RI, o->ri};
+    http_reply(o->r, gba_m2m_rsc_http(rsc), f, n, (gba_span){0});
+}
+
+static void send_out(out *o)
+{
+    http_field f[M2M_ANSWER_FIELDS];
+    char why[256] = "";
+    m2m_answer a = {0};
+    size_t n = 0;
+
+    choose_key(o);
+    if (o->why) {
+        fail(o, GBA_M2M_NOT_REACHABLE, o->why, NULL);
+        return;
+    }
+    gba_err e = go(o, &a, why, sizeof why);
+    if (e != GBA_OK) {
+        fail(o, e == GBA_E_BUSY ? GBA_M2M_REQUEST_TIMEOUT : GBA_M2M_NOT_REACHABLE,
+             e == GBA_E_AUTH ? "peer_not_trusted" : e == GBA_E_BUSY ? "peer_timeout" : "peer_unreachable", why);
+        return;
+    }
+    const char *rsc = m2m_answer_field(&a, M2M_H_RSC), *connection = m2m_answer_field(&a, "Connection");
+    for (size_t i = 0; i < a.n_fields; i++)
+        if (strcasecmp(a.field[i].name, "Date") && !gate_field_drop(a.field[i].name, connection))
+            f[n++] = (http_field){a.field[i].name, a.field[i].value};
+    note(o, true, rsc ? (unsigned)strtoul(rsc, NULL, 10) : 0, NULL);
+    http_reply(o->r, a.status, f, n, a.body);
+    m2m_answer_free(&a);
+}
+
+static void route_request(out *o)
+{
+    const char *target = o->asked;
+    gba_m2m_http h = {.method = gba_str(o->method), .target = gba_str(target)};
+    gba_m2m_request m;
+
+    if (o->type)
+        h.content_type = gba_str(o->type);
+    unsigned rsc = gba_m2m_http_parse(&h, &m);
+    bool absolute = !strncasecmp(target, "http://", 7) || !strncasecmp(target, "https://", 8);
+    if (rsc) {
+        fail(o, rsc, "malformed", NULL);
+        return;
+    }
+    bool found = (absolute && by_url(o, target)) || by_path(o, &m);
+    if (found && gba_m2m_id_print(&o->to, GBA_M2M_ABSOLUTE, o->to_text) != GBA_OK)
+        found = false;
+    if (!found)
+        fail(o, GBA_M2M_NOT_REACHABLE, "no_point_of_access", NULL);
+    else
+        send_out(o);
+}
+
+/* With the body collected; false: too long, or the CSE went away. */
+static bool collect(out *o, size_t max)
+{
+    size_t room = 0;
+    for (;;) {
+        if (room - o->n_body < 1024) {
+            room = room ? 2 * room : 8192;
+            char *more = realloc(o->body, room);
+            if (!more)
+                return false;
+            o->body = more;
+        }
+        ssize_t n = http_body_read(o->r, o->body + o->n_body, room - o->n_body);
+        if (n <= 0)
+            return n == 0;
+        o->n_body += (size_t)n;
+        if (o->n_body > max)
+            return false;
+    }
+}
+
+void gate_egress_handle(http_req *r, void *ctx)
+{
+    out *o = calloc(1, sizeof *o);
+
+    if (!o) {
+        http_reply(r, 503, NULL, 0, (gba_span){0});
+        return;
+    }
+    o->g = ctx;
+    o->r = r;
+    o->connection = http_header(r, "Connection");
+    o->method = keep(o, http_method(r));
+    o->asked = keep(o, http_target(r));
+    http_headers_each(r, on_field, o);
+    o->connection = NULL;
+    if (o->full || !collect(o, (size_t)o->g->s->body_max))
+        fail(o, GBA_M2M_BAD_REQUEST, "too_long", NULL);
+    else
+        route_request(o);
+    gba_secret_wipe(&o->key);
+    free(o->body);
+    free(o);
+}

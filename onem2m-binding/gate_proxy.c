@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate_proxy.c - a request of an AE or CSE: whose association is it, does the guard allow this From, then to
+ * the CSE and back. Runs on the connection's own thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "onem2m-binding/gate.h"
+#include "onem2m-binding/names.h"
+
+#define FIELDS 64
+#define CERT_NAMES 24
+
+const char *gate_op_text(gba_m2m_op op)
+{
+    static const char *const text[] = {"none", "create", "retrieve", "update", "delete", "notify"};
+    return op >= GBA_M2M_CREATE && op <= GBA_M2M_NOTIFY ? text[op] : text[0];
+}
+
+/* ---- header fields ---- */
+/* '_' for '-' too: many servers show both alike to their programs. */
+static bool named(const char *name, const char *field)
+{
+    for (; *name && *field; name++, field++) {
+        char a = *name == '_' ? '-' : *name;
+        if ((a | 0x20) != (*field | 0x20))
+            return false;
+    }
+    return *name == *field;
+}
+
+static bool begins(const char *name, const char *field)
+{
+    for (; *field; name++, field++) {
+        char a = *name == '_' ? '-' : *name;
+        if (!a || (a | 0x20) != (*field | 0x20))
+            return false;
+    }
+    return true;
+}
+
+/* Is name one of the comma-separated tokens? */
+static bool listed(const char *tokens, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *t = tokens; t && *t;) {
+        size_t skip = strspn(t, ", \t"), len = strcspn(t + skip, ", \t");
+        if (len == n && !strncasecmp(t + skip, name, n))
+            return true;
+        t += skip + len;
+    }
+    return false;
+}
+
+bool gate_field_drop(const char *name, const char *connection)
+{
+    static const char *const drop[] = {
+        /* end at each hop */
+        "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
+        "Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Expect",
+        /* what only we may say, or what would make another request of it */
+        "Forwarded", "X-Real-IP", "X-3GPP-Asserted-Identity", "X-3GPP-Intended-Identity", "X-HTTP-Method-Override",
+        "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"};
+    for (size_t i = 0; i < sizeof drop / sizeof *drop; i++)
+        if (named(name, drop[i]))
+            return true;
+    return begins(name, "X-Forwarded-") || begins(name, "X-M2M-Gate-") || begins(name, "X-Client-Cert") ||
+           begins(name, "X-SSL-") || listed(connection, name);
+}
+
+typedef struct call {
+    gate *g;
+    http_req *r;
+    gba_m2m_http http;
+    gba_m2m_request m;
+    gba_m2m_verdict v;
+    gate_who cert;         /* of a certificate */
+    const gate_who *who;   /* NULL: nobody */
+    gate_binding bind;
+    gba_m2m_association assoc;
+    const char *ri, *rvi, *connection;
+    const char *why;
+    bool duplicate, full, wrapped;
+    size_t n;
+    m2m_field field[FIELDS];
+    char from[64], to[GBA_M2M_TO_MAX + 4];
+} call;
+
+static void pick_one(call *c, gba_span *at, const char *value)
+{
+    c->duplicate = c->duplicate || at->p;
+    *at = gba_str(value);
+    if (!at->p)
+        at->p = (const uint8_t *)"";
+}
+
+static void on_field(void *ctx, const char *name, const char *value)
+{
+    call *c = ctx;
+    value = value ? value : "";
+    if (!strcasecmp(name, M2M_H_ORIGIN)) {
+        pick_one(c, &c->http.origin, value);
+        return;
+    }
+    if (named(name, M2M_H_ORIGIN) || gate_field_drop(name, c->connection))
+        return;
+    if (!strcasecmp(name, "Content-Type")) {
+        pick_one(c, &c->http.content_type, value);
+    } else if (!strcasecmp(name, M2M_H_RVI)) {
+        pick_one(c, &c->http.rvi, value);
+    } else if (!strcasecmp(name, M2M_H_RI)) {
+        c->duplicate = c->duplicate || c->ri;
+        c->ri = value;
+    } else if (named(name, M2M_H_RI) || named(name, M2M_H_RVI) || named(name, "Content-Type")) {
+        return; /* another spelling of the same */
+    }
+    if (c->n < FIELDS - 4)
+        c->field[c->n++] = (m2m_field){name, value};
+    else
+        c->full = true;
+}
+
+/* ---- answers of our own ---- */
+static void audit(const call *c, unsigned rsc, bool allowed)
+{
+    char origin[160], num[16];
+    const gba_m2m_row *row = c->who ? gba_m2m_row_of(c->who->framework) : NULL;
+    snprintf(origin, sizeof origin, "%.*s", (int)(c->http.origin.n < 150 ? c->http.origin.n : 150),
+             c->http.origin.p ? (const char *)c->http.origin.p : "");
+    snprintf(num, sizeof num, "%u", rsc);
+    metric_add(c->g->requests[row ? c->who->framework : GBA_M2M_FRAMEWORKS][allowed ? GATE_ALLOWED : GATE_REFUSED], 1);
+    log_event(LOG_LEVEL_AUDIT, allowed ? "gate.allowed" : "gate.refused", "framework", row ? row->name : "none",
+              "credential", c->who && c->who->credential[0] ? c->who->credential : "none", "from", c->from, "origin",
+              c->http.origin.p ? origin : NULL, "as", allowed && strcmp(c->v.as, origin) ? c->v.as : NULL, "op",
+              gate_op_text(c->m.op), "to", c->m.to[0] ? c->m.to : http_target(c->r), "rsc", num, "why", c->why, NULL);
+}
+
+static void answer(call *c, unsigned rsc, unsigned http)
+{
+    char num[16];
+    http_field f[4];
+    size_t n = 0;
+    snprintf(num, sizeof num, "%u", rsc);
+    f[n++] = (http_field){M2M_H_RSC, num};
+    if (c->ri)
+        f[n++] = (http_field){M2M_H_RI, c->ri};
+    if (c->rvi)
+        f[n++] = (http_field){M2M_H_RVI, c->rvi};
+    http_reply(c->r, http, f, n, (gba_span){0});
+}
+
+static void refuse(call *c, unsigned rsc, const char *why)
+{
+    c->why = why;
+    audit(c, rsc, false);
+    answer(c, rsc, gba_m2m_rsc_http(rsc));
+}
+
+/* ---- whose association ---- */
+static bool by_certificate(call *c)
+{
+    tls_name *names = calloc(CERT_NAMES, sizeof *names);
+    size_t n = 0;
+    gba_err e = names ? tls_peer_names(http_tls_session(c->r), names, CERT_NAMES, &n) : GBA_E_NOMEM;
+
+    if (e == GBA_OK && n) {
+        gate_cert_who(&c->g->cse, names, n, &c->cert);
+        c->who = &c->cert;
+        c->why = c->cert.why;
+    } else {
+        c->why = e == GBA_OK ? "no_certificate" : "certificate_refused";
+    }
+    free(names);
+    return c->who && !c->cert.why;
+}
+
+/* What the handshake's server, or the certificate, said; else the book; else it is new. */
+static bool bind_who(call *c)
+{
+    const gate_who *w = c->who;
+
+    if (w->expires && w->form != GBA_M2M_PSK_NONE && w->expires <= service_now()) {
+        c->why = "expired";
+        return false;
+    }
+    gate_book_find(c->g->book, w->credential, &c->bind);
+    if (w->form == GBA_M2M_PSK_KPSA && !c->bind.has_key) {
+        c->why = "revoked";
+        return false;
+    }
+    if (w->n) {
+        c->assoc = (gba_m2m_association){.bound = w->bound, .ids = w->ids, .n = w->n};
+        return true;
+    }
+    if (c->bind.bound != GBA_M2M_BOUND_NONE)
+        c->assoc = (gba_m2m_association){.bound = c->bind.bound, .ids = c->bind.ids, .n = c->bind.n};
+    else if (w->form == GBA_M2M_PSK_NONE && !strncmp(w->credential, "32-", 3))
+        c->assoc.bound = GBA_M2M_BOUND_NONE; /* a domain name that is no CSE of ours */
+    else
+        c->assoc.bound = GBA_M2M_BOUND_NEW;
+    if (c->assoc.bound == GBA_M2M_BOUND_NONE || (c->assoc.bound == GBA_M2M_BOUND_NEW && !c->g->s->new_aes)) {
+        c->why = "not_bound";
+        return false;
+    }
+    return true;
+}
+
+/* ---- what the CSE's answer teaches ---- */
+static bool own_id(const call *c, const gba_m2m_id *id)
+{
+    for (size_t i = 0; i < c->assoc.n; i++)
+        if (gba_m2m_id_eq(&c->assoc.ids[i], id))
+            return true;
+    return false;
+}
+
+static void remember_reach(call *c, const gba_m2m_id *id, const gate_made *made, const gate_made *asked)
+{
+    gate_entity en;
+    const gate_made *from = made->n ? made : asked;
+
+    if (!from->n || gate_book_entity(c->g->book, id, &en) != GBA_OK)
+        memset(&en, 0, sizeof en);
+    if (from->n) {
+        en.n = from->n;
+        memcpy(en.poa, from->poa, sizeof en.poa);
+    }
+    snprintf(en.credential, sizeof en.credential, "%s", c->who->credential);
+    if (en.n && gate_book_reach(c->g->book, id, &en) != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "pointOfAccess", NULL);
+}
+
+/* The last segment of Content-Location, where the body tells no AE-ID: a CSE that names AEs by it. */
+static void id_by_location(const m2m_answer *a, gate_made *made)
+{
+    const char *l = m2m_answer_field(a, M2M_H_LOCATION), *last = l ? strrchr(l, '/') : NULL;
+    last = last ? last + 1 : l;
+    if (last && (last[0] == 'C' || last[0] == 'S') && strlen(last) < sizeof made->id)
+        snprintf(made->id, sizeof made->id, "%s", last);
+}
+
+static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
+{
+    gate_made made, asked;
+    gba_m2m_id id;
+    char text[GBA_M2M_ID_MAX + 1];
+    bool create = c->v.registration && rsc == GBA_M2M_CREATED;
+
+    if (!c->v.local || (!create && !(c->m.op == GBA_M2M_UPDATE && rsc == GBA_M2M_UPDATED)))
+        return;
+    gba_err e = gate_made_parse(a->body, &made);
+    (void)!gate_made_parse(body, &asked);
+    if (!made.id[0] && create && c->m.ty == GBA_M2M_TY_AE)
+        id_by_location(a, &made);
+    if (!made.id[0]) { /* an update tells what changed; of whom, From does */
+        if (!made.n && !asked.n)
+            return;
+        id = c->v.from;
+    } else if (gba_m2m_id_parse(gba_str(made.id), &c->g->cse, &id) != GBA_OK) {
+        log_event(LOG_LEVEL_WARN, "gate.answer_strange", "id", made.id, NULL);
+        return;
+    }
+    (void)e;
+    if (create && c->assoc.bound == GBA_M2M_BOUND_NEW && gba_m2m_id_is_ae(&id)) {
+        e = gate_book_learn(c->g->book, c->who->credential, &id);
+        if (gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, text) == GBA_OK)
+            log_event(LOG_LEVEL_AUDIT, e == GBA_OK ? "gate.learned" : "gate.learning_failed", "credential",
+                      c->who->credential, "ae", text, "why", e == GBA_OK ? NULL : gba_err_name(e), NULL);
+        if (e != GBA_OK)
+            return;
+        metric_add(c->g->learned, 1);
+    } else if (!own_id(c, &id)) {
+        return;
+    }
+    remember_reach(c, &id, &made, &asked);
+    gate_routes_note(c->g, &id, c->who);
+}
+
+/* ---- to the CSE and back ---- */
+static void pass_back(call *c, const m2m_answer *a)
+{
+    http_field f[M2M_ANSWER_FIELDS];
+    const char *connection = m2m_answer_field(a, "Connection");
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_fields; i++)
+        if (strcasecmp(a->field[i].name, "Date") && !gate_field_drop(a->field[i].name, connection))
+            f[n++] = (http_field){a->field[i].name, a->field[i].value};
+    http_reply(c->r, a->status, f, n, a->body);
+}
+
+static void forward(call *c)
+{
+    char target[2 * GBA_M2M_TO_MAX + 8192];
+    size_t room = GBA_M2M_TO_MAX + 8;
+    m2m_answer a;
+    gba_span body = http_body(c->r);
+
+    if (gba_m2m_http_target(gba_str(c->m.to), target, &room) != GBA_OK ||
+        (size_t)snprintf(target + room, sizeof target - room, "%s%.*s", c->m.query.n ? "?" : "", (int)c->m.query.n,
+                         (const char *)c->m.query.p) >= sizeof target - room) {
+        refuse(c, GBA_M2M_BAD_REQUEST, "target");
+        return;
+    }
+    if (c->v.as[0])
+        c->field[c->n++] = (m2m_field){M2M_H_ORIGIN, c->v.as};
+    c->field[c->n++] = (m2m_field){"X-Forwarded-For", c->from};
+    c->field[c->n++] = (m2m_field){"X-Forwarded-Proto", "https"};
+    c->field[c->n++] = (m2m_field){"X-M2M-Gate-Credential", c->who->credential};
+    gba_err e = gate_upstream_ask(c->g->upstream, http_method(c->r), target, c->field, c->n, body, &a);
+    if (e != GBA_OK) {
+        log_event(LOG_LEVEL_ERROR, "gate.upstream_failed", "reason", gba_err_name(e), NULL);
+        refuse(c, e == GBA_E_BUSY ? GBA_M2M_REQUEST_TIMEOUT : GBA_M2M_NOT_REACHABLE, "upstream");
+        return;
+    }
+    const char *text = m2m_answer_field(&a, M2M_H_RSC);
+    unsigned rsc = text ? (unsigned)strtoul(text, NULL, 10) : 0;
+    learn(c, &a, rsc, body);
+    c->why = c->v.why;
+    audit(c, rsc, true);
+    pass_back(c, &a);
+    m2m_answer_free(&a);
+}
+
+/* Speaks for whoever is inside the primitive, which the guard does not see. */
+static bool is_wrapped(gba_span type)
+{
+    for (size_t i = 0; i + 6 <= type.n; i++)
+        if (gba_span_ieq(gba_mem(type.p + i, 6), gba_str("-preq+")))
+            return true;
+    return false;
+}
+
+static void decide(call *c)
+{
+    unsigned rsc = gba_m2m_http_parse(&c->http, &c->m);
+
+    c->rvi = c->m.release;
+    c->who = http_tls_who(c->r);
+    if (!c->who && !by_certificate(c)) {
+        refuse(c, c->who ? GBA_M2M_NOT_AUTHENTICATED : GBA_M2M_SA_REQUIRED, c->why);
+    } else if (!bind_who(c)) {
+        refuse(c, GBA_M2M_NOT_AUTHENTICATED, c->why);
+    } else if (c->duplicate || c->full) {
+        refuse(c, GBA_M2M_BAD_REQUEST, c->full ? "too_many_fields" : "repeated_field");
+    } else if (rsc) {
+        refuse(c, rsc, "malformed");
+    } else if (is_wrapped(c->http.content_type)) {
+        refuse(c, GBA_M2M_UNSUPPORTED_MEDIA_TYPE, "wrapped_primitive");
+    } else {
+        gate_book_guard(c->g->book, &c->g->cse, &c->assoc, &c->m, &c->v);
+        if (c->v.rsc) {
+            refuse(c, c->v.rsc, c->v.why);
+            return;
+        }
+        for (size_t i = 0; c->assoc.bound != GBA_M2M_BOUND_NEW && i < c->assoc.n; i++)
+            gate_routes_note(c->g, &c->assoc.ids[i], c->who);
+        forward(c);
+    }
+}
+
+void gate_handle(http_req *r, void *ctx)
+{
+    call *c = malloc(sizeof *c);
+
+    if (!c) {
+        http_reply(r, 503, NULL, 0, (gba_span){0});
+        return;
+    }
+    memset(c, 0, offsetof(call, field));
+    memset(c->from, 0, sizeof c->from);
+    c->g = ctx;
+    c->r = r;
+    c->connection = http_header(r, "Connection");
+    c->http.method = gba_str(http_method(r));
+    c->http.target = gba_str(http_target(r));
+    http_headers_each(r, on_field, c);
+    if (http_peer(r))
+        http_source_text(http_peer(r), c->from);
+    decide(c);
+    free(c->cert.ids);
+    free(c);
+}

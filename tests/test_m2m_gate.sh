@@ -1,0 +1,259 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# test_m2m_gate.sh - m2m-gate and m2m-gatectl as processes, before the small CSE, with OpenSSL as foreign Entity A
+# (SAEF 1, 2, 3), foreign MAF, and foreign AE that is told something (SA2).
+set -u
+bin=${top_builddir:-.}
+gate=$bin/onem2m-binding/m2m-gate ctl=$bin/onem2m-binding/m2m-gatectl cse=$bin/examples/cse_small
+dir=$(mktemp -d) pids='' n=0 bad=0
+trap 'for p in $pids; do kill $p 2>/dev/null; done; wait 2>/dev/null; rm -rf "$dir"' EXIT
+fail() { echo "FAILED: $1"; bad=$((bad + 1)); }
+check() { # NAME COMMAND...
+    n=$((n + 1)); what=$1; shift
+    "$@" >/dev/null 2>&1 && echo "ok $n $what" || { fail "$n $what"; [ -s "$dir/answer" ] && sed 's/^/    /' "$dir/answer" | head -12; }
+}
+has() { grep -q -- "$1" "$dir/answer"; }
+hasnt() { ! grep -q -- "$1" "$dir/answer"; }
+logged() { for _ in 1 2 3 4 5 6 7 8 9 10; do grep -- "$1" "$dir/gate.log" | grep -q -- "$2" && return 0; sleep 0.2; done; return 1; }
+until_line() { i=0; until grep -q -- "$1" "$2" 2>/dev/null; do i=$((i + 1)); [ $i -gt 150 ] && return 1; sleep 0.1; done; }
+port_of() { sed -n "s/.*$1.*port[= ]\([0-9]*\).*/\1/p" "$2" | head -1; }
+free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
+
+# ---- certificates ----
+key() { openssl ecparam -name prime256v1 -genkey -noout -out "$dir/$1.key" 2>/dev/null; }
+root() { key "$1"; openssl req -x509 -new -key "$dir/$1.key" -subj "/CN=$1" -days 2 -out "$dir/$1.pem" -addext keyUsage=critical,keyCertSign,cRLSign $2 2>/dev/null; }
+cert() { # NAME CA SAN DAYS
+    key "$1"
+    openssl req -new -key "$dir/$1.key" -subj "/CN=$1" -out "$dir/$1.csr" 2>/dev/null
+    printf 'keyUsage=digitalSignature\nsubjectAltName=%s\n' "$3" >"$dir/$1.ext"
+    openssl x509 -req -in "$dir/$1.csr" -CA "$dir/$2.pem" -CAkey "$dir/$2.key" -CAcreateserial -days "$4" -extfile "$dir/$1.ext" -out "$dir/$1.pem" 2>/dev/null
+}
+root ca ''; root otherca ''
+root limited '-addext nameConstraints=permitted;DNS:.other.example.com'
+cat "$dir/ca.pem" "$dir/limited.pem" >"$dir/cas.pem"
+cert server ca DNS:cse1.sp.example.com 2
+cert ae ca URI://sp.example.com/cse1/CcertAE 2
+cert mn ca DNS:mn1.sp.example.com 2
+cert device ca 'otherName:1.3.6.1.4.1.99999.1;UTF8:maker.7.42' 2
+cert node ca URI:urn:onem2m:node:node-7 2
+cert mixed ca 'URI://sp.example.com/cse1/CcertAE,DNS:mn1.sp.example.com' 2
+cert foreign otherca URI://sp.example.com/cse1/CcertAE 2
+cert old ca URI://sp.example.com/cse1/CcertAE -1
+cert revoked ca URI://sp.example.com/cse1/CcertAE 2
+cert outside limited DNS:mn1.sp.example.com 2
+mkdir "$dir/db"; : >"$dir/db/index"; echo 01 >"$dir/db/crlnumber"
+printf '[ca]\ndefault_ca=d\n[d]\ndatabase=%s/db/index\ncrlnumber=%s/db/crlnumber\ndefault_md=sha256\ndefault_crl_days=2\n' "$dir" "$dir" >"$dir/db/conf"
+openssl ca -config "$dir/db/conf" -cert "$dir/ca.pem" -keyfile "$dir/ca.key" -revoke "$dir/revoked.pem" 2>/dev/null
+openssl ca -config "$dir/db/conf" -cert "$dir/ca.pem" -keyfile "$dir/ca.key" -gencrl -out "$dir/crl.pem" 2>/dev/null
+openssl ca -config "$dir/db/conf" -cert "$dir/limited.pem" -keyfile "$dir/limited.key" -gencrl -out "$dir/crl2.pem" 2>/dev/null
+cat "$dir/crl2.pem" >>"$dir/crl.pem"
+
+# ---- the CSE, the gate ----
+"$cse" --port 0 --cse-id //sp.example.com/cse1 >"$dir/cse.log" 2>&1 & pids="$pids $!"
+until_line listening "$dir/cse.log" || { echo "the CSE does not start"; cat "$dir/cse.log"; exit 1; }
+upstream=$(port_of listening "$dir/cse.log")
+maf=$(free_port) mute=$(free_port) aeport=$(free_port)
+kpsa=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
+kc=f0f1f2f3f4f5f6f7f8f9fafbfcfdfefff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff
+km=202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f
+printf '%s\n' $kpsa >"$dir/kpsa"; printf '%s\n' $km >"$dir/km"
+cat >"$dir/gate.yaml" <<END
+listen: 127.0.0.1:0
+egress: 127.0.0.1:0
+cse_id: //sp.example.com/cse1
+cert: server.pem
+key: server.key
+ca: cas.pem
+crl: crl.pem
+upstream: http://127.0.0.1:$upstream
+maf:
+  - {fqdn: maf.example.com, url: "https://127.0.0.1:$maf", psk_id: gate@maf.example.com, psk_file: km}
+  - {fqdn: mute.example.com, url: "https://127.0.0.1:$mute", psk_id: gate@mute.example.com, psk_file: km}
+store: {url: "sqlite:gate.db"}
+seal: {key_file: seal.key}
+keys: {wait_ms: 1500, unknown_ttl: 1}
+admin: {listen: "127.0.0.1:0"}
+END
+check "create-key" "$ctl" --config "$dir/gate.yaml" seal create-key
+check "--check" "$gate" --config "$dir/gate.yaml" --check
+add() { "$ctl" --config "$dir/gate.yaml" credential add "$@" >"$dir/answer" 2>&1; }
+check "add a KpsaID" add --kpsa-id dev1@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Cdev1
+check "add one without AE-ID" add --kpsa-id new1@sp.example.com --key-file "$dir/kpsa"
+check "add a CSE" add --kpsa-id mn@sp.example.com --key-file "$dir/kpsa" --cse-id //sp.example.com/mn2
+check "a device certificate" add --credential-id 31-1.3.6.1.4.1.99999.1.maker.7.42 --ae-id //sp.example.com/cse1/Cd1 --ae-id //sp.example.com/cse1/Cd2
+twice() { ! add --kpsa-id dev1@sp.example.com --key-file "$dir/kpsa"; }
+check "not twice" twice
+check "a wrong AE-ID is told" eval '! add --kpsa-id x@sp.example.com --key-file "$dir/kpsa" --ae-id Cshort'
+"$ctl" --config "$dir/gate.yaml" credential list --json >"$dir/answer" 2>&1
+check "list" has '"//sp.example.com/cse1/Cdev1"'
+check "list shows no key" hasnt 00010203
+
+"$gate" --config "$dir/gate.yaml" >"$dir/gate.out" 2>"$dir/gate.log" & gatepid=$!; pids="$pids $gatepid"
+until_line egress.listening "$dir/gate.log" || { echo "the gate does not start"; cat "$dir/gate.log"; exit 1; }
+port=$(port_of gate.listening "$dir/gate.log") egress=$(port_of egress.listening "$dir/gate.log")
+
+# ---- foreign Entity A ----
+ask() { # METHOD TARGET FIELDS BODY, then s_client's arguments
+    m=$1 t=$2 f=$3 b=$4; shift 4
+    { printf '%s %s HTTP/1.1\r\nHost: cse1.sp.example.com\r\nX-M2M-RI: r1\r\nX-M2M-RVI: 3\r\nConnection: close\r\n' "$m" "$t"
+      printf "$f"; [ -z "$b" ] || printf 'Content-Length: %d\r\n' ${#b}; printf '\r\n%s' "$b"; } >"$dir/request"
+    timeout 20 openssl s_client -connect 127.0.0.1:$port -servername ${sni-cse1.sp.example.com} -tls1_2 -ign_eof "$@" <"$dir/request" >"$dir/answer" 2>&1
+}
+psk() { id=$1; shift; ask "$@" -psk_identity "$id" -psk ${k-$kpsa} -cipher ${suite-PSK-AES128-CBC-SHA256}; }
+crt() { id=$1; shift; ask "$@" -cert "$dir/$id.pem" -key "$dir/$id.key" -CAfile "$dir/ca.pem" -cipher ECDHE-ECDSA-AES128-SHA256; }
+o='X-M2M-Origin: '
+
+psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "SAEF 1, 00AE: CSEBase" has 'X-M2M-RSC: 2000'
+check "SAEF 1: the suite" has 'PSK-AES128-CBC-SHA256'
+check "SAEF 1: audit" logged gate.allowed 'framework="*SAEF 1.*credential=12-dev1@sp.example.com'
+suite=ECDHE-PSK-AES128-CBC-SHA256 psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "SAEF 1, ECDHE-PSK" has 'X-M2M-RSC: 2000'
+psk dev1@sp.example.com GET /cse1 "${o}Cother\r\n" ''
+check "From of another: 4106" has 'X-M2M-RSC: 4106'
+check "its HTTP status" has 'HTTP/1.1 403'
+check "its X-M2M-RI" has 'X-M2M-RI: r1'
+check "its audit line" logged gate.refused 'why=other_ae'
+psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n${o}Cother\r\n" ''
+check "two From: 4000" has 'X-M2M-RSC: 4000'
+psk dev1@sp.example.com GET /cse1/../x "${o}Cdev1\r\n" ''
+check "dot segments: 4000" has 'X-M2M-RSC: 4000'
+psk dev1@sp.example.com PATCH /cse1 "${o}Cdev1\r\n" ''
+check "another method: 4005" has 'X-M2M-RSC: 4005'
+psk dev1@sp.example.com POST /cse1 "${o}Cdev1\r\nContent-Type: application/vnd.onem2m-preq+json\r\n" '{"op":2,"fr":"Cother","to":"cse1"}'
+check "a primitive inside: 4015" has 'X-M2M-RSC: 4015'
+psk dev1@sp.example.com GET /~/othercse/x "${o}Cother\r\n" ''
+check "retargeted, From of another: 4106" has 'X-M2M-RSC: 4106'
+k=ff psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "wrong key: no handshake" hasnt 'X-M2M-RSC'
+psk nobody@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "unknown KpsaID: no handshake" hasnt 'X-M2M-RSC'
+check "its audit line" logged gate.handshake_refused 'identity=nobody@sp.example.com.*why=unknown_identity'
+sni=other.example.com psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "another SNI: no handshake" logged gate.handshake_refused 'why=other_sni'
+check "no answer either" hasnt 'X-M2M-RSC'
+
+ae='{"m2m:ae":{"api":"Nx","rr":true,"srv":["3"],"poa":["https://127.0.0.1:'$aeport'"]}}'
+ty='Content-Type: application/json;ty=2\r\n'
+psk new1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "new: nothing but registration" has 'X-M2M-RSC: 4106'
+psk new1@sp.example.com POST /cse1 "${o}Cdev1\r\n$ty" "$ae"
+check "new: not with another's AE-ID" has 'X-M2M-RSC: 4106'
+psk new1@sp.example.com POST /cse1 "${o}C\r\n$ty" "$ae"
+check "new: registers" has 'X-M2M-RSC: 2001'
+aei=$(sed -n 's/.*"aei": *"\([^"]*\)".*/\1/p' "$dir/answer")
+check "the AE-ID is learned" logged gate.learned "12-new1@sp.example.com.*//sp.example.com/cse1/$aei"
+psk new1@sp.example.com GET /cse1 "$o$aei\r\n" ''
+check "and is its From" has 'X-M2M-RSC: 2000'
+psk new1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "and no other" has 'X-M2M-RSC: 4106'
+psk mn@sp.example.com GET /cse1 "${o}/mn2\r\n" ''
+check "a CSE" has 'X-M2M-RSC: 2000'
+psk mn@sp.example.com GET /cse1 "${o}/mn2/Cfar\r\n" ''
+check "a CSE forwards" has 'X-M2M-RSC: 2000'
+psk mn@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "a CSE with a bare AE-ID: 4106" has 'X-M2M-RSC: 4106'
+
+# ---- SAEF 2 ----
+crt ae GET /cse1 "${o}CcertAE\r\n" ''
+check "SAEF 2, C023: AE-ID certificate" has 'X-M2M-RSC: 2000'
+check "SAEF 2: suite" has 'ECDHE-ECDSA-AES128-SHA256'
+check "SAEF 2: audit" logged gate.allowed 'SAEF 2'
+crt ae GET /cse1 "${o}Cdev1\r\n" ''
+check "AE-ID certificate, From of another" has 'X-M2M-RSC: 4106'
+crt mn GET /cse1 "${o}/mn1\r\n" ''
+check "CSE-ID certificate" has 'X-M2M-RSC: 2000'
+crt mn GET /cse1 "${o}/mn2\r\n" ''
+check "CSE-ID certificate, another registree" has 'X-M2M-RSC: 4106'
+crt device GET /cse1 "${o}Cd2\r\n" ''
+check "device certificate, one of its list" has 'X-M2M-RSC: 2000'
+crt device GET /cse1 "${o}Cd3\r\n" ''
+check "device certificate, not of its list" has 'X-M2M-RSC: 4106'
+crt node GET /cse1 "${o}Cd1\r\n" ''
+check "Node-ID certificate that is new" has 'X-M2M-RSC: 4106'
+check "Node-ID certificate: its Credential-ID" logged gate.refused 'credential=34-node-7'
+crt mixed GET /cse1 "${o}CcertAE\r\n" ''
+check "two flavours in one: 4106" logged gate.refused 'why=mixed_flavours'
+for c in foreign old revoked outside; do
+    crt $c GET /cse1 "${o}CcertAE\r\n" ''
+    check "$c certificate: no handshake" hasnt 'X-M2M-RSC'
+done
+ask GET /cse1 "${o}Cdev1\r\n" '' -cipher ECDHE-ECDSA-AES128-SHA256
+check "no certificate: 4107" has 'X-M2M-RSC: 4107'
+
+# ---- SAEF 3, with OpenSSL as the MAF ----
+answer() { printf 'HTTP/1.1 200 OK\r\nX-M2M-RSC: 2000\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' ${#1} "$1"; }
+skr() { printf '{"sec:skr":{"et":"20400101T000000","cr":"%s","suid":%s,"kv":"%s"}}' "$1" "$2" "$(printf $kc | xxd -r -p | base64 -w0)"; }
+serve() { # PORT BODY FILE ARGS: one connection
+    p=$1 b=$2 out=$3; shift 3
+    { answer "$b"; sleep 8; } | timeout 9 openssl s_server -accept 127.0.0.1:$p -tls1_2 -quiet -naccept 1 "$@" >"$out" 2>"$out.err" & pids="$pids $!"
+    sleep 0.7
+}
+as_maf() { serve $maf "$1" "$dir/maf.out" -nocert -psk_identity gate@maf.example.com -psk $km -cipher PSK-AES128-CBC-SHA256; }
+kcid=00112233445566778899AABBCCDDEEFF
+as_maf "$(skr //sp.example.com/cse1/Cmaf 32)"
+k=$kc psk $kcid@maf.example.com GET /cse1 "${o}Cmaf\r\n" ''
+check "SAEF 3: the key from the MAF" has 'X-M2M-RSC: 2000'
+check "SAEF 3: the MAF is asked as it should be" grep -q "GET /MAFBase/$kcid " "$dir/maf.out"
+check "SAEF 3: by the CSE-ID" grep -q 'X-M2M-Origin: //sp.example.com/cse1' "$dir/maf.out"
+k=$kc psk $kcid@maf.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "SAEF 3: warm, From of another: 4106" has 'X-M2M-RSC: 4106'
+as_maf "$(skr //sp.example.com/cse1/Cmaf 33)"
+k=$kc psk 11112233445566778899AABBCCDDEEFF@maf.example.com GET /cse1 "${o}Cmaf\r\n" ''
+check "SAEF 3: a key of another use" logged gate.handshake_refused 'why=other_suid'
+k=$kc psk $kcid@elsewhere.example.com GET /cse1 "${o}Cmaf\r\n" ''
+check "SAEF 3: a MAF of nobody's: no connection" logged gate.handshake_refused 'elsewhere.example.com.*why=\(unknown_identity\|foreign_domain\)'
+k=$kc psk 22112233445566778899AABBCCDDEEFF@maf.example.com GET /cse1 "${o}Cmaf\r\n" ''
+check "SAEF 3: the MAF is down" logged gate.handshake_refused 'why=server_unreachable'
+python3 -c "
+import socket,time
+s=socket.socket(); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1); s.bind(('127.0.0.1',$mute)); s.listen(99); print('ready', flush=True); time.sleep(60)" >"$dir/mute.out" & pids="$pids $!"
+until_line ready "$dir/mute.out"
+for i in 1 2 3 4 5 6 7 8; do
+    timeout 20 openssl s_client -connect 127.0.0.1:$port -servername cse1.sp.example.com -tls1_2 -psk $kc -psk_identity ${i}3112233445566778899AABBCCDDEEFF@mute.example.com -cipher PSK-AES128-CBC-SHA256 </dev/null >/dev/null 2>&1 & waiting="${waiting-} $!"
+done
+sleep 0.3; t0=$(date +%s%N)
+psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+t1=$(date +%s%N)
+check "a mute MAF holds up nobody else ($(((t1 - t0) / 1000000)) ms)" has 'X-M2M-RSC: 2000'
+wait $waiting
+check "and its own for no longer than the deadline" logged gate.handshake_refused 'mute.example.com.*why=server_timeout'
+
+# ---- the egress: a notification goes out ----
+sub='{"m2m:sub":{"rn":"sub1","nu":["http://127.0.0.1:'$egress'/_/sp.example.com/cse1/'$aei'/notify"]}}'
+psk dev1@sp.example.com POST /cse1 "${o}Cdev1\r\nContent-Type: application/json;ty=3\r\n" '{"m2m:cnt":{"rn":"data"}}'
+check "a container" has 'X-M2M-RSC: 2001'
+psk new1@sp.example.com POST /cse1/data "$o$aei\r\nContent-Type: application/json;ty=23\r\n" "$sub"
+check "a subscription" has 'X-M2M-RSC: 2001'
+serve $aeport '{}' "$dir/ae.out" -nocert -psk_identity new1@sp.example.com -psk $kpsa -cipher PSK-AES128-CBC-SHA256
+psk dev1@sp.example.com POST /cse1/data "${o}Cdev1\r\nContent-Type: application/json;ty=4\r\n" '{"m2m:cin":{"con":"21.5"}}'
+check "a content instance" has 'X-M2M-RSC: 2001'
+until_line 21.5 "$dir/ae.out"
+check "SA2: the notification arrives over TLS-PSK" grep -q 'm2m:sgn.*21.5' "$dir/ae.out"
+check "SA2: at the AE's own path" grep -q '^POST /notify ' "$dir/ae.out"
+check "SA2: audit" logged gate.sent "peer=//sp.example.com/cse1/$aei"
+curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/cse1/Cnobody" >"$dir/answer"
+check "an entity without point of access: 5103" has '5103'
+
+# ---- while it runs ----
+check "remove" "$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id dev1@sp.example.com
+sleep 1.2
+psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "a removed credential: no handshake" hasnt 'X-M2M-RSC'
+kill -HUP $gatepid
+check "SIGHUP reads certificates again" logged gate.reloaded 'read again'
+kill $gatepid; wait $gatepid
+check "SIGTERM ends it" [ $? -eq 0 ]
+check "no key in the log" eval '! grep -qi "00010203\|f0f1f2f3\|20212223" "$dir/gate.log" "$dir/gate.out"'
+
+# ---- the CSE with the guard inside ----
+"$cse" --port 0 --cse-id //sp.example.com/cse1 --tls --psk-id dev1@sp.example.com --psk-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Cdev1 >"$dir/tls.log" 2>&1 & pids="$pids $!"
+until_line listening "$dir/tls.log"; port=$(port_of listening "$dir/tls.log")
+psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "guard inside: its own" has 'X-M2M-RSC: 2000'
+psk dev1@sp.example.com GET /cse1 "${o}Cother\r\n" ''
+check "guard inside: another's, 4106" has 'X-M2M-RSC: 4106'
+
+echo "$n checks, $bad failed"
+[ -z "${KEEP_LOG:-}" ] || cp "$dir/gate.log" "$KEEP_LOG"
+[ $bad -eq 0 ]

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_onem2m_gate.c - the gate's records, what it reads from MAF, MEF, CSE and certificates, and the book. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "onem2m-binding/gate.h"
+#include "tests/t_main.h"
+
+static gba_m2m_id id_of(const char *text)
+{
+    gba_m2m_id id;
+    if (gba_m2m_id_parse(gba_str(text), NULL, &id) != GBA_OK)
+        abort();
+    return id;
+}
+
+static void records(void)
+{
+    char text[GATE_RECORD_MAX];
+    size_t n;
+    gate_credential c = {.bound = GBA_M2M_BOUND_AE, .learned = true, .n = 2}, back;
+    c.ids[0] = id_of("//sp.example.com/cse1/Ca");
+    c.ids[1] = id_of("//sp.example.com/Sb");
+    CU_ASSERT_EQUAL_FATAL(gba_secret_set(&c.key, "0123456789abcdef", 16), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_credential_print(&c, text, &n), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_credential_parse(gba_mem(text, n), &back), GBA_OK);
+    CU_ASSERT(gba_secret_eq(&c.key, &back.key));
+    CU_ASSERT(back.learned && back.n == 2 && gba_m2m_id_eq(&back.ids[1], &c.ids[1]));
+    static const char *const bad[] = {"", "v 2\nbound new\n", "v 1\n", "v 1\nbound who\n", "v 1\nbound ae\n",
+                                      "v 1\nbound new\nid //sp.example.com/cse1\n", "v 1\nbound cse\nid cse1\n",
+                                      "v 1\nbound new\nkey 0g\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_NOT_EQUAL(gate_credential_parse(gba_str(bad[i]), &back), GBA_OK);
+    gate_entity e = {.credential = "12-a@b", .n = 1, .poa = {"https://192.0.2.1:8443/x"}}, e2;
+    CU_ASSERT_EQUAL_FATAL(gate_entity_print(&e, text, &n), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_entity_parse(gba_mem(text, n), &e2), GBA_OK);
+    CU_ASSERT(e2.n == 1 && !strcmp(e2.poa[0], e.poa[0]) && !strcmp(e2.credential, "12-a@b"));
+}
+
+static void urls(void)
+{
+    char host[GATE_HOST_MAX];
+    const char *path;
+    uint16_t port;
+    bool tls;
+    CU_ASSERT(gate_url("https://[::1]:8443/x", &tls, host, &port, &path) == GBA_OK && tls && port == 8443 &&
+              !strcmp(host, "::1") && !strcmp(path, "/x"));
+    CU_ASSERT(gate_url("http://cse", &tls, host, &port, &path) == GBA_OK && !tls && port == 80);
+    static const char *const bad[] = {"ftp://x", "https://", "https://x:0", "https://x:70000", "https://x:-1",
+                                      "https://u@x:1", "http://[::1", "https://x:1?q", "x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_NOT_EQUAL(gate_url(bad[i], &tls, host, &port, &path), GBA_OK);
+}
+
+static void answers(void)
+{
+    gate_told t;
+    gate_made m;
+    CU_ASSERT_EQUAL(gate_told_key(gba_str("{\"sec:skr\":{\"et\":\"20400101T000000\",\"cr\":\"//sp.example.com/cse2\","
+                                          "\"suid\":32,\"kv\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}}"), &t), GBA_OK);
+    CU_ASSERT(t.suid == 32 && t.key.n == 16 && !strcmp(t.whose, "//sp.example.com/cse2") && t.expires == 2208988800);
+    static const char *const bad[] = {
+        "", "{", "[]", "{\"sec:skr\":{}}",
+        "{\"sec:skr\":{\"et\":\"20400101T000000\",\"cr\":\"x\",\"suid\":32,\"kv\":\"MDEy\"}}",
+        "{\"sec:skr\":{\"et\":\"20400101T000000\",\"cr\":\"x\",\"suid\":\"32\",\"kv\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}}",
+        "{\"sec:skr\":{\"et\":\"2040\",\"cr\":\"x\",\"suid\":32,\"kv\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}}",
+        "{\"sec:skr\":{\"et\":\"20400101T000000\",\"cr\":\"a b\",\"suid\":32,\"kv\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT(gate_told_key(gba_str(bad[i]), &t) == GBA_E_SYNTAX && t.key.n == 0);
+    CU_ASSERT_EQUAL(gate_told_fetch(gba_str("{\"Status\":true,\"Credential\":\"MDEyMzQ1Njc4OWFiY2RlZg==\",\"EnroleeID\":"
+                                            "\"//sp.example.com/cse1/Cx\",\"Lifetime\":\"20400101T000000\"}"), &t), GBA_OK);
+    CU_ASSERT(t.key.n == 16 && !strcmp(t.whose, "//sp.example.com/cse1/Cx"));
+    CU_ASSERT_EQUAL(gate_told_fetch(gba_str("{\"Status\":false,\"ErrorString\":\"no\"}"), &t), GBA_E_FORBIDDEN);
+    CU_ASSERT_EQUAL(gate_told_fetch(gba_str("{\"Status\":1}"), &t), GBA_E_SYNTAX);
+    CU_ASSERT_EQUAL(gate_made_parse(gba_str("{\"m2m:ae\":{\"aei\":\"Cx\",\"poa\":[\"https://h:1\",5,\"a b\"]}}"), &m), GBA_OK);
+    CU_ASSERT(!m.cse && !strcmp(m.id, "Cx") && m.n == 1);
+    CU_ASSERT(gate_made_parse(gba_str("{\"m2m:csr\":{\"csi\":\"/mn\"}}"), &m) == GBA_OK && m.cse);
+    CU_ASSERT_EQUAL(gate_made_parse(gba_str("{\"m2m:cnt\":{}}"), &m), GBA_E_UNKNOWN);
+}
+
+static const char *who_of(const tls_name *names, size_t n, gate_who *w)
+{
+    gba_m2m_id cse = id_of("//sp.example.com/cse1");
+    gate_cert_who(&cse, names, n, w);
+    return w->credential;
+}
+
+static void certificates(void)
+{
+    gate_who w;
+    static const tls_name key = {TLS_NAME_KEY, "", "00ff"};
+    tls_name ae[] = {{TLS_NAME_URI, "", "//sp.example.com/cse1/Cx"}, {TLS_NAME_URI, "", "//sp.example.com/cse1/Cy"}, key};
+    CU_ASSERT_STRING_EQUAL(who_of(ae, 3, &w), "33-cx.cse1.sp.example.com");
+    CU_ASSERT(w.bound == GBA_M2M_BOUND_AE && w.n == 2 && !w.why && w.framework == GBA_M2M_SAEF_2);
+    free(w.ids);
+    tls_name cse[] = {{TLS_NAME_DNS, "", "mn1.sp.example.com"}, key};
+    CU_ASSERT_STRING_EQUAL(who_of(cse, 2, &w), "32-mn1.sp.example.com");
+    CU_ASSERT(w.bound == GBA_M2M_BOUND_CSE && w.n == 1 && !w.why);
+    free(w.ids);
+    tls_name other[] = {{TLS_NAME_DNS, "", "www.example.org"}, key};
+    CU_ASSERT(!strcmp(who_of(other, 2, &w), "32-www.example.org") && w.n == 0);
+    tls_name device[] = {{TLS_NAME_OTHER, "2.999.1", "0d0401028f01"}, key}; /* RELATIVE-OID 1.2.1921 */
+    CU_ASSERT_STRING_EQUAL(who_of(device, 2, &w), "31-2.999.1.1.2.1921");
+    tls_name text[] = {{TLS_NAME_OTHER, "2.999.1", "0c03612e62"}, key};
+    CU_ASSERT_STRING_EQUAL(who_of(text, 2, &w), "31-2.999.1.a.b");
+    tls_name evil[] = {{TLS_NAME_OTHER, "2.999.1", "0c03612062"}, key}; /* "a b" */
+    (void)who_of(evil, 2, &w);
+    CU_ASSERT_PTR_NOT_NULL(w.why);
+    tls_name node[] = {{TLS_NAME_URI, "", "urn:onem2m:node:n-7"}, key};
+    CU_ASSERT_STRING_EQUAL(who_of(node, 2, &w), "34-n-7");
+    CU_ASSERT_STRING_EQUAL(who_of(&key, 1, &w), "30-sha-256_00ff");
+    tls_name mixed[] = {ae[0], cse[0], key};
+    (void)who_of(mixed, 3, &w);
+    CU_ASSERT(w.why && !strcmp(w.why, "mixed_flavours") && w.n == 0);
+    tls_name wrong[] = {{TLS_NAME_URI, "", "//sp.example.com/cse1"}, key}; /* a CSE-ID as URI */
+    (void)who_of(wrong, 2, &w);
+    CU_ASSERT(w.why && !strcmp(w.why, "wrong_flavour"));
+}
+
+static void fields(void)
+{
+    static const char *const gone[] = {"Host", "x-forwarded-for", "X_Forwarded_Host", "X-3GPP-Asserted-Identity",
+                                       "X-M2M-Gate-Credential", "x_m2m_gate_x", "Transfer-Encoding", "Secret",
+                                       "X-HTTP-Method-Override"};
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+        CU_ASSERT(gate_field_drop(gone[i], "close, secret"));
+    CU_ASSERT(!gate_field_drop("X-M2M-RI", "close") && !gate_field_drop("Accept", NULL) && !gate_field_drop("X-M2M-Gat", NULL));
+}
+
+static store *open_store(const char *dir)
+{
+    char url[256], key[256], why[512] = "";
+    store *s = NULL;
+    snprintf(url, sizeof url, "sqlite:%s/gate.db", dir);
+    snprintf(key, sizeof key, "%s/key", dir);
+    store_config c = {.url = url, .key_file = key, .create = true};
+    if (access(key, F_OK) != 0 && store_key_file_create(key, why, sizeof why) != GBA_OK)
+        abort();
+    if (store_open(&c, &s, why, sizeof why) != GBA_OK) {
+        fprintf(stderr, "%s\n", why);
+        abort();
+    }
+    return s;
+}
+
+static void book(void)
+{
+    char dir[] = "/tmp/gate-XXXXXX", command[300];
+    gate_book *b = NULL;
+    gate_binding *f = malloc(sizeof *f);
+    gate_entity en = {.credential = "12-a@x.example", .n = 1, .poa = {"https://h:1/in/"}}, got;
+    gba_m2m_id x = id_of("//sp.example.com/cse1/Cx"), y = id_of("//sp.example.com/cse1/Cy"), found;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    store *s = open_store(dir);
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
+    gate_book_find(b, "12-a@x.example", f);
+    CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_NONE);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &y), GBA_E_FORBIDDEN); /* one AE-ID, not more and more */
+    gate_book_find(b, "12-a@x.example", f);
+    CU_ASSERT(f->bound == GBA_M2M_BOUND_AE && f->n == 1 && gba_m2m_id_eq(&f->ids[0], &x));
+    for (int i = 0; i < 100; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "12-n%d@x.example", i * 37 % 100);
+        CU_ASSERT_EQUAL(gate_book_learn(b, name, i % 2 ? &x : &y), GBA_OK);
+    }
+    gate_book_find(b, "12-n77@x.example", f);
+    CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_AE);
+    CU_ASSERT_EQUAL(gate_book_reach(b, &x, &en), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_entity(b, &x, &got), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_entity(b, &y, &got), GBA_E_UNKNOWN);
+    CU_ASSERT(gate_book_at(b, "https://h:1/in/a", &found, &got) == GBA_OK && gba_m2m_id_eq(&found, &x));
+    CU_ASSERT_EQUAL(gate_book_at(b, "https://h:1/inside", &found, &got), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(gate_book_at(b, "https://h:12/in", &found, &got), GBA_E_UNKNOWN);
+    store_op take = {.type = STORE_TAKE, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str("12-a@x.example")};
+    CU_ASSERT_EQUAL(store_write(s, &take, 1, 1, NULL), GBA_OK);
+    gate_book_close(&b);
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK); /* as after a restart */
+    gate_book_find(b, "12-a@x.example", f);
+    CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_NONE);
+    gate_book_find(b, "12-n3@x.example", f);
+    CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_AE);
+    gate_book_close(&b);
+    store_close(&s);
+    free(f);
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    CU_ASSERT_EQUAL(system(command), 0);
+}
+
+T_MAIN("m2m-gate", {"records", records}, {"urls", urls}, {"answers of MAF, MEF and CSE", answers},
+       {"certificates", certificates}, {"header fields", fields}, {"the book", book})
