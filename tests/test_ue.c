@@ -289,6 +289,40 @@ static void renewal(void)
     end();
 }
 
+/* The NAF's nonce serves again: one request a page, until the NAF wants another. */
+static void nonce_lives_on(void)
+{
+    gba_ue_answer a;
+    begin();
+    p.naf_reuse = true;
+    for (unsigned i = 1; i <= 3; i++) {
+        CU_ASSERT_EQUAL(get(NAF_URL, &a), GBA_OK);
+        CU_ASSERT_EQUAL(p.naf_nc, i);
+        CU_ASSERT_EQUAL(p.ua_requests, i + 1);
+    }
+    p.naf_nextnonce = true;
+    for (unsigned i = 1; i <= 3; i++) {
+        CU_ASSERT_EQUAL(get(NAF_URL, &a), GBA_OK);
+        CU_ASSERT_EQUAL(p.naf_nonce, i);
+        CU_ASSERT_EQUAL(p.ua_requests, i + 4);
+    }
+    p.naf_nextnonce = false;
+    p.naf_stale = 1;
+    CU_ASSERT_EQUAL(get(NAF_URL, &a), GBA_OK);
+    CU_ASSERT_EQUAL(p.ua_requests, 9);
+    p.naf_nonce = 77; /* restarted: it knows no old nonce and does not say stale */
+    CU_ASSERT_EQUAL(get(NAF_URL, &a), GBA_OK);
+    CU_ASSERT_EQUAL(p.ua_requests, 11);
+    CU_ASSERT_EQUAL(p.bootstraps, 1);
+    CU_ASSERT_EQUAL(get("http://" PEER_NAF ":81/", &a), GBA_OK); /* another port is another NAF */
+    CU_ASSERT_EQUAL(p.ua_requests, 13);
+    gba_ue_session s;
+    CU_ASSERT_EQUAL(gba_ue_bootstrap(ue, true, &s), GBA_OK);
+    CU_ASSERT_EQUAL(get("http://" PEER_NAF ":81/", &a), GBA_OK); /* a new B-TID asks anew */
+    CU_ASSERT_EQUAL(p.ua_requests, 15);
+    end();
+}
+
 /* A new connection may bring another suite, and with it another key. */
 static void suite_changes(void)
 {
@@ -457,6 +491,6 @@ static void processes_share(void)
 
 T_MAIN("ue", {"sessions", sessions}, {"failures", failures}, {"damaged session", damaged_session},
        {"session record", session_record}, {"TMPI is kept", tmpi_is_kept}, {"NAF keys", naf_keys}, {"fetch", fetch},
-       {"renewal", renewal}, {"suite changes", suite_changes}, {"suite changes midway", suite_changes_midway},
+       {"renewal", renewal}, {"nonce lives on", nonce_lives_on}, {"suite changes", suite_changes}, {"suite changes midway", suite_changes_midway},
        {"hostile NAFs", hostile_nafs}, {"trace tells no secret", trace_tells_no_secret}, {"arguments", arguments},
        {"URLs", urls}, {"processes share", processes_share})

@@ -207,18 +207,26 @@ void peer_ub(peer *p, const char *method, const char *target, const gba_ue_field
 
 /* ---- the NAF ---- */
 
+static void naf_nonce(const peer *p, char *out, size_t room)
+{
+    snprintf(out, room, p->naf_reuse ? "r%u" : "n%u", p->naf_reuse ? p->naf_nonce : p->ua_digests);
+}
+
 static void naf_challenge(peer *p, gba_ue_answer *a, bool stale)
 {
     const char *realm = p->naf_realm ? p->naf_realm : "3GPP-bootstrapping@" PEER_NAF;
     const char *qop = p->naf_qop ? p->naf_qop : "auth,auth-int";
+    char nonce[32];
+    p->naf_nc = 0;
+    naf_nonce(p, nonce, sizeof nonce);
     if (p->naf_challenge)
         say(p, "WWW-Authenticate", "%s", p->naf_challenge);
     else
-        say(p, "WWW-Authenticate", "Digest realm=\"%s\", nonce=\"n%u\", algorithm=%s, qop=\"%s\", opaque=\"o\"%s", realm,
-            p->ua_digests, gba_digest_alg_name(p->naf_alg), qop, stale ? ", stale=true" : "");
+        say(p, "WWW-Authenticate", "Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"%s\", opaque=\"o\"%s", realm,
+            nonce, gba_digest_alg_name(p->naf_alg), qop, stale ? ", stale=true" : "");
     if (!p->naf_challenge && p->naf_alg == GBA_DIGEST_SHA256)
-        say(p, "WWW-Authenticate", "Digest realm=\"%s\", nonce=\"n%u\", algorithm=MD5, qop=\"%s\", opaque=\"o\"", realm,
-            p->ua_digests, qop);
+        say(p, "WWW-Authenticate", "Digest realm=\"%s\", nonce=\"%s\", algorithm=MD5, qop=\"%s\", opaque=\"o\"", realm,
+            nonce, qop);
     answer(p, a, 401, "challenged\n");
 }
 
@@ -234,10 +242,15 @@ static void naf_serve(peer *p, const gba_authorization *auth, const gba_digest_m
     }
     if (p->naf_wrong_rspauth)
         hex[0] = hex[0] == '0' ? '1' : '0';
+    char next[48] = "";
+    if (p->naf_nextnonce) {
+        p->naf_nc = 0;
+        snprintf(next, sizeof next, ", nextnonce=\"r%u\"", ++p->naf_nonce);
+    }
     if (!p->naf_no_rspauth)
-        say(p, "Authentication-Info", "qop=%s, rspauth=\"%s\", cnonce=\"%.*s\", nc=%08x",
+        say(p, "Authentication-Info", "qop=%s, rspauth=\"%s\", cnonce=\"%.*s\", nc=%08x%s",
             auth->qop == GBA_QOP_AUTH_INT ? "auth-int" : "auth", hex, (int)auth->cnonce.n,
-            (const char *)auth->cnonce.p, auth->nc);
+            (const char *)auth->cnonce.p, auth->nc, next);
     p->ua_passed++;
     answer(p, a, p->naf_status ? p->naf_status : 200, p->room);
 }
@@ -274,7 +287,8 @@ void peer_ua(peer *p, const char *method, const char *target, const gba_ue_field
         return;
     }
     char nonce[32];
-    snprintf(nonce, sizeof nonce, "n%u", p->ua_digests++);
+    naf_nonce(p, nonce, sizeof nonce);
+    p->ua_digests++;
     const gba_digest_expect e = {.algorithm = p->naf_alg,
                                  .qop = GBA_QOP_AUTH | GBA_QOP_AUTH_INT,
                                  .realm = gba_str("3GPP-bootstrapping@" PEER_NAF),
@@ -287,6 +301,8 @@ void peer_ua(peer *p, const char *method, const char *target, const gba_ue_field
     } else if (p->naf_refuse > 0) {
         p->naf_refuse--;
         naf_challenge(p, a, false);
+    } else if (p->naf_reuse && auth.nc != ++p->naf_nc) { /* a count that does not rise is a replay */
+        naf_challenge(p, a, true);
     } else if (!naf_password(p, &auth, &password) ||
                gba_digest_verify(&auth, &e, &m, gba_secret_span(&password)) != GBA_OK) {
         naf_challenge(p, a, false);

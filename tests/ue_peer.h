@@ -34,6 +34,8 @@ typedef struct peer {
     unsigned naf_stale, naf_refuse; /* so many of the digests it gets */
     bool naf_wrong_rspauth, naf_no_rspauth, naf_open;
     int naf_status;
+    bool naf_reuse, naf_nextnonce; /* a nonce lives on, its nc must rise by one; each answer names the next */
+    unsigned naf_nonce, naf_nc;
     gba_transport transport;
     uint16_t suite, suite_next; /* 0: stays; else the suite after this exchange */
     bool unreachable;
