@@ -17,6 +17,17 @@
 #define MARK_FORMAT 1
 #define MARK_VALUE 9
 #define RESYNC_TRIES 3
+#define CACHE_SLOTS 4096
+#define CACHE_LOCKS 64
+
+/* A subscriber as read last, good while nothing has written subscribers since. */
+typedef struct cached {
+    gba_impi impi; /* empty: none */
+    uint64_t count; /* store_change_count_of before it was read */
+    uint64_t version;
+    int64_t expiry;
+    rec_subscriber sub;
+} cached;
 
 typedef struct av_local {
     av_source base;
@@ -28,6 +39,8 @@ typedef struct av_local {
     pthread_mutex_t mark_lock;
     uint64_t stored; /* the mark as it was in the store last; under mark_lock */
     _Atomic uint64_t slot[SLOTS]; /* last tick issued */
+    pthread_mutex_t cache_lock[CACHE_LOCKS];
+    cached cache[CACHE_SLOTS];
 } av_local;
 
 /* ---- the mark ---- */
@@ -159,24 +172,75 @@ static gba_err take_tick(av_local *a, const gba_impi *impi, uint64_t *out)
 
 /* ---- subscribers ---- */
 
-static gba_err subscriber_get(av_local *a, const gba_impi *impi, rec_subscriber *sub, uint64_t *version)
+static cached *cache_slot(av_local *a, const gba_impi *impi, pthread_mutex_t **lock)
 {
-    store_record rec = {0};
-    gba_err e = store_get(a->store, STORE_SUBSCRIBER, gba_str(impi->s), service_now(), &rec);
+    size_t i = bsf_hash(&a->hash, impi->s, strlen(impi->s)) / SLOTS % CACHE_SLOTS;
+    *lock = &a->cache_lock[i % CACHE_LOCKS];
+    return &a->cache[i];
+}
 
+static bool cache_find(av_local *a, const gba_impi *impi, uint64_t count, rec_subscriber *sub, uint64_t *version)
+{
+    pthread_mutex_t *lock;
+    cached *c = cache_slot(a, impi, &lock);
+
+    pthread_mutex_lock(lock);
+    bool good = c->count == count && (!c->expiry || c->expiry > service_now()) && strcmp(c->impi.s, impi->s) == 0;
+    if (good) {
+        *sub = c->sub;
+        *version = c->version;
+    }
+    pthread_mutex_unlock(lock);
+    return good;
+}
+
+static void cache_keep(av_local *a, const gba_impi *impi, uint64_t count, const rec_subscriber *sub,
+                       const store_record *rec)
+{
+    pthread_mutex_t *lock;
+    cached *c = cache_slot(a, impi, &lock);
+
+    pthread_mutex_lock(lock);
+    c->sub = *sub; /* over the one before */
+    c->impi = *impi;
+    c->count = count;
+    c->version = rec->version;
+    c->expiry = rec->expiry;
+    pthread_mutex_unlock(lock);
+}
+
+static gba_err subscriber_read(av_local *a, const gba_impi *impi, rec_subscriber *sub, uint64_t *version)
+{
+    uint64_t count = store_change_count_of(a->store, STORE_SUBSCRIBER);
+    store_record rec = {0};
+
+    if (cache_find(a, impi, count, sub, version))
+        return GBA_OK;
+    gba_err e = store_get(a->store, STORE_SUBSCRIBER, gba_str(impi->s), service_now(), &rec);
     if (e == GBA_E_EXPIRED)
         e = GBA_E_UNKNOWN;
     if (e != GBA_OK)
         return e;
     e = rec_subscriber_read(gba_mem(rec.value, rec.n), sub);
-    if (version)
-        *version = rec.version;
+    *version = rec.version;
+    if (e == GBA_OK)
+        cache_keep(a, impi, count, sub, &rec);
     store_record_free(&rec);
+    return e == GBA_E_SYNTAX || e == GBA_E_RANGE ? GBA_E_CORRUPT : e;
+}
+
+static gba_err subscriber_get(av_local *a, const gba_impi *impi, rec_subscriber *sub, uint64_t *version)
+{
+    uint64_t v;
+    gba_err e = subscriber_read(a, impi, sub, &v);
+
+    if (version)
+        *version = v;
     if (e == GBA_OK && sub->blocked) {
         rec_subscriber_wipe(sub);
         e = GBA_E_FORBIDDEN;
     }
-    return e == GBA_E_SYNTAX || e == GBA_E_RANGE ? GBA_E_CORRUPT : e;
+    return e;
 }
 
 static gba_err sqn_at(const av_local *a, const rec_subscriber *sub, uint64_t tick, uint64_t *sqn)
@@ -322,6 +386,9 @@ static void local_free(av_source *s)
 {
     av_local *a = (av_local *)s;
     pthread_mutex_destroy(&a->mark_lock);
+    for (size_t i = 0; i < CACHE_LOCKS; i++)
+        pthread_mutex_destroy(&a->cache_lock[i]);
+    gba_wipe(a->cache, sizeof a->cache);
     free(a);
 }
 
@@ -347,6 +414,11 @@ gba_err av_local_new(store *s, unsigned ind, av_source **out, char *why, size_t 
     a->ind = ind;
     service_random(&a->hash, sizeof a->hash);
     pthread_mutex_init(&a->mark_lock, NULL);
+    for (size_t i = 0; i < CACHE_LOCKS; i++)
+        pthread_mutex_init(&a->cache_lock[i], NULL);
+    /* Touches every page now: the process grows no more later. */
+    for (size_t i = 0; i < CACHE_SLOTS; i++)
+        *(volatile char *)a->cache[i].impi.s = '\0';
     e = mark_read(a, &mark, &version);
     if (e == GBA_OK) {
         a->stored = mark;

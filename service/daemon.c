@@ -276,13 +276,15 @@ static void serve(daemon_run *d, const sigset_t *set)
     log_event(LOG_LEVEL_INFO, "daemon.started", "program", d->spec->name, "version", PACKAGE_VERSION, "pid",
               log_num(getpid()), "config", d->file, "admin", at, NULL);
     notify("READY=1");
+    log_gather(true);
     for (;;) {
-        int sig = next_signal(set, 1000);
+        int sig = next_signal(set, 250);
         log_flush(false);
         if (sig == SIGHUP)
             reload(d);
         if (sig != SIGTERM && sig != SIGINT)
             continue;
+        log_gather(false);
         shut_down(d, set, sig);
         return;
     }

@@ -33,6 +33,7 @@ typedef struct line {
     char s[LINE_MAX_OCTETS];
     size_t n;
     bool cut, json;
+    log_level level;
 } line;
 
 static bool line_room(line *l, size_t n)
@@ -148,6 +149,7 @@ static void line_begin(line *l, log_level level, const char *event)
     struct tm tm;
     char stamp[64];
     l->n = 0;
+    l->level = level;
     l->cut = false;
     l->json = atomic_load_explicit(&format, memory_order_relaxed) == LOG_JSON;
     gmtime_r(&t, &tm);
@@ -172,7 +174,59 @@ static void line_begin(line *l, log_level level, const char *event)
     line_puts(l, "\"");
 }
 
-/* One write a line: lines of several threads and processes do not mix. */
+/*
+ * INFO lines that come fast are gathered: a line is written at once unless another one was less than
+ * GATHER_MS ago; then it waits for the next that is not, for any line of another level, or for
+ * log_flush. So order is kept, and nothing but the last moment's INFO lines is lost with a process.
+ */
+#define GATHER_MS 5
+#define GATHER_MAX 32768
+static char gathered[GATHER_MAX];
+static size_t gathered_n;
+static int64_t written_ms;
+static bool gathering; /* somebody calls log_flush each second */
+static pthread_mutex_t gather_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void write_out(const char *s, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t w = write(STDERR_FILENO, s + done, n - done);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            break; /* nobody listens: there is nowhere to say so */
+        done += (size_t)w;
+    }
+}
+
+static void gather(const char *s, size_t n, bool may_wait)
+{
+    pthread_mutex_lock(&gather_lock);
+    int64_t now = gathering && may_wait ? service_mono_ms() : 0;
+    bool waits = now && now - written_ms < GATHER_MS;
+    if (gathered_n && (!waits || gathered_n + n > sizeof gathered)) {
+        write_out(gathered, gathered_n);
+        gathered_n = 0;
+    }
+    if (waits) {
+        memcpy(gathered + gathered_n, s, n);
+        gathered_n += n;
+    } else {
+        write_out(s, n);
+        written_ms = now;
+    }
+    pthread_mutex_unlock(&gather_lock);
+}
+
+void log_gather(bool on)
+{
+    pthread_mutex_lock(&gather_lock);
+    gathering = on;
+    pthread_mutex_unlock(&gather_lock);
+    log_flush(false);
+}
+
+/* One write a line, or many lines: lines of several threads and processes do not mix. */
 static void line_end(line *l)
 {
     int saved = errno;
@@ -184,14 +238,7 @@ static void line_end(line *l)
     if (l->json)
         l->s[l->n++] = '}';
     l->s[l->n++] = '\n';
-    for (size_t done = 0; done < l->n;) {
-        ssize_t w = write(STDERR_FILENO, l->s + done, l->n - done);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            break; /* nobody listens: there is nowhere to say so */
-        done += (size_t)w;
-    }
+    gather(l->s, l->n, l->level == LOG_LEVEL_INFO);
     errno = saved;
 }
 
@@ -271,6 +318,7 @@ void log_flush(bool all)
         if (storms[i].left_out)
             storm_report(&storms[i]);
     pthread_mutex_unlock(&storm_lock);
+    gather("", 0, false);
 }
 
 void log_event(log_level level, const char *event, ...)

@@ -17,6 +17,8 @@ void log_event(log_level l, const char *event, ...) __attribute__((sentinel));
 /* Says now how many lines were left out in seconds gone by (all: also in this one); the
  * daemon calls it each second and at its end. */
 void log_flush(bool all);
+/* A busy daemon's INFO lines may wait for each other, at most until the next log_flush. */
+void log_gather(bool on);
 /* Decimal text in a small ring of thread-local buffers, for log_event's values. */
 const char *log_num(int64_t v);
 #endif

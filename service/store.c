@@ -60,6 +60,13 @@ static void note_commit(store *s, gba_err e, const store_fault *f)
     (void)pthread_mutex_unlock(&s->fault_lock);
 }
 
+static void note_kinds(store *s, const store_batch *b)
+{
+    for (; b != NULL; b = b->next)
+        for (size_t i = 0; i < b->n; i++)
+            atomic_fetch_add(&s->wrote[(uint8_t)b->ops[i].kind], 1);
+}
+
 /* A batch with copies of its operations, keys and values, in one block. */
 typedef struct queued {
     store_batch b; /* first: the list links these */
@@ -73,7 +80,8 @@ static store_batch *take_group(store *s)
     (void)pthread_mutex_lock(&s->lock);
     while (s->head == NULL && !s->stop)
         (void)pthread_cond_wait(&s->wake, &s->lock);
-    if (s->group_wait_us > 0 && s->depth < s->group_max && !s->stop) {
+    /* Company comes when there was some: a lone client never waits for it. */
+    if (s->group_wait_us > 0 && (s->last_group > 1 || s->depth > 1) && s->depth < s->group_max && !s->stop) {
         (void)pthread_mutex_unlock(&s->lock);
         struct timespec linger = {.tv_sec = s->group_wait_us / 1000000, .tv_nsec = s->group_wait_us % 1000000 * 1000L};
         (void)nanosleep(&linger, NULL);
@@ -90,6 +98,7 @@ static store_batch *take_group(store *s)
     if (s->head == NULL)
         s->tail = &s->head;
     s->depth -= n;
+    s->last_group = n;
     (void)pthread_mutex_unlock(&s->lock);
     return first;
 }
@@ -102,6 +111,7 @@ static void *writer(void *ctx)
         store_fault f = {{0}};
         gba_err e = seal_write(s, s->job, list, &f);
         note_commit(s, e, &f);
+        note_kinds(s, list);
         while (list != NULL) {
             queued *q = (queued *)list;
             list = list->next;
@@ -265,6 +275,7 @@ gba_err store_write_many(store *s, const store_op *ops, size_t n)
     e = sorted != NULL ? seal_write(s, j, &b, &f) : GBA_E_NOMEM;
     if (sorted != NULL)
         note_commit(s, e, &f);
+    note_kinds(s, &b);
     free(sorted);
     seal_job_free(&j);
     return e != GBA_OK ? e : b.err;
@@ -426,6 +437,11 @@ gba_err store_sweep(store *s, int64_t now, unsigned limit, unsigned *deleted)
 uint64_t store_change_count(store *s)
 {
     return s->driver->change_count(s->db);
+}
+
+uint64_t store_change_count_of(store *s, store_kind k)
+{
+    return s->driver->foreign_count(s->db) + atomic_load(&s->wrote[(uint8_t)k]);
 }
 
 gba_err store_backup(store *s, const char *path, store_progress *p, void *ctx)

@@ -34,7 +34,7 @@ typedef struct store_config {
     bool create;              /* make a missing database */
     bool read_only;
     unsigned group_max;       /* batches a commit, 0: 256 */
-    unsigned group_wait_us;   /* linger for company, 0: none */
+    unsigned group_wait_us;   /* under load, linger for company, 0: none */
     bool synchronous_full;    /* SQLite synchronous=FULL; the daemons say true */
 } store_config;
 
@@ -92,6 +92,9 @@ gba_err store_sweep(store *s, int64_t now, unsigned limit, unsigned *deleted) GB
 
 /* Changes whenever another process or thread committed; cheap (cache invalidation). */
 uint64_t store_change_count(store *s);
+/* For caches of one kind that is seldom written: changes when this process wrote a record of that kind
+ * (at once), or another process wrote anything (within 10 ms). Take it before reading what is cached. */
+uint64_t store_change_count_of(store *s, store_kind k);
 
 /* Sealing (docs/operations.md): the key file's keys wrap the store's data keys. */
 gba_err store_key_file_create(const char *path, char *why, size_t why_n) GBA_MUST_USE; /* 0600, never overwrites */

@@ -96,6 +96,8 @@ typedef struct store_driver {
     gba_err (*count)(store_db *db, int kind, uint64_t *out, store_fault *f); /* kind 0: all */
     gba_err (*sweep)(store_db *db, int64_t now, unsigned limit, unsigned *deleted, store_fault *f);
     uint64_t (*change_count)(store_db *db);
+    /* Changes when something other than this handle's write committed; noticed within 10 ms. */
+    uint64_t (*foreign_count)(store_db *db);
     gba_err (*backup)(store_db *db, const char *path, store_progress *p, void *ctx, store_fault *f);
 } store_driver;
 

@@ -47,6 +47,9 @@ struct store {
     bool thread_up;
     seal_job *job; /* the writer thread's */
 
+    unsigned last_group;           /* batches of the last commit; the writer thread's */
+    atomic_uint_fast64_t wrote[256]; /* by kind: commits that touched it */
+
     pthread_mutex_t fault_lock;
     gba_err commit_err;     /* of the last commit */
     store_fault commit_why; /* its text */

@@ -94,6 +94,8 @@ static gba_err begin(store_db *db, uint64_t generation, uint64_t *version, store
     gba_err e = sq_run(db, db->w, sq_prepared(db->w, S_BEGIN), f);
     if (e == GBA_OK)
         e = sq_read_state(db, db->w, &found, version, NULL, f);
+    if (e == GBA_OK)
+        sq_look_around(db);
     if (e == GBA_OK && found != generation)
         e = GBA_E_STALE;
     if (e != GBA_OK) {
@@ -470,5 +472,6 @@ const store_driver store_driver_sqlite = {
     .count = sq_count,
     .sweep = sq_sweep,
     .change_count = sq_change_count,
+    .foreign_count = sq_foreign_count,
     .backup = sq_backup,
 };

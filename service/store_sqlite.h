@@ -60,6 +60,9 @@ struct store_db {
     uint64_t watched;
     int64_t watched_at;
     atomic_uint_fast64_t own; /* commits of this handle */
+    atomic_uint_fast64_t foreign; /* times that commits of others were found */
+    atomic_int_fast64_t foreign_at;
+    int64_t seen; /* the writing connection's data_version; under write_lock */
 };
 
 /* The fault's error and text, of a result code or of what the connection did last. */
@@ -93,5 +96,8 @@ void sq_gathering_vfs_set_up(void);
 gba_err sq_open(const store_config *c, const char *where, store_db **out, store_fault *f);
 void sq_close(store_db **db);
 uint64_t sq_change_count(store_db *db);
+/* Under write_lock: looks whether another connection has committed. */
+void sq_look_around(store_db *db);
+uint64_t sq_foreign_count(store_db *db);
 gba_err sq_backup(store_db *db, const char *path, store_progress *p, void *ctx, store_fault *f);
 #endif

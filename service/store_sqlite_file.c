@@ -284,6 +284,36 @@ uint64_t sq_change_count(store_db *db)
     return sum;
 }
 
+/* A connection's data_version moves with the commits of others alone. */
+void sq_look_around(store_db *db)
+{
+    sqlite3_stmt *st = sq_prepared(db->w, S_WATCH);
+    if (st == NULL)
+        return;
+    if (sqlite3_step(st) == SQLITE_ROW) {
+        int64_t now = sqlite3_column_int64(st, 0);
+        if (now != db->seen)
+            atomic_fetch_add(&db->foreign, 1);
+        db->seen = now;
+    }
+    (void)sqlite3_reset(st);
+}
+
+uint64_t sq_foreign_count(store_db *db)
+{
+    if (db->w == NULL)
+        return sq_change_count(db);
+    int64_t now = sq_mono_us(CLOCK_MONOTONIC_COARSE);
+    int64_t last = atomic_load_explicit(&db->foreign_at, memory_order_relaxed);
+    /* While this handle writes, nobody else does, and each of its writes looks around. */
+    if (now - last >= WATCH_MS * 1000 && pthread_mutex_trylock(&db->write_lock) == 0) {
+        sq_look_around(db);
+        (void)pthread_mutex_unlock(&db->write_lock);
+        atomic_store_explicit(&db->foreign_at, now, memory_order_relaxed);
+    }
+    return atomic_load(&db->foreign);
+}
+
 /* ---- backup ---- */
 
 static gba_err copy_pages(store_db *db, conn *from, sqlite3 *to, const char *path, store_progress *p, void *ctx,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "tests/bsf_kit.h"
 #include "tests/t_main.h"
 
@@ -338,7 +339,44 @@ static void housekeeping(void)
     kit_now_ms = begin;
 }
 
+/* gba-bsfctl is another process: what it changes is seen although subscribers are cached. */
+static void changed_elsewhere(void)
+{
+    kit k = {0};
+    char url[96], key[96];
+    store *other;
+    store_record rec = {0};
+    rec_subscriber sub;
+    uint8_t value[REC_SUBSCRIBER_MAX];
+    size_t n = sizeof value;
+
+    kit_open(&k, NULL, false);
+    kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
+    CU_ASSERT_EQUAL(fetch(k.av, KIT_IMPI, NULL).err, GBA_OK);
+    CU_ASSERT_EQUAL(fetch(k.av, KIT_IMPI, NULL).err, GBA_OK);
+    snprintf(url, sizeof url, "sqlite:%s/bsf.db", k.dir);
+    snprintf(key, sizeof key, "%s/seal", k.dir);
+    CU_ASSERT_EQUAL_FATAL(store_open(&(store_config){.url = url, .key_file = key}, &other, NULL, 0), GBA_OK);
+    CU_ASSERT_EQUAL(store_get(other, STORE_SUBSCRIBER, gba_str(KIT_IMPI), 0, &rec), GBA_OK);
+    CU_ASSERT_EQUAL(rec_subscriber_read(gba_mem(rec.value, rec.n), &sub), GBA_OK);
+    sub.blocked = true;
+    CU_ASSERT_EQUAL(rec_subscriber_write(&sub, value, &n), GBA_OK);
+    store_op put = {.type = STORE_PUT, .kind = STORE_SUBSCRIBER, .key = gba_str(KIT_IMPI), .value = gba_mem(value, n)};
+    CU_ASSERT_EQUAL(store_write(other, &put, 1, 0, NULL), GBA_OK);
+    (void)usleep(40000);
+    CU_ASSERT_EQUAL(fetch(k.av, KIT_IMPI, NULL).err, GBA_E_FORBIDDEN);
+    store_op take = {.type = STORE_TAKE, .kind = STORE_SUBSCRIBER, .key = gba_str(KIT_IMPI)};
+    CU_ASSERT_EQUAL(store_write(other, &take, 1, 0, NULL), GBA_OK);
+    (void)usleep(40000);
+    CU_ASSERT_EQUAL(fetch(k.av, KIT_IMPI, NULL).err, GBA_E_UNKNOWN);
+    store_record_free(&rec);
+    rec_subscriber_wipe(&sub);
+    store_close(&other);
+    kit_close(&k, false);
+}
+
 T_MAIN("av_local", {"the first SQN", first_sqn}, {"refused", refused}, {"recompute", recompute},
        {"restarts and steps of the clock: no SQN twice", restarts}, {"beyond the mark", beyond_the_mark},
        {"threads and a twin with the same IND", threads_and_a_twin}, {"AUTS", resync}, {"AUTS, downwards", resync_down},
-       {"the mark is damaged", mark_is_damaged}, {"housekeeping", housekeeping})
+       {"the mark is damaged", mark_is_damaged}, {"housekeeping", housekeeping},
+       {"changed by another process", changed_elsewhere})

@@ -239,6 +239,37 @@ static void changes(void)
     world_free(&w);
 }
 
+/* By kind: this handle's writes of other kinds do not count, another's do, whatever they are. */
+static void changes_of_a_kind(void)
+{
+    world w;
+    world_open(&w, drv);
+    store *other = world_handle(&w);
+    store_op head = op_put(STORE_HEAD, "a", "b", 0), sub = op_put(STORE_SUBSCRIBER, "a", "b", 0);
+    uint64_t a = store_change_count_of(w.s, STORE_SUBSCRIBER);
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(store_write(w.s, &head, 1, NOW, NULL), GBA_OK);
+        (void)usleep(15000);
+        CU_ASSERT_EQUAL(store_change_count_of(w.s, STORE_SUBSCRIBER), a);
+    }
+    CU_ASSERT_EQUAL(store_write(w.s, &sub, 1, NOW, NULL), GBA_OK);
+    CU_ASSERT_NOT_EQUAL(store_change_count_of(w.s, STORE_SUBSCRIBER), a); /* at once */
+    a = store_change_count_of(w.s, STORE_SUBSCRIBER);
+    CU_ASSERT_EQUAL(store_write_many(w.s, &sub, 1), GBA_OK);
+    CU_ASSERT_NOT_EQUAL(store_change_count_of(w.s, STORE_SUBSCRIBER), a);
+    a = store_change_count_of(w.s, STORE_SUBSCRIBER);
+    CU_ASSERT_EQUAL(store_write(other, &sub, 1, NOW, NULL), GBA_OK);
+    (void)usleep(40000);
+    CU_ASSERT_NOT_EQUAL(store_change_count_of(w.s, STORE_SUBSCRIBER), a); /* without a write of ours */
+    a = store_change_count_of(w.s, STORE_SUBSCRIBER);
+    CU_ASSERT_EQUAL(store_write(other, &sub, 1, NOW, NULL), GBA_OK);
+    CU_ASSERT_EQUAL(store_write(w.s, &head, 1, NOW, NULL), GBA_OK); /* and with one that hides it */
+    (void)usleep(40000);
+    CU_ASSERT_NOT_EQUAL(store_change_count_of(w.s, STORE_SUBSCRIBER), a);
+    store_close(&other);
+    world_free(&w);
+}
+
 /* ---- races ---- */
 
 #define STEPS 150
@@ -602,7 +633,7 @@ int main(void)
         {"batches are atomic and apart", batches},
         {"expiry, tombstones, sweep", expiry},
         {"visiting in key order, imports", visiting},
-        {"change count", changes},
+        {"change count", changes}, {"changes of a kind", changes_of_a_kind},
         {"two handles, four threads", race_threads},
         {"two processes", race_processes},
         {"a busy process lets others in", fairness},
