@@ -20,6 +20,7 @@ leaf() { # FILE CA SAN DAYS
     ca other-ca
     leaf maf m2m-ca "DNS:maf.example.com" 2
     leaf mef m2m-ca "DNS:mef.example.com" 2
+    leaf bsf m2m-ca "DNS:localhost,IP:127.0.0.1" 2
     leaf ae m2m-ca "URI://sp.example.com/in/Cae" 2
     leaf cse m2m-ca "DNS:mn1.sp.example.com" 2
     leaf named m2m-ca "DNS:device-7.example.net" 2

@@ -79,12 +79,21 @@ has "$(cat err)" "must be this server's name" "a foreign domain"
 
 start mef m2m-mefd
 MEF=$(port_of mef)
+mkfifo bsf.in
+"$build/tests/fake_bsf" 0 bsf.pem bsf.key m2m-ca.pem <bsf.in >bsf.out 2>&1 &
+pids+=($!)
+exec 7>bsf.in
+for i in $(seq 50); do [ -s bsf.out ] && break || sleep 0.1; done
+BSF=$(head -n 1 bsf.out)
 cat >maf.yaml <<Y
 maf: {fqdn: maf.example.com, listen: "127.0.0.1:0", cert: maf.pem, key: maf.key, client_ca: m2m-ca.pem, crl: m2m.crl}
 store: {url: "sqlite:maf.db"}
 seal: {key_file: maf.seal}
 admin: {listen: "127.0.0.1:0"}
 limits: {fetch_timeout: 2s}
+bsfs:
+  - {domain: bsf.example.com, url: "https://localhost:$BSF"}
+zn: {ca: m2m-ca.pem, cert: maf.pem, key: maf.key}
 mefs:
   - {fqdn: mef.example.com, address: "127.0.0.1:$MEF", psk_id: maf@mef.example.com, psk_file: kpm-maf.key}
 Y
@@ -92,6 +101,7 @@ Y
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/mn1 --km-id Km-A@maf.example.com --key-file - <<<"$KM" >/dev/null
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/in --km-id Km-B@maf.example.com --key-file - <<<"$KM_B" >/dev/null
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/mn7 --cert-dns device-7.example.net >/dev/null
+ctl m2m-mafctl maf.yaml credential add --ae-id //sp.example.com/in/Cgba --impi user@home1.net >/dev/null
 start maf m2m-mafd
 MAF=$(port_of maf)
 client=$build/tests/m2m_client
@@ -196,6 +206,17 @@ out=$("$client" "$MAF" maf.example.com psk "${exported:0:32}@mef.example.com" "$
     'application/json;ty=60003' "$macr")
 has "$out" '"aski"' "KeID of a certificate enrolment"
 
+# ---- SBF 3: the MAF is a NAF, KmID is the B-TID, with and without its prefix ----
+btid=ussMAF1@bsf.example.com
+naf_key=$("$build/tests/fake_bsf" password "$btid" maf.example.com 01000100AE | base64 -d | xxd -p -c 64)
+for id in "3GPP-bootstrapping;$btid" "$btid"; do
+    out=$(request GET /MAFBase //sp.example.com/in/Cgba - '' | ossl "$MAF" maf.example.com "$id" "$naf_key" $CONN PSK-AES128-CBC-SHA256)
+    has "$out" 'HTTP/1.1 200' "a B-TID at the MAF"
+done
+has "$(tail -n 1 maf.log)" "credential=12-$btid" "Credential-ID of a B-TID"
+out=$(request GET /MAFBase $A - '' | ossl "$MAF" maf.example.com "$btid" "$naf_key" $CONN PSK-AES128-CBC-SHA256)
+has "$out" 'X-M2M-RSC: 4106' "a GBA user as another"
+
 # ---- refused in the handshake, each with its audit line ----
 refused() { # WHAT REASON SNI ID KEY
     local out
@@ -206,7 +227,9 @@ refused() { # WHAT REASON SNI ID KEY
 refused "an unknown KmID" 'form=km_id .*reason=unknown' maf.example.com nobody@maf.example.com "$KM"
 refused "a KeID of another MEF" 'reason=forbidden' maf.example.com "${ke_id%@*}@mef2.example.com" "$km"
 refused "an unknown KeID" 'form=ke_id .*reason=unknown' maf.example.com "00000000000000000000000000000000@mef.example.com" "$km"
-refused "a B-TID of no BSF" 'reason=' maf.example.com "3GPP-bootstrapping;YWJj@bsf.example.com" "$km"
+refused "a B-TID that its BSF does not know" 'form=b_tid .*reason=unknown' maf.example.com "unknown1@bsf.example.com" "$km"
+refused "a B-TID that its BSF withholds" 'form=b_tid .*reason=forbidden' maf.example.com "forbidden1@bsf.example.com" "$km"
+refused "a B-TID of no BSF" 'reason=forbidden' maf.example.com "3GPP-bootstrapping;YWJj@bsf2.example.com" "$km"
 refused "another name" 'reason=sni' other.example.com Km-A@maf.example.com "$KM"
 refused "no domain" 'reason=syntax' maf.example.com nothing "$KM"
 out=$("$client" "$MAF" maf.example.com psk Km-A@maf.example.com "$KM_B" $CONN $A GET /MAFBase - -)
@@ -215,7 +238,7 @@ has "$out" '^refused' "a wrong key"
 ctl m2m-mafctl maf.yaml credential remove --km-id Km-A@maf.example.com >/dev/null
 refused "a removed KmID" 'reason=unknown' maf.example.com Km-A@maf.example.com "$KM"
 # ---- the MEF is dead: a clear failure within the deadline, and the others are served ----
-kill -STOP "${pids[0]}"
+kill -STOP "${pids[0]}" # the MEF
 t0=$(date +%s%N)
 "$client" "$MAF" maf.example.com psk "$ke_id" "$km" $CONN $D GET /MAFBase - - >dead.out &
 dead=$!
@@ -235,9 +258,9 @@ for k in "$KM" "$KM_B" "$KPM" "$kc"; do
     ! cat maf.db* mef.db* | xxd -p | tr -d '\n' | grep -q "$k" || fail "a key stands open in a store"
 done
 # ---- both stop on SIGTERM ----
-for p in "${pids[@]}"; do
+exec 7>&-
+for p in "${pids[0]}" "${pids[2]}"; do
     kill "$p"
     wait "$p" || fail "exit code $? after SIGTERM"
 done
-pids=()
 printf 'maf_mef: %d checks passed\n' $checks
