@@ -13,8 +13,8 @@ static void die(const char *what, const char *which)
 
 gba_span t_hex(const char *hex)
 {
-    static uint8_t ring[8][T_HEX_MAX];
-    static unsigned next;
+    static _Thread_local uint8_t ring[8][T_HEX_MAX];
+    static _Thread_local unsigned next;
     uint8_t *room = ring[next++ % 8];
     size_t n = T_HEX_MAX;
     if (gba_hex_decode(gba_str(hex), room, &n))
