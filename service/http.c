@@ -8,6 +8,9 @@
  * - An answer in the first call of the access handler closes the connection, so answers are given in
  *   the last call, except refusals, which must close.
  * - A connection that is suspended in the first call gets the first call again.
+ * - With a thread a connection, a resumed connection may sleep on: the threads share one wake-up, and
+ *   any of them takes it. There the thread waits in the handler's place, and nothing is suspended.
+ * - A TLS handshake that fails ends without an alert.
  * - The session of a TLS connection is gone, and its socket still open, when its end is notified.
  */
 #include <errno.h>
@@ -208,6 +211,29 @@ static void abandon(http_req *r)
         http_req_resume(r);
 }
 
+static enum MHD_Result settled(http_req *r, http_conn *k)
+{
+    if (atomic_load(&r->state) == REPLIED)
+        return send_answer(r, k);
+    atomic_store(&r->conn, NULL); /* abandoned */
+    return MHD_NO;
+}
+
+/* On the connection's own thread. */
+static enum MHD_Result await_reply(http_req *r, http_conn *k)
+{
+    int was = HANDLING;
+    if (atomic_compare_exchange_strong(&r->state, &was, SUSPENDED)) {
+        if (atomic_load(&k->server->stopping))
+            abandon(r);
+        pthread_mutex_lock(&r->lock);
+        while (atomic_load(&r->state) == SUSPENDED)
+            pthread_cond_wait(&r->woken, &r->lock);
+        pthread_mutex_unlock(&r->lock);
+    }
+    return settled(r, k);
+}
+
 static enum MHD_Result run_handler(http_req *r, http_conn *k)
 {
     http_server *s = k->server;
@@ -218,6 +244,8 @@ static enum MHD_Result run_handler(http_req *r, http_conn *k)
     s->handler(r, s->ctx);
     if (atomic_load(&r->state) == REPLIED)
         return send_answer(r, k);
+    if (r->blocks)
+        return await_reply(r, k);
     MHD_suspend_connection(k->c);
     if (!atomic_compare_exchange_strong(&r->state, &was, SUSPENDED))
         MHD_resume_connection(k->c); /* the answer came in between */
@@ -236,10 +264,8 @@ static enum MHD_Result request_complete(http_req *r, http_conn *k)
     case ARRIVING:
         return run_handler(r, k);
     case REPLIED:
-        return send_answer(r, k);
     case ABANDONED:
-        atomic_store(&r->conn, NULL);
-        return MHD_NO;
+        return settled(r, k);
     default:
         return MHD_YES;
     }
@@ -291,6 +317,8 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
 {
     int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     http_conn *k = calloc(1, sizeof *k);
+    if (k)
+        k->server = s;
     http_req *r = k ? http_req_new(k) : NULL;
     if (!r) {
         free(k);
@@ -298,7 +326,6 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
         return;
     }
     const struct sockaddr *sa = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    k->server = s;
     k->c = c;
     k->fd = fd;
     k->req = r;
@@ -445,11 +472,9 @@ static void register_metrics(http_server *s)
 
 static bool start_library(http_server *s, const http_config *c, unsigned threads, unsigned connections)
 {
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    bool waits = s->tls && tls_server_waits(s->tls);
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG;
     flags |= s->tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL;
-    if (waits) /* a PSK function that waits for a key must hold up its own connection alone */
-        flags |= MHD_USE_THREAD_PER_CONNECTION;
+    flags |= s->thread_each ? MHD_USE_THREAD_PER_CONNECTION : MHD_ALLOW_SUSPEND_RESUME;
     struct MHD_OptionItem o[18];
     size_t n = 0;
 #define OPTION(name, number, pointer) o[n++] = (struct MHD_OptionItem){name, (intptr_t)(number), pointer}
@@ -462,7 +487,7 @@ static bool start_library(http_server *s, const http_config *c, unsigned threads
     OPTION(MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, s);
     OPTION(MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s);
     OPTION(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s);
-    if (waits)
+    if (s->thread_each)
         OPTION(MHD_OPTION_THREAD_STACK_SIZE, 512 * 1024, NULL);
     else if (threads > 1)
         OPTION(MHD_OPTION_THREAD_POOL_SIZE, threads, NULL);
@@ -487,6 +512,8 @@ static http_server *server_new(const http_config *c, unsigned connections)
     snprintf(s->name, sizeof s->name, "%s", c->name ? c->name : "http");
     s->listen_fd = -1;
     s->tls = c->tls;
+    /* a PSK function that waits for a key must hold up its own connection alone */
+    s->thread_each = c->tls && tls_server_waits(c->tls);
     s->header_max = c->header_max ? c->header_max : 16384;
     s->body_max = c->body_max ? c->body_max : 65536;
     s->idle_ms = (c->idle_s ? c->idle_s : 30) * 1000;

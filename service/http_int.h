@@ -41,6 +41,7 @@ http_stream *http_req_stream(const http_req *r);
 void http_req_ref(http_req *r);
 void http_req_unref(http_req *r);
 void http_req_drop_answer(http_req *r);
+bool http_req_blocks(const http_req *r); /* neither suspended nor resumed: its thread waits itself */
 void http_req_suspend(http_req *r);
 void http_req_resume(http_req *r);
 /* Builds the streaming answer that http_stream_pull feeds. */

@@ -45,6 +45,9 @@ typedef struct http_conn {
 typedef enum http_state { ARRIVING, HANDLING, SUSPENDED, REPLIED, ABANDONED } http_state;
 struct http_req {
     atomic_uint refs; /* the connection's; the handler's until it answered */
+    bool blocks;      /* of a server with a thread a connection: that thread waits itself */
+    pthread_mutex_t lock;
+    pthread_cond_t woken;
     _Atomic int state;
     http_conn *_Atomic conn;
     char *target;
@@ -76,7 +79,7 @@ struct http_server {
     pthread_mutex_t lock; /* conns, watch */
     pthread_cond_t watch_cond;
     pthread_t watch;
-    bool watching, watch_stop;
+    bool watching, watch_stop, thread_each;
     http_conn *conns;
     atomic_bool draining, stopping;
     metric *rejected[REASONS], *answered[6], *open, *seconds;

@@ -15,6 +15,9 @@ http_req *http_req_new(http_conn *k)
     if (r) {
         atomic_init(&r->refs, 1);
         atomic_init(&r->conn, k);
+        r->blocks = k->server->thread_each;
+        pthread_mutex_init(&r->lock, NULL);
+        pthread_cond_init(&r->woken, NULL);
     }
     return r;
 }
@@ -35,6 +38,8 @@ void http_req_unref(http_req *r)
         gba_wipe(r->body, r->body_n);
     free(r->body);
     free(r->target);
+    pthread_cond_destroy(&r->woken);
+    pthread_mutex_destroy(&r->lock);
     free(r);
 }
 
@@ -202,8 +207,19 @@ void http_req_suspend(http_req *r)
     MHD_suspend_connection(http_req_conn(r)->c);
 }
 
+bool http_req_blocks(const http_req *r)
+{
+    return r->blocks;
+}
+
 void http_req_resume(http_req *r)
 {
+    if (r->blocks) {
+        pthread_mutex_lock(&r->lock);
+        pthread_cond_signal(&r->woken);
+        pthread_mutex_unlock(&r->lock);
+        return;
+    }
     MHD_resume_connection(http_req_conn(r)->c);
 }
 

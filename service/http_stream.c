@@ -3,8 +3,8 @@
  * http_stream.c - requests whose handler reads and writes as it goes, on a worker thread.
  *
  * Between the server's thread and the worker stand two bounded buffers. Whoever finds nothing to do
- * waits: the worker on the condition, the connection by being suspended. The lock is held around
- * both suspend and resume, so none can be lost.
+ * waits: the worker on the condition, the connection by being suspended (or, where it has a thread of
+ * its own, on a condition too). The lock is held around both suspend and resume, so none can be lost.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -22,8 +22,8 @@ struct http_stream {
     http_stream *active_prev, *active_next; /* in the pool's list, until the worker is done */
     http_req *r;
     pthread_mutex_t lock;
-    pthread_cond_t moved;
-    bool suspended; /* the connection */
+    pthread_cond_t moved, woken; /* for the worker; for the connection */
+    bool suspended;              /* the connection */
     bool gone;      /* no peer any more */
     /* request body */
     bool wants, in_done;
@@ -38,15 +38,24 @@ static void wake(http_stream *st)
 {
     if (st->suspended) {
         st->suspended = false;
-        http_req_resume(st->r);
+        if (http_req_blocks(st->r))
+            pthread_cond_signal(&st->woken);
+        else
+            http_req_resume(st->r);
     }
 }
 
-static http_next pause_connection(http_stream *st)
+/* False: suspended. True: its thread waited here, and should look again. */
+static bool pause_connection(http_stream *st)
 {
     st->suspended = true;
-    http_req_suspend(st->r);
-    return HTTP_SUSPENDED;
+    if (!http_req_blocks(st->r)) {
+        http_req_suspend(st->r);
+        return false;
+    }
+    while (st->suspended)
+        pthread_cond_wait(&st->woken, &st->lock);
+    return true;
 }
 
 http_stream *http_stream_new(http_req *r, bool body)
@@ -60,6 +69,7 @@ http_stream *http_stream_new(http_req *r, bool body)
     st->wants = !body;
     pthread_mutex_init(&st->lock, NULL);
     pthread_cond_init(&st->moved, NULL);
+    pthread_cond_init(&st->woken, NULL);
     return st;
 }
 
@@ -69,14 +79,18 @@ void http_stream_free(http_stream *st)
         return;
     pthread_mutex_destroy(&st->lock);
     pthread_cond_destroy(&st->moved);
+    pthread_cond_destroy(&st->woken);
     free(st);
 }
 
 /* ---- on the server's thread ---- */
 http_next http_stream_wants(http_stream *st)
 {
+    http_next next;
     pthread_mutex_lock(&st->lock);
-    http_next next = st->begun || st->replied || st->gone ? HTTP_BEGIN : st->wants ? HTTP_GO_ON : pause_connection(st);
+    do
+        next = st->begun || st->replied || st->gone ? HTTP_BEGIN : st->wants ? HTTP_GO_ON : HTTP_SUSPENDED;
+    while (next == HTTP_SUSPENDED && pause_connection(st));
     pthread_mutex_unlock(&st->lock);
     return next;
 }
@@ -104,27 +118,33 @@ static size_t ring_put(uint8_t *ring, size_t size, size_t off, size_t *have, con
 
 http_next http_stream_feed(http_stream *st, const char *data, size_t n, size_t *taken)
 {
-    http_next next = HTTP_GO_ON;
+    http_next next;
+    *taken = 0;
     pthread_mutex_lock(&st->lock);
-    *taken = n; /* nobody reads it any more: let it pass by */
-    if (st->gone || st->begun || st->replied) {
-        next = HTTP_BEGIN;
-    } else {
-        *taken = ring_put(st->in, IN_SIZE, st->in_off, &st->in_n, data, n);
+    do {
+        if (st->gone || st->begun || st->replied) {
+            *taken = n; /* nobody reads it any more: let it pass by */
+            next = HTTP_BEGIN;
+            break;
+        }
+        *taken += ring_put(st->in, IN_SIZE, st->in_off, &st->in_n, data + *taken, n - *taken);
         pthread_cond_signal(&st->moved);
-        if (*taken < n) /* left-overs of a connection that goes on would hang */
-            next = pause_connection(st);
-    }
+        /* left-overs of a connection that goes on would hang */
+        next = *taken < n ? HTTP_SUSPENDED : HTTP_GO_ON;
+    } while (next == HTTP_SUSPENDED && pause_connection(st));
     pthread_mutex_unlock(&st->lock);
     return next;
 }
 
 http_next http_stream_complete(http_stream *st)
 {
+    http_next next;
     pthread_mutex_lock(&st->lock);
     st->in_done = true;
     pthread_cond_signal(&st->moved);
-    http_next next = st->begun || st->replied || st->gone ? HTTP_BEGIN : pause_connection(st);
+    do
+        next = st->begun || st->replied || st->gone ? HTTP_BEGIN : HTTP_SUSPENDED;
+    while (next == HTTP_SUSPENDED && pause_connection(st));
     pthread_mutex_unlock(&st->lock);
     return next;
 }
@@ -135,6 +155,9 @@ ssize_t http_stream_pull(void *ctx, uint64_t pos, char *buf, size_t max)
     ssize_t got = 0;
     (void)pos;
     pthread_mutex_lock(&st->lock);
+    while (!st->out_n && !st->broken && !st->gone && !st->out_done)
+        if (!pause_connection(st))
+            break;
     if (st->out_n) {
         size_t n = st->out_n < max ? st->out_n : max;
         ring_get(st->out, OUT_SIZE, &st->out_off, &st->out_n, buf, n);
@@ -144,8 +167,6 @@ ssize_t http_stream_pull(void *ctx, uint64_t pos, char *buf, size_t max)
         got = HTTP_PULL_BROKEN;
     } else if (st->out_done) {
         got = HTTP_PULL_END;
-    } else {
-        pause_connection(st);
     }
     pthread_mutex_unlock(&st->lock);
     return got;

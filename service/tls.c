@@ -337,7 +337,7 @@ gba_err tls_server_attach(tls_server *t, void *session, tls_hold **out)
     h->session = session;
     h->creds = creds_now(t);
     gnutls_session_set_ptr(h->session, h);
-    /* a ticket would outlive the PSK it came from: none where PSKs are */
+    /* where PSKs are, tls_psk.c chooses the ticket's key when it has seen the ClientHello */
     if (hand_over(h->session, h->creds) < 0 || tls_psk_attach(h) < 0 ||
         (!t->psk.psk && gnutls_session_ticket_enable_server(h->session, &t->ticket_key) < 0)) {
         tls_hold_release(out);
@@ -352,8 +352,7 @@ void tls_hold_release(tls_hold **hp)
     *hp = NULL;
     if (!h)
         return;
-    if (h->who && h->server->psk.psk_who_free)
-        h->server->psk.psk_who_free(h->who);
+    tls_psk_release(h);
     creds_release(h->creds);
     free(h->names);
     free(h);

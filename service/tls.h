@@ -38,6 +38,12 @@ typedef struct tls_server_config {
      * as for a ticket of a former life) and the failure of an unknown identity in TLS 1.2. */
     bool (*psk_ours)(void *ctx, gba_span identity);
     const char *psk_hint; /* TLS 1.2; NULL: none */
+    /* The key was given out, but the handshake ended before the peer had proved that it has it. */
+    void (*psk_failed)(void *ctx, void *who);
+    /* Resumption of PSK sessions: another reference to who (psk_who_free gives it back), and whether who
+     * may resume now; no waiting here. Either NULL: PSK sessions get no tickets. */
+    void *(*psk_who_ref)(void *who);
+    bool (*psk_alive)(void *ctx, void *who);
 } tls_server_config;
 gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, size_t why_n) GBA_MUST_USE;
 /* Reads the files again; the old ones stay when a new one is bad. New handshakes use the new. */

@@ -15,6 +15,10 @@ typedef struct creds {
     bool client_ca, client_optional;
 } creds;
 
+#define TLS_TICKET_KEY 64  /* GnuTLS's, of which it derives another every 18 hours */
+#define TLS_TICKET_NAME 16 /* of the derived key; each ticket begins with it */
+typedef struct tls_tickets tls_tickets;
+
 struct tls_server {
     char *cert_file, *key_file, *client_ca_file, *crl_file, *priority;
     bool client_optional;
@@ -24,6 +28,7 @@ struct tls_server {
     /* PSK clients on the same port, see tls_psk.c; psk.psk NULL: none */
     tls_server_config psk;
     gnutls_psk_server_credentials_t psk_cred;
+    tls_tickets *tickets; /* of PSK sessions; NULL: none */
 };
 
 struct tls_hold {
@@ -36,10 +41,23 @@ struct tls_hold {
     size_t n_names;
     uint16_t suite; /* from the ServerHello: GnuTLS tells none before the handshake is over */
     void *who;      /* what the PSK function said about the peer */
+    bool proved;    /* the peer has the key: our Finished went out */
+    bool opened, fresh, found; /* tickets: the key was chosen; it is this session's own; it is that of a ticket */
+    uint8_t ticket_key[TLS_TICKET_KEY], ticket_name[TLS_TICKET_NAME];
+    void *resumed_who; /* of the ticket found, believed if the session is resumed */
 };
 
 /* tls_psk.c */
 gba_err tls_psk_start(tls_server *t, const tls_server_config *c, char *why, size_t why_n) GBA_MUST_USE;
 void tls_psk_end(tls_server *t);
 int tls_psk_attach(tls_hold *h);
+void tls_psk_release(tls_hold *h);
+
+/* tls_ticket.c */
+tls_tickets *tls_tickets_new(const tls_server_config *c);
+void tls_tickets_free(tls_tickets **t);
+/* The key of a ticket so named, and a reference to whose it is, who may resume now. */
+bool tls_ticket_find(tls_tickets *t, const uint8_t *name, uint8_t key[TLS_TICKET_KEY], void **who);
+void tls_ticket_put(tls_tickets *t, const uint8_t *name, const uint8_t key[TLS_TICKET_KEY], void *who);
+void tls_ticket_drop(tls_tickets *t, const uint8_t *name);
 #endif

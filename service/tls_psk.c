@@ -5,10 +5,10 @@
  * What GnuTLS 3.7 does not say or do is read from the handshake's own messages, by its hooks: the
  * chosen suite, which enters the NAF_Id in TLS 1.2, from the ServerHello; and the identities of TLS 1.3's
  * pre_shared_key extension from the ClientHello, since a PSK function that does not know an identity
- * ends the handshake there, where a full handshake is wanted.
+ * ends the handshake there, where a full handshake is wanted; and the name of a ticket's key, see tls_ticket.c.
  */
 #include "service/tls_internal.h"
-#include "service/log.h"
+#include <gnutls/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,50 +56,157 @@ static in part(in *i, size_t n)
     return out;
 }
 
-/* RFC 8446 4.1.2 and 4.2.11: is the first external PSK (age 0; tickets have another) one of ours? */
-static bool offers_ours(const tls_server *t, const gnutls_datum_t *hello)
+/* What matters of a ClientHello, RFC 8446 4.1.2 and 4.2.11, RFC 5077 3.2. */
+typedef struct hello {
+    bool psk_suite; /* one of TLS 1.2 */
+    bool psk_ids;   /* pre_shared_key is there */
+    in external;    /* the first identity with age 0; tickets have another */
+    in ids, ticket; /* of TLS 1.3; of TLS 1.2 */
+} hello;
+
+static bool psk_suite(uint32_t s)
 {
-    in h = {hello->data, hello->size, false}, e;
+    return (s >= 0x8a && s <= 0x95) || (s >= 0xa8 && s <= 0xb9) || (s >= 0xc033 && s <= 0xc03b) ||
+           (s >= 0xc094 && s <= 0xc09b) || (s >= 0xc0a4 && s <= 0xc0ab) || (s >= 0xccab && s <= 0xccae) ||
+           (s >= 0xd001 && s <= 0xd005);
+}
+
+static void read_identities(hello *o, in body)
+{
+    in ids = part(&body, number(&body, 2));
+    o->psk_ids = true;
+    o->ids = ids;
+    while (!ids.bad && ids.n) {
+        in id = part(&ids, number(&ids, 2));
+        uint32_t age = number(&ids, 4);
+        if (!ids.bad && !age && !o->external.p)
+            o->external = id;
+    }
+}
+
+static hello read_hello(const gnutls_datum_t *msg)
+{
+    hello o = {0};
+    in h = {msg->data, msg->size, false}, e;
     (void)part(&h, 2 + 32);
     (void)part(&h, number(&h, 1)); /* session id */
-    (void)part(&h, number(&h, 2)); /* suites */
+    in suites = part(&h, number(&h, 2));
+    while (!suites.bad && suites.n)
+        o.psk_suite = psk_suite(number(&suites, 2)) || o.psk_suite;
     (void)part(&h, number(&h, 1)); /* compression */
     e = part(&h, number(&h, 2));
     while (!e.bad && e.n) {
         uint32_t type = number(&e, 2);
         in body = part(&e, number(&e, 2));
-        if (type != 41)
-            continue;
-        in ids = part(&body, number(&body, 2));
-        while (!ids.bad && ids.n) {
-            in id = part(&ids, number(&ids, 2));
-            uint32_t age = number(&ids, 4);
-            if (!ids.bad && !age)
-                return !t->psk.psk_ours || t->psk.psk_ours(t->psk.psk_ctx, gba_mem(id.p, id.n));
-        }
-        return false;
+        if (type == 41 && !body.bad)
+            read_identities(&o, body);
+        else if (type == 35 && !body.bad)
+            o.ticket = body;
     }
-    return true; /* no such extension: TLS 1.2 tells the identity later */
+    return o;
 }
 
-static int on_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+static bool find_ticket(tls_hold *h, in ticket)
+{
+    if (ticket.n <= TLS_TICKET_NAME || !tls_ticket_find(h->server->tickets, ticket.p, h->ticket_key, &h->resumed_who))
+        return false;
+    memcpy(h->ticket_name, ticket.p, TLS_TICKET_NAME);
+    return true;
+}
+
+/* GnuTLS has one ticket key in a session, for the ticket that comes and for those that go. A second
+ * ClientHello, after a HelloRetryRequest, finds it chosen: on_ticket sees to what follows. */
+static int choose_ticket_key(tls_hold *h, const hello *o)
+{
+    tls_server *t = h->server;
+    gnutls_datum_t key = {h->ticket_key, sizeof h->ticket_key};
+    if (h->opened)
+        return 0;
+    h->opened = true;
+    if (t->tickets) {
+        h->found = find_ticket(h, o->ticket);
+        for (in ids = o->ids; !h->found && !ids.bad && ids.n;) {
+            in id = part(&ids, number(&ids, 2));
+            (void)number(&ids, 4);
+            h->found = !ids.bad && find_ticket(h, id);
+        }
+    }
+    if (h->found)
+        return gnutls_session_ticket_enable_server(h->session, &key);
+    if (!o->psk_suite && !o->external.p)
+        return gnutls_session_ticket_enable_server(h->session, &t->ticket_key);
+    h->fresh = t->tickets && gnutls_rnd(GNUTLS_RND_RANDOM, h->ticket_key, sizeof h->ticket_key) == 0;
+    return h->fresh ? gnutls_session_ticket_enable_server(h->session, &key) : 0;
+}
+
+/* RFC 8446 4.6.1, RFC 5077 3.3 */
+static in ticket_of(gnutls_session_t s, const gnutls_datum_t *msg)
+{
+    in i = {msg->data, msg->size, false};
+    (void)part(&i, 4);
+    if (gnutls_protocol_get_version(s) == GNUTLS_TLS1_3) {
+        (void)part(&i, 4);
+        (void)part(&i, number(&i, 1));
+    }
+    return part(&i, number(&i, 2));
+}
+
+/* A ticket goes out. Under a ticket key of our own it must be of the one whom the table names; a key is
+ * entered once, so that it can be dropped. */
+static void on_ticket(tls_hold *h, const gnutls_datum_t *msg)
+{
+    in ticket = ticket_of(h->session, msg);
+    if (h->fresh && !ticket.bad && ticket.n > TLS_TICKET_NAME && h->who &&
+        gnutls_auth_get_type(h->session) == GNUTLS_CRD_PSK)
+        tls_ticket_put(h->server->tickets, ticket.p, h->ticket_key, h->who);
+    else if (h->found && !gnutls_session_is_resumed(h->session))
+        tls_ticket_drop(h->server->tickets, h->ticket_name); /* this one and its siblings open nothing */
+    h->fresh = h->found = false;
+}
+
+static void forget_who(tls_hold *h)
+{
+    if (h->who && h->server->psk.psk_who_free)
+        h->server->psk.psk_who_free(h->who);
+    h->who = NULL;
+}
+
+static int on_client_hello(tls_hold *h, const gnutls_datum_t *msg)
+{
+    const tls_server *t = h->server;
+    hello o = read_hello(msg);
+    bool ours =
+        o.external.p && (!t->psk.psk_ours || t->psk.psk_ours(t->psk.psk_ctx, gba_mem(o.external.p, o.external.n)));
+    int r = choose_ticket_key(h, &o);
+    forget_who(h);
+    if (r < 0)
+        return r;
+    if (!o.psk_ids || ours) /* TLS 1.2 tells the identity later */
+        return gnutls_credentials_set(h->session, GNUTLS_CRD_PSK, t->psk_cred);
+    gnutls_credentials_clear(h->session); /* no PSK for this handshake */
+    return gnutls_credentials_set(h->session, GNUTLS_CRD_CERTIFICATE, h->creds->cert);
+}
+
+static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
 {
     tls_hold *h = hold_of(s);
     if (!h)
         return GNUTLS_E_INTERNAL_ERROR;
-    if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && when == GNUTLS_HOOK_PRE) {
-        if (offers_ours(h->server, msg))
-            return gnutls_credentials_set(s, GNUTLS_CRD_PSK, h->server->psk_cred);
-        gnutls_credentials_clear(s); /* no PSK for this handshake */
-        return gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, h->creds->cert);
-    }
-    if (type == GNUTLS_HANDSHAKE_SERVER_HELLO && !incoming) {
+    if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && when == GNUTLS_HOOK_PRE)
+        return on_client_hello(h, msg);
+    if (incoming)
+        return 0;
+    if (type == GNUTLS_HANDSHAKE_SERVER_HELLO) {
         in i = {msg->data, msg->size, false};
         (void)part(&i, 2 + 32);
         (void)part(&i, number(&i, 1));
         h->suite = (uint16_t)number(&i, 2);
         return i.bad ? GNUTLS_E_INTERNAL_ERROR : 0;
     }
+    if (type == GNUTLS_HANDSHAKE_FINISHED)
+        h->proved = true; /* TLS 1.2: the client's was right; TLS 1.3: its binder was */
+    if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET && when == GNUTLS_HOOK_PRE)
+        on_ticket(h, msg);
     return 0;
 }
 
@@ -129,9 +236,7 @@ static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutl
     if (peer_of(s, &peer))
         q.peer = (struct sockaddr *)&peer;
     q.suite = q.transport == GBA_TLS12 ? h->suite : 0;
-    if (h->who && h->server->psk.psk_who_free)
-        h->server->psk.psk_who_free(h->who);
-    h->who = NULL;
+    forget_who(h);
     e = h->server->psk.psk(h->server->psk.psk_ctx, &q, &psk, &h->who);
     if (e != GBA_OK || !psk.n) /* an empty key would crash GnuTLS */
         return 1;
@@ -154,6 +259,8 @@ gba_err tls_psk_start(tls_server *t, const tls_server_config *c, char *why, size
             snprintf(why, why_n, "out of memory");
         return GBA_E_NOMEM;
     }
+    if (c->psk_who_ref && c->psk_alive && !(t->tickets = tls_tickets_new(&t->psk)))
+        return GBA_E_NOMEM;
     /* the older function would cut an identity at its first NUL */
     gnutls_psk_set_server_credentials_function2(t->psk_cred, on_identity);
     return GBA_OK;
@@ -163,14 +270,26 @@ void tls_psk_end(tls_server *t)
 {
     if (t->psk_cred)
         gnutls_psk_free_server_credentials(t->psk_cred);
+    tls_tickets_free(&t->tickets);
 }
 
 int tls_psk_attach(tls_hold *h)
 {
     if (!h->server->psk_cred)
         return 0;
-    gnutls_handshake_set_hook_function(h->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_hello);
+    gnutls_handshake_set_hook_function(h->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     return gnutls_credentials_set(h->session, GNUTLS_CRD_PSK, h->server->psk_cred);
+}
+
+void tls_psk_release(tls_hold *h)
+{
+    const tls_server_config *c = &h->server->psk;
+    if (h->who && !h->proved && c->psk_failed)
+        c->psk_failed(c->psk_ctx, h->who);
+    forget_who(h);
+    if (h->resumed_who && c->psk_who_free)
+        c->psk_who_free(h->resumed_who);
+    gba_wipe(h->ticket_key, sizeof h->ticket_key);
 }
 
 bool tls_server_waits(const tls_server *t)
@@ -182,7 +301,11 @@ bool tls_server_waits(const tls_server *t)
 void *tls_session_who(void *session)
 {
     tls_hold *h = hold_of(session);
-    return h && gnutls_auth_get_type(session) == GNUTLS_CRD_PSK ? h->who : NULL;
+    if (!h)
+        return NULL;
+    if (gnutls_session_is_resumed(session))
+        return h->resumed_who;
+    return gnutls_auth_get_type(session) == GNUTLS_CRD_PSK ? h->who : NULL;
 }
 
 gba_err tls_session_export(void *session, const char *label, void *out, size_t n)

@@ -337,7 +337,8 @@ static void test_drain(void)
     net_send(idle, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
     net_read(idle, got, sizeof got, 100);
     net_send(busy, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n", 32);
-    usleep(5000);
+    for (int i = 0; i < 1000 && !http_any_busy(); i++)
+        usleep(1000);
     http_server_drain(server);
     CU_ASSERT_EQUAL(net_connect(port), -1);
     net_read(busy, got, sizeof got, 500);

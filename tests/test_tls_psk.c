@@ -1,0 +1,719 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PSK beside certificates on one TLS port: GnuTLS, openssl and curl as foreign clients. */
+#include <CUnit/Basic.h>
+#include <gnutls/gnutls.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include "service/daemon.h"
+#include "service/http.h"
+#include "service/log.h"
+#include "tests/service_net.h"
+
+#define OURS "3GPP-bootstrapping"
+#define P12 "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-PSK"
+#define P13 "NORMAL:-VERS-ALL:+VERS-TLS1.3:+ECDHE-PSK"
+#define CERT12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
+#define CERT13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
+#define WAITERS 20
+static const char good_hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+static const char bad_hex[] = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/* ---- the server ---- */
+typedef struct who {
+    atomic_uint refs;
+    char name[64];
+} who;
+static char dir[] = "/tmp/psk.XXXXXX", crt[64], key_file[64];
+static tls_server *tls;
+static http_server *server;
+static atomic_int waiting, asked, failed, who_count;
+static atomic_bool released, revoked;
+static uint16_t seen_suite;
+static char seen_sni[256];
+static unsigned slow_ms = 20000;
+
+static void who_free(void *p)
+{
+    who *w = p;
+    if (atomic_fetch_sub(&w->refs, 1) == 1) {
+        atomic_fetch_sub(&who_count, 1);
+        free(w);
+    }
+}
+
+static void *who_ref(void *p)
+{
+    atomic_fetch_add(&((who *)p)->refs, 1);
+    return p;
+}
+
+static bool alive(void *ctx, void *p)
+{
+    (void)ctx, (void)p;
+    return !atomic_load(&revoked);
+}
+
+static void on_failed(void *ctx, void *p)
+{
+    (void)ctx, (void)p;
+    atomic_fetch_add(&failed, 1);
+}
+
+static bool ours(void *ctx, gba_span id)
+{
+    (void)ctx;
+    return id.n >= sizeof OURS - 1 && !memcmp(id.p, OURS, sizeof OURS - 1);
+}
+
+static gba_err find_key(void *ctx, const tls_psk_query *q, gba_secret *key, void **out)
+{
+    size_t prefix = sizeof OURS, room = sizeof key->o; /* with the ';' */
+    (void)ctx;
+    atomic_fetch_add(&asked, 1);
+    if (q->identity.n <= prefix || q->identity.n - prefix >= sizeof((who *)0)->name)
+        return GBA_E_UNKNOWN;
+    const char *name = (const char *)q->identity.p + prefix;
+    size_t n = q->identity.n - prefix;
+    if (n == 4 && !memcmp(name, "slow", 4)) {
+        atomic_fetch_add(&waiting, 1);
+        for (unsigned i = 0; i < slow_ms / 10 && !atomic_load(&released); i++)
+            usleep(10000);
+        atomic_fetch_sub(&waiting, 1);
+        return GBA_E_BUSY;
+    }
+    if (n < 4 || memcmp(name, "good", 4) || memchr(name, 0, n))
+        return GBA_E_UNKNOWN;
+    seen_suite = q->suite;
+    snprintf(seen_sni, sizeof seen_sni, "%.*s", (int)q->sni.n, q->sni.n ? (const char *)q->sni.p : "");
+    who *w = calloc(1, sizeof *w);
+    atomic_init(&w->refs, 1);
+    atomic_fetch_add(&who_count, 1);
+    memcpy(w->name, name, n);
+    *out = w;
+    CU_ASSERT_EQUAL(gba_hex_decode(gba_str(good_hex), key->o, &room), GBA_OK);
+    key->n = room;
+    return GBA_OK;
+}
+
+static void *answer_later(void *r)
+{
+    usleep(50000);
+    http_reply(r, 200, NULL, 0, gba_str("later"));
+    return NULL;
+}
+
+static void on_request(http_req *r, void *ctx)
+{
+    char text[256], hex[65] = "";
+    uint8_t out[32];
+    pthread_t t;
+    (void)ctx;
+    if (!strcmp(http_target(r), "/later")) {
+        pthread_create(&t, NULL, answer_later, r);
+        pthread_detach(t);
+        return;
+    }
+    const who *w = http_tls_who(r);
+    gba_err e = tls_session_export(http_tls_session(r), "EXPORTER-opengba-test", out, sizeof out);
+    if (e == GBA_OK)
+        gba_hex_encode(out, sizeof out, hex);
+    snprintf(text, sizeof text, "%s tls%d %04x %s%s", w ? w->name : "-", (int)http_transport(r), http_tls_suite(r),
+             gba_err_name(e), hex);
+    http_reply(r, 200, NULL, 0, gba_str(text));
+}
+
+static void begin(unsigned idle, const char *more)
+{
+    char why[256] = "", priority[512];
+    snprintf(priority, sizeof priority, "%s%s", tls_psk_priority, more ? more : "");
+    tls_server_config c = {.cert_file = crt, .key_file = key_file, .priority = priority, .psk = find_key,
+                           .psk_who_free = who_free, .psk_ours = ours, .psk_hint = OURS, .psk_failed = on_failed,
+                           .psk_who_ref = who_ref, .psk_alive = alive};
+    gba_err e = tls_server_new(&c, &tls, why, sizeof why);
+    if (e != GBA_OK)
+        printf("%s\n", why);
+    CU_ASSERT_EQUAL_FATAL(e, GBA_OK);
+    http_config h = {.name = "psk", .address = "127.0.0.1", .tls = tls, .idle_s = idle, .handler = on_request};
+    CU_ASSERT_EQUAL_FATAL(http_server_start(&h, &server, why, sizeof why), GBA_OK);
+    atomic_store(&revoked, false);
+    atomic_store(&released, false);
+}
+
+static void end(void)
+{
+    http_server_stop(&server, 1000);
+    tls_server_free(&tls);
+    CU_ASSERT_EQUAL(atomic_load(&who_count), 0);
+}
+
+/* ---- the GnuTLS client ---- */
+typedef struct client {
+    int fd;
+    gnutls_session_t s;
+    gnutls_certificate_credentials_t cert;
+    gnutls_psk_client_credentials_t psk;
+    uint8_t wire[8192]; /* what the server sent */
+    size_t wire_n;
+} client;
+
+static ssize_t pull(gnutls_transport_ptr_t p, void *buf, size_t n)
+{
+    client *c = p;
+    ssize_t r = recv(c->fd, buf, n, 0);
+    for (ssize_t i = 0; i < r && c->wire_n < sizeof c->wire; i++)
+        c->wire[c->wire_n++] = ((uint8_t *)buf)[i];
+    return r;
+}
+
+static ssize_t push(gnutls_transport_ptr_t p, const void *buf, size_t n)
+{
+    return send(((client *)p)->fd, buf, n, MSG_NOSIGNAL);
+}
+
+static int pull_timeout(gnutls_transport_ptr_t p, unsigned ms)
+{
+    struct pollfd f = {.fd = ((client *)p)->fd, .events = POLLIN};
+    return poll(&f, 1, (int)ms);
+}
+
+/* identity.n == 0: no PSK. */
+static void dial(client *c, const char *priority, gba_span identity, const char *hex, const gnutls_datum_t *resume)
+{
+    gnutls_datum_t id = {(unsigned char *)(uintptr_t)identity.p, (unsigned)identity.n};
+    gnutls_datum_t k = {(unsigned char *)(uintptr_t)hex, (unsigned)strlen(hex)};
+    *c = (client){.fd = net_connect(http_server_port(server))};
+    gnutls_certificate_allocate_credentials(&c->cert);
+    gnutls_psk_allocate_client_credentials(&c->psk);
+    gnutls_init(&c->s, GNUTLS_CLIENT);
+    CU_ASSERT_EQUAL(gnutls_priority_set_direct(c->s, priority, NULL), 0);
+    gnutls_credentials_set(c->s, GNUTLS_CRD_CERTIFICATE, c->cert);
+    if (identity.n) {
+        CU_ASSERT_EQUAL(gnutls_psk_set_client_credentials2(c->psk, &id, &k, GNUTLS_PSK_KEY_HEX), 0);
+        gnutls_credentials_set(c->s, GNUTLS_CRD_PSK, c->psk);
+    }
+    gnutls_server_name_set(c->s, GNUTLS_NAME_DNS, "naf.test", 8);
+    gnutls_transport_set_ptr(c->s, c);
+    gnutls_transport_set_pull_function(c->s, pull);
+    gnutls_transport_set_push_function(c->s, push);
+    gnutls_transport_set_pull_timeout_function(c->s, pull_timeout);
+    gnutls_handshake_set_timeout(c->s, 30000);
+    if (resume)
+        gnutls_session_set_data(c->s, resume->data, resume->size);
+}
+
+static int shake(client *c)
+{
+    int r;
+    do
+        r = gnutls_handshake(c->s);
+    while (r < 0 && !gnutls_error_is_fatal(r));
+    return r;
+}
+
+static int handshake(client *c, const char *priority, const char *identity, const char *hex, const gnutls_datum_t *resume)
+{
+    dial(c, priority, gba_str(identity), hex, resume);
+    return shake(c);
+}
+
+/* The body of the answer to GET. */
+static const char *get(client *c, const char *target)
+{
+    static char b[4096];
+    char q[128];
+    size_t n = 0;
+    int len = snprintf(q, sizeof q, "GET %s HTTP/1.1\r\nHost: naf.test\r\n\r\n", target);
+    b[0] = 0;
+    if (gnutls_record_send(c->s, q, (size_t)len) < 0)
+        return "";
+    gnutls_record_set_timeout(c->s, 5000);
+    for (;;) {
+        const char *body = strstr(b, "\r\n\r\n"), *length = strstr(b, "Content-Length: ");
+        if (body && length && strlen(body + 4) >= (size_t)strtoul(length + 16, NULL, 10))
+            return body + 4;
+        ssize_t r = gnutls_record_recv(c->s, b + n, sizeof b - 1 - n);
+        if (r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED)
+            continue;
+        if (r <= 0)
+            return ""; /* late, or closed */
+        n += (size_t)r;
+        b[n] = 0;
+    }
+}
+
+static void bye(client *c)
+{
+    gnutls_deinit(c->s);
+    gnutls_certificate_free_credentials(c->cert);
+    gnutls_psk_free_client_credentials(c->psk);
+    close(c->fd);
+}
+
+static const char *visit(const char *priority, const char *identity, const char *hex)
+{
+    static char text[256];
+    client c;
+    text[0] = 0;
+    if (handshake(&c, priority, identity, hex, NULL) == 0)
+        snprintf(text, sizeof text, "%s", get(&c, "/"));
+    bye(&c);
+    return text;
+}
+
+#define BEGINS(text, with) check_begins(text, with, __LINE__)
+static void check_begins(const char *text, const char *with, int line)
+{
+    bool good = !strncmp(text, with, strlen(with));
+    if (!good)
+        printf("\n  line %d: want '%s', got '%s'", line, with, text);
+    CU_ASSERT(good);
+}
+
+/* ---- suites ---- */
+static void test_suites(void)
+{
+    static const struct {
+        const char *priority, *want;
+        uint16_t suite; /* told to the PSK function */
+    } rows[] = {
+        {P12 ":-CIPHER-ALL:+CHACHA20-POLY1305", "good tls1 ccac ok", 0xccac},
+        {P12 ":-CIPHER-ALL:+AES-128-CBC:+SHA256", "good tls1 c037 ok", 0xc037},
+        {P13 ":-CIPHER-ALL:+AES-128-GCM", "good tls2 1301 ok", 0},
+        {P13 ":-CIPHER-ALL:+CHACHA20-POLY1305", "good tls2 1303 ok", 0},
+        {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK", "", 0},
+        {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-PSK", "", 0},
+    };
+    begin(5, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        seen_suite = 0xffff;
+        seen_sni[0] = 0;
+        const char *got = visit(rows[i].priority, OURS ";good", good_hex);
+        if (strncmp(got, rows[i].want, strlen(rows[i].want)) || (!*rows[i].want && *got))
+            printf("\n  row %zu: %s", i, got);
+        CU_ASSERT(*rows[i].want ? !strncmp(got, rows[i].want, strlen(rows[i].want)) : !*got);
+        if (*rows[i].want) {
+            CU_ASSERT_EQUAL(seen_suite, rows[i].suite);
+            CU_ASSERT_STRING_EQUAL(seen_sni, "naf.test");
+        }
+    }
+    BEGINS(visit("NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+PSK", OURS ";good", good_hex), "- tls2"); /* psk_ke: not offered */
+    BEGINS(visit(CERT12, "", good_hex), "- tls1 c02");
+    BEGINS(visit(CERT13, "", good_hex), "- tls2 130");
+    BEGINS(visit("NORMAL:+ECDHE-PSK", OURS ";good", good_hex), "good tls2");
+    end();
+    begin(5, ":+PSK:+DHE-PSK:+SHA1:+GROUP-FFDHE2048");
+    BEGINS(visit("NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-GCM", OURS ";good", good_hex), "good tls1 00a8");
+    BEGINS(visit("NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA1", OURS ";good", good_hex),
+           "good tls1 008c");
+    BEGINS(visit("NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-PSK:-CIPHER-ALL:+AES-128-GCM", OURS ";good", good_hex),
+           "good tls1 00aa");
+    end();
+}
+
+/* ---- what a stranger sees ---- */
+/* Record types, lengths and open alerts in their order; random octets are left out. */
+static void outline(const client *c, char *out, size_t room)
+{
+    size_t n = 0;
+    out[0] = 0;
+    for (size_t i = 0; i + 5 <= c->wire_n && n + 40 < room;) {
+        size_t len = (size_t)c->wire[i + 3] << 8 | c->wire[i + 4];
+        n += (size_t)snprintf(out + n, room - n, "%u:%zu", c->wire[i], len);
+        if (c->wire[i] == 21 && len == 2 && i + 7 <= c->wire_n)
+            n += (size_t)snprintf(out + n, room - n, "(%u,%u)", c->wire[i + 5], c->wire[i + 6]);
+        n += (size_t)snprintf(out + n, room - n, " ");
+        i += 5 + len;
+    }
+}
+
+/* An ECDSA signature differs in length by itself, but no certificate is sent in these. */
+static void test_hidden(void)
+{
+    static const char *const priorities[] = {P12, P13};
+    static const struct {
+        const char *identity, *key;
+    } rows[] = {{OURS ";good", bad_hex}, {OURS ";none", good_hex}, {OURS, good_hex}, {OURS ";none", bad_hex}};
+    char first[512], other[512];
+    client c;
+    begin(5, NULL);
+    for (int v = 0; v < 2; v++) {
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            CU_ASSERT_NOT_EQUAL(handshake(&c, priorities[v], rows[i].identity, rows[i].key, NULL), 0);
+            net_closed(c.fd, 2000);
+            outline(&c, i ? other : first, sizeof first);
+            if (i && strcmp(first, other))
+                printf("\n  %s row %zu: %s instead of %s", v ? "1.3" : "1.2", i, other, first);
+            CU_ASSERT(!i || !strcmp(first, other));
+            CU_ASSERT((v == 1) == !*first); /* TLS 1.2 shows the server's flight first */
+            bye(&c);
+        }
+    }
+    for (int i = 0; i < 100 && atomic_load(&failed) < 2; i++)
+        usleep(20000);
+    CU_ASSERT_EQUAL(atomic_load(&failed), 2); /* the wrong keys were told to the program */
+    end();
+    CU_ASSERT_EQUAL(atomic_load(&failed), 2);
+}
+
+static void test_odd_identities(void)
+{
+    static uint8_t big[65535];
+    static const char nul[] = OURS ";good\0evil";
+    static const size_t sizes[] = {65535, 60000, 16384, 129};
+    client c;
+    memset(big, 'x', sizeof big);
+    memcpy(big, OURS ";", sizeof OURS);
+    begin(5, NULL);
+    for (int v = 0; v < 2; v++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            dial(&c, v ? P13 : P12, gba_mem(big, sizes[i]), good_hex, NULL);
+            CU_ASSERT(shake(&c) < 0);
+            bye(&c);
+        }
+        dial(&c, v ? P13 : P12, gba_mem(nul, sizeof nul - 1), good_hex, NULL);
+        CU_ASSERT(shake(&c) < 0);
+        bye(&c);
+        dial(&c, v ? P13 : P12, gba_mem("\0", 1), good_hex, NULL);
+        (void)shake(&c);
+        bye(&c);
+    }
+    BEGINS(visit(P13, OURS ";good", good_hex), "good");
+    BEGINS(visit(P12, OURS ";good", good_hex), "good");
+    /* not ours: TLS 1.3 goes on with the certificate */
+    BEGINS(visit("NORMAL:-VERS-ALL:+VERS-TLS1.3:+ECDHE-PSK", "somebody", good_hex), "- tls2");
+    CU_ASSERT_STRING_EQUAL(visit(P12, "somebody", good_hex), "");
+    end();
+}
+
+/* ---- waiting ---- */
+static double cpu_s(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void test_half_hello(void)
+{
+    int fd[20];
+    begin(2, NULL);
+    int64_t t0 = service_mono_ms();
+    for (int i = 0; i < 20; i++) {
+        fd[i] = net_connect(http_server_port(server));
+        net_send(fd[i], "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
+    }
+    double t = cpu_s();
+    for (int i = 0; i < 20; i++)
+        CU_ASSERT(net_closed(fd[i], 10000));
+    CU_ASSERT(service_mono_ms() - t0 < 9000);
+    CU_ASSERT(cpu_s() - t < 0.5);
+    for (int i = 0; i < 20; i++)
+        close(fd[i]);
+    end();
+}
+
+static long rss_kb(void)
+{
+    char line[256];
+    long kb = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, "VmRSS:", 6))
+            kb = strtol(line + 6, NULL, 10);
+    if (f)
+        fclose(f);
+    return kb;
+}
+
+static void test_idle_handshakes(void)
+{
+    enum { MANY = 1000 };
+    static int fd[MANY];
+    struct rlimit l;
+    getrlimit(RLIMIT_NOFILE, &l);
+    l.rlim_cur = l.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &l);
+    begin(3, NULL);
+    long before = rss_kb();
+    int opened = 0;
+    for (; opened < MANY && (fd[opened] = net_connect(http_server_port(server))) >= 0; opened++)
+        net_send(fd[opened], "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", opened % 12);
+    CU_ASSERT_EQUAL(opened, MANY);
+    BEGINS(visit(P13, OURS ";good", good_hex), "good");
+    long used = rss_kb() - before;
+    double t = cpu_s();
+    for (int i = 0; i < opened; i++)
+        CU_ASSERT(net_closed(fd[i], 20000));
+    printf(" %ld KiB each, %.2f s of CPU until all had ended ", used / MANY, cpu_s() - t);
+    for (int i = 0; i < opened; i++)
+        close(fd[i]);
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+    CU_ASSERT(used < 128L * MANY);
+#endif
+    BEGINS(visit(P12, OURS ";good", good_hex), "good");
+    end();
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* p99 in ms of new connections with a warm key, and of requests on one that stands. */
+static double p99(client *open)
+{
+    enum { N = 200 };
+    static double ms[N];
+    for (int i = 0; i < N; i++) {
+        struct timespec a, b;
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        if (i % 2)
+            BEGINS(get(open, "/"), "good");
+        else
+            BEGINS(visit(P13, OURS ";good", good_hex), "good");
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        ms[i] = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+    }
+    qsort(ms, N, sizeof *ms, by_value);
+    return ms[N * 99 / 100];
+}
+
+static void *dial_slow(void *arg)
+{
+    client *c = arg;
+    (void)handshake(c, P13, OURS ";slow", good_hex, NULL);
+    return NULL;
+}
+
+static void test_cold_keys(void)
+{
+    static client slow[WAITERS];
+    pthread_t t[WAITERS];
+    client open;
+    double calm = 0, busy = 0;
+    bool good = false;
+    begin(60, NULL);
+    CU_ASSERT_EQUAL(handshake(&open, P12, OURS ";good", good_hex, NULL), 0);
+    for (int round = 0; round < 5 && !good; round++) { /* a busy machine may disturb either of them */
+        calm = p99(&open);
+        atomic_store(&released, false);
+        for (int i = 0; i < WAITERS; i++)
+            pthread_create(&t[i], NULL, dial_slow, &slow[i]);
+        for (int i = 0; i < 1000 && atomic_load(&waiting) < WAITERS; i++)
+            usleep(10000);
+        CU_ASSERT_EQUAL(atomic_load(&waiting), WAITERS);
+        busy = p99(&open);
+        CU_ASSERT_EQUAL(atomic_load(&waiting), WAITERS);
+        atomic_store(&released, true);
+        for (int i = 0; i < WAITERS; i++) {
+            pthread_join(t[i], NULL);
+            bye(&slow[i]);
+        }
+        good = busy <= 2 * calm;
+    }
+    printf(" p99 %.1f ms undisturbed, %.1f ms with %d handshakes waiting ", calm, busy, WAITERS);
+    CU_ASSERT(good);
+    bye(&open);
+    end();
+}
+
+/* The server's own deadline, though the PSK function goes on. */
+static void test_deadline(void)
+{
+    client c;
+    begin(2, NULL);
+    int64_t t0 = service_mono_ms();
+    slow_ms = 8000;
+    CU_ASSERT(handshake(&c, P13, OURS ";slow", good_hex, NULL) < 0);
+    int64_t took = service_mono_ms() - t0;
+    CU_ASSERT(took >= 1500 && took < 7000);
+    bye(&c);
+    atomic_store(&released, true);
+    end();
+    slow_ms = 20000;
+}
+
+static void test_later(void)
+{
+    client c;
+    begin(5, NULL);
+    for (int v = 0; v < 2; v++) {
+        CU_ASSERT_EQUAL(handshake(&c, v ? P13 : P12, OURS ";good", good_hex, NULL), 0);
+        for (int i = 0; i < 5; i++) {
+            CU_ASSERT_STRING_EQUAL(get(&c, "/later"), "later");
+            BEGINS(get(&c, "/"), "good");
+        }
+        bye(&c);
+    }
+    /* and one whose peer does not wait */
+    CU_ASSERT_EQUAL(handshake(&c, P13, OURS ";good", good_hex, NULL), 0);
+    gnutls_record_send(c.s, "GET /later HTTP/1.1\r\nHost: naf.test\r\n\r\n", 38);
+    bye(&c);
+    end();
+}
+
+/* ---- resumption ---- */
+static gnutls_datum_t session_of(const char *priority, const char *identity, char body[256])
+{
+    client c;
+    gnutls_datum_t d = {0};
+    CU_ASSERT_EQUAL(handshake(&c, priority, identity, good_hex, NULL), 0);
+    snprintf(body, 256, "%s", get(&c, "/"));
+    gnutls_session_get_data2(c.s, &d);
+    bye(&c);
+    return d;
+}
+
+/* "resumed BODY", "full BODY" or "failed". */
+static const char *again(const char *priority, const char *identity, const char *hex, const gnutls_datum_t *d)
+{
+    static char text[300];
+    client c;
+    if (handshake(&c, priority, identity, hex, d) < 0)
+        snprintf(text, sizeof text, "failed");
+    else
+        snprintf(text, sizeof text, "%s %s", gnutls_session_is_resumed(c.s) ? "resumed" : "full", get(&c, "/"));
+    bye(&c);
+    return text;
+}
+
+static void test_tickets(void)
+{
+    static const char *const psk[] = {P12, P13}, *const cert[] = {CERT12, CERT13};
+    char body[256];
+    for (int v = 0; v < 2; v++) {
+        begin(5, NULL);
+        gnutls_datum_t d = session_of(psk[v], OURS ";good1", body);
+        BEGINS(body, "good1 ");
+        CU_ASSERT_PTR_NOT_NULL(strstr(body, " ok")); /* exported */
+        int before = atomic_load(&asked);
+        BEGINS(again(psk[v], OURS ";good1", good_hex, &d), "resumed good1 ");
+        CU_ASSERT_PTR_NOT_NULL(strstr(again(psk[v], OURS ";good1", good_hex, &d), " forbidden")); /* export */
+        CU_ASSERT_EQUAL(atomic_load(&asked), before);
+        /* the identity is the ticket's, whatever else the client offers */
+        BEGINS(again(psk[v], OURS ";good2", bad_hex, &d), "resumed good1 ");
+        gnutls_datum_t c = session_of(cert[v], "", body);
+        BEGINS(again(cert[v], "", good_hex, &c), "resumed - ");
+        gnutls_free(c.data);
+        /* revoked: a full handshake, with the key or without */
+        atomic_store(&revoked, true);
+        BEGINS(again(psk[v], OURS ";good1", good_hex, &d), "full good1 ");
+        BEGINS(again(psk[v], OURS ";good1", bad_hex, &d), "failed");
+        if (v) /* nothing but the ticket: the certificate is left */
+            BEGINS(again(CERT13, "", good_hex, &d), "full - ");
+        end();
+        begin(5, NULL); /* a restart: all are forgotten */
+        BEGINS(again(psk[v], OURS ";good1", good_hex, &d), "full good1 ");
+        if (v)
+            BEGINS(again(CERT13, "", good_hex, &d), "full - ");
+        gnutls_free(d.data);
+        end();
+    }
+}
+
+/* ---- other people's clients ---- */
+static const char *run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static const char *run(const char *fmt, ...)
+{
+    static char out[16384];
+    char command[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(command, sizeof command, fmt, ap);
+    va_end(ap);
+    FILE *f = popen(command, "r");
+    size_t n = f ? fread(out, 1, sizeof out - 1, f) : 0;
+    out[n] = 0;
+    if (f)
+        pclose(f);
+    return out;
+}
+
+static bool has(const char *program)
+{
+    return strstr(run("command -v %s", program), program) != NULL;
+}
+
+static bool openssl(const char *options, const char *hex, const char *want)
+{
+    const char *out = run("(printf 'GET / HTTP/1.1\\r\\nHost: naf.test\\r\\nConnection: close\\r\\n\\r\\n'; sleep 2) | "
+                          "timeout 20 openssl s_client -connect 127.0.0.1:%u -servername naf.test -psk_identity '" OURS
+                          ";good' -psk %s -quiet %s 2>&1",
+                          http_server_port(server), hex, options);
+    bool good = strstr(out, want) != NULL;
+    if (!good)
+        printf("\n  openssl %s: %s", options, out);
+    return good;
+}
+
+static void test_openssl(void)
+{
+    if (!has("openssl")) {
+        printf(" (no openssl: left out) ");
+        return;
+    }
+    begin(5, NULL);
+    CU_ASSERT(openssl("-tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305", good_hex, "good tls1 ccac"));
+    CU_ASSERT(openssl("-tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256", good_hex, "good tls1 c037"));
+    CU_ASSERT(openssl("-tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256", good_hex, "good tls2 1301"));
+    CU_ASSERT(openssl("-tls1_3", good_hex, "good tls2 13"));
+    CU_ASSERT(openssl("-tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305", bad_hex, "error"));
+    CU_ASSERT(openssl("-tls1_3", bad_hex, "error"));
+    const char *out = run("timeout 20 openssl s_client -connect 127.0.0.1:%u -tls1_2 -psk_identity x -psk %s -msg "
+                          "-cipher ECDHE-PSK-CHACHA20-POLY1305 </dev/null 2>&1", http_server_port(server), good_hex);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "PSK identity hint: " OURS));
+    end();
+}
+
+static void test_curl(void)
+{
+    if (!has("curl")) {
+        printf(" (no curl: left out) ");
+        return;
+    }
+    begin(5, NULL);
+    for (int v = 2; v <= 3; v++) {
+        const char *out = run("curl -s -m 20 --noproxy '*' --tlsv1.%d --tls-max 1.%d --cacert %s --resolve naf.test:%u:127.0.0.1 "
+                              "https://naf.test:%u/", v, v, crt, http_server_port(server), http_server_port(server));
+        BEGINS(out, v == 2 ? "- tls1 c02" : "- tls2 130");
+    }
+    end();
+}
+
+int main(void)
+{
+    log_setup("test", LOG_LEVEL_ERROR, LOG_TEXT);
+    signal(SIGPIPE, SIG_IGN);
+    if (!mkdtemp(dir))
+        return 1;
+    snprintf(crt, sizeof crt, "%s/crt.pem", dir);
+    snprintf(key_file, sizeof key_file, "%s/key.pem", dir);
+    CU_initialize_registry();
+    run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=naf.test "
+        "-addext subjectAltName=DNS:naf.test -keyout %s -out %s 2>&1", key_file, crt);
+    CU_pSuite s = CU_add_suite("tls_psk", NULL, NULL);
+    CU_add_test(s, "suites", test_suites);
+    CU_add_test(s, "hidden failure", test_hidden);
+    CU_add_test(s, "odd identities", test_odd_identities);
+    CU_add_test(s, "deferred answers", test_later);
+    CU_add_test(s, "tickets", test_tickets);
+    CU_add_test(s, "half a ClientHello", test_half_hello);
+    CU_add_test(s, "1000 idle handshakes", test_idle_handshakes);
+    CU_add_test(s, "cold keys do not stall warm ones", test_cold_keys);
+    CU_add_test(s, "deadline of a waiting handshake", test_deadline);
+    CU_add_test(s, "openssl", test_openssl);
+    CU_add_test(s, "curl", test_curl);
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    unsigned bad = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    unlink(crt), unlink(key_file);
+    rmdir(dir);
+    return bad != 0;
+}
