@@ -532,7 +532,6 @@ static void check_answer(gba_naf *n, const gba_naf_request *r, gba_naf_result *o
         verify(n, r, &o, out);
 }
 
-
 void gba_naf_check(gba_naf *n, const gba_naf_request *r, gba_naf_result *out)
 {
     result_begin(out);
@@ -646,27 +645,45 @@ gba_err gba_naf_answer(gba_naf *n, const gba_naf_result *r, gba_span body, int64
 }
 
 /* ---- TLS-PSK ---- */
-void gba_naf_psk(gba_naf *n, const gba_naf_psk_request *r, gba_naf_result *out)
+static void refuse_psk(gba_naf *n, gba_naf_result *out, gba_naf_why why)
+{
+    if (why == GBA_NAF_WHY_LIMITED || why == GBA_NAF_WHY_UNREACHABLE)
+        unavailable(n, out, why);
+    else /* a request came on a session whose key is gone: RFC 9110 15.5.20, another session may do */
+        refuse(out, why == GBA_NAF_WHY_FORBIDDEN || why == GBA_NAF_WHY_IDENTITY ? 403 : 421, why);
+}
+
+/* Who it is and where to, before any key is asked for. */
+static gba_naf_why judge_psk(const gba_naf *n, const gba_naf_psk_request *r, gba_naf_result *out)
 {
     size_t prefix = sizeof PSK_PREFIX - 1;
+    uint8_t host;
+    if (r->identity.n <= prefix || !gba_span_eq(gba_mem(r->identity.p, prefix), gba_str(PSK_PREFIX)))
+        return GBA_NAF_WHY_NOT_GBA;
+    if (r->fqdn.n && !host_index(n, r->fqdn, &out->fqdn))
+        return GBA_NAF_WHY_HOST;
+    if (r->host.p && (!host_index(n, r->host, &host) || host != out->fqdn))
+        return GBA_NAF_WHY_HOST;
+    if (gba_btid_parse(gba_mem(r->identity.p + prefix, r->identity.n - prefix), &out->query.btid) != GBA_OK)
+        return GBA_NAF_WHY_UNKNOWN_BTID;
+    return GBA_NAF_WHY_OK;
+}
+
+void gba_naf_psk(gba_naf *n, const gba_naf_psk_request *r, gba_naf_result *out)
+{
     result_begin(out);
-    if (r->identity.n <= prefix || !gba_span_eq(gba_mem(r->identity.p, prefix), gba_str(PSK_PREFIX))) {
-        refuse(out, 0, GBA_NAF_WHY_NOT_GBA);
-        return;
+    gba_naf_why why = judge_psk(n, r, out);
+    if (why == GBA_NAF_WHY_OK) {
+        out->query.naf.fqdn = n->fqdn[out->fqdn].fqdn;
+        out->query.naf.ua = gba_ua_id_psk(r->transport, r->suite);
+        why = find_key(n, r->source, r->now, r->fetched, out);
     }
-    if (r->fqdn.n && !host_index(n, r->fqdn, &out->fqdn)) {
-        refuse(out, 0, GBA_NAF_WHY_HOST);
-        return;
-    }
-    if (gba_btid_parse(gba_mem(r->identity.p + prefix, r->identity.n - prefix), &out->query.btid) != GBA_OK) {
-        refuse(out, 0, GBA_NAF_WHY_UNKNOWN_BTID);
-        return;
-    }
-    out->query.naf.fqdn = n->fqdn[out->fqdn].fqdn;
-    out->query.naf.ua = gba_ua_id_psk(r->transport, r->suite);
-    gba_naf_why why = find_key(n, r->source, r->now, r->fetched, out);
+    if (out->key && r->intended_identity.p && !n->c.no_intended_identity &&
+        !intended_ok(out->identity, r->intended_identity))
+        why = GBA_NAF_WHY_IDENTITY;
     if (why != GBA_NAF_WHY_OK) {
-        refuse(out, 0, why);
+        refuse_psk(n, out, why);
+        gba_naf_result_clear(out);
     } else if (out->key) {
         out->psk = ((naf_key *)out->key)->ks_naf;
         out->verdict = GBA_NAF_OK;

@@ -68,7 +68,8 @@ static gba_err open_tls(nafd *d, char *why, size_t why_n)
     if (!d->s->ua.tls_listen.set)
         return GBA_OK;
     tls_server_config c = {.cert_file = d->s->ua.cert, .key_file = d->s->ua.key, .priority = d->s->ua.tls_priority};
-    return tls_server_new(&c, &d->tls, why, why_n);
+    gba_err e = d->s->ua.psk ? nafd_psk_start(d, &c, why, why_n) : GBA_OK;
+    return e == GBA_OK ? tls_server_new(&c, &d->tls, why, why_n) : e;
 }
 
 static int64_t cached_keys(void *arg)
@@ -131,6 +132,7 @@ static void stop(void **state)
     fetch_client_free(&d->fetch);
     nafd_backends_close(d);
     tls_server_free(&d->tls);
+    nafd_psk_free(&d->psk);
     metric_gauge_fn("gba_naf_keys", NULL, "", nothing, NULL);
     metric_gauge_fn("gba_proxy_requests", NULL, "", nothing, NULL);
     gba_naf_free(&d->decision_naf);

@@ -45,9 +45,10 @@ typedef struct nafd_settings {
     fd_settings diameter;
     struct {
         conf_listen listen, tls_listen;
-        char *cert, *key, *tls_priority, *nonce_key_file;
+        char *cert, *key, *tls_priority, *psk_priority, *nonce_key_file;
+        bool psk;
         conf_strings algorithms, qop;
-        int64_t nonce_lifetime, body_max, connections, per_source, idle, threads;
+        int64_t nonce_lifetime, body_max, connections, per_source, idle, threads, psk_waiting;
     } ua;
     struct {
         int64_t keys, nonces, unknown, unknown_ttl;
@@ -82,11 +83,14 @@ size_t nafd_settings_cidrs(const conf_strings *list, http_cidr out[NAFD_CIDRS]);
 /* ---- the daemon ---- */
 typedef struct nafd_zn nafd_zn;
 typedef struct nafd_backend nafd_backend;
+typedef struct nafd_psk nafd_psk;
+typedef struct nafd_who nafd_who; /* a TLS-PSK peer */
 typedef struct nafd {
     const nafd_settings *s;
     gba_naf *naf;
     nafd_zn *zn;
     tls_server *tls;
+    nafd_psk *psk; /* NULL: certificates only */
     http_server *plain, *secure;
     fetch_client *fetch; /* to upstreams, NULL: none */
     nafd_backend *backends; /* one for each of s->upstreams */
@@ -104,11 +108,13 @@ typedef struct exchange {
     nafd *d;
     gba_naf *naf; /* who judges it */
     http_req *r;
+    nafd_who *who;     /* the TLS-PSK session's; NULL: none. A reference */
     gba_naf_request q; /* its method, target and host are NUL-terminated */
     gba_span authorization[2];
     struct sockaddr_storage from; /* the client, behind trusted proxies */
     int64_t begun_ms, deadline_ms; /* monotonic */
     struct exchange *next;         /* in a job's list of waiters */
+    void (*resume)(struct exchange *e, gba_err outcome); /* in nafd_resume's place; NULL: that */
     void (*go_on)(struct exchange *e); /* when it has been checked again after a wait; NULL: answer it */
     const char *upstream;              /* for the access log; NULL: none */
     int64_t sent;                      /* octets of its answer's body */
@@ -119,6 +125,9 @@ typedef struct exchange {
 void nafd_handle(http_req *r, void *ctx);
 /* The key arrived or not (outcome): check again, then answer. Owns e. */
 void nafd_resume(exchange *e, gba_err outcome);
+/* What helps the operator, where the name of the result does not say it all; NULL: nothing. */
+const char *nafd_hint(gba_naf_why w, bool psk);
+log_level nafd_level(gba_naf_why w);
 /* Answers and frees e. The body may be NULL: none. Adds Authentication-Info when e is authenticated. */
 void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body);
 /* Fills what stands before res, of r and, when fields is not NULL, of these instead of r's. */
@@ -164,6 +173,17 @@ void nafd_decide(http_req *r, void *ctx);
 
 /* nafd_zn.c: waiting exchanges and the workers that ask the BSFs. */
 gba_err nafd_zn_start(nafd *d, nafd_zn **out, char *why, size_t why_n) GBA_MUST_USE;
-void nafd_zn_wait(nafd_zn *z, exchange *e); /* owns e */
+/* Exactly one e->resume (nafd_resume) follows, when the key arrived or not (the outcome was learned
+ * already), from any thread, at once perhaps. */
+void nafd_zn_wait(nafd_zn *z, exchange *e);
 void nafd_zn_stop(nafd_zn **z);             /* every waiting exchange is answered */
+
+/* nafd_psk.c: TLS-PSK on ua.tls_listen (TS 33.222 5.4). */
+gba_err nafd_psk_start(nafd *d, tls_server_config *c, char *why, size_t why_n) GBA_MUST_USE;
+void nafd_psk_free(nafd_psk **p);
+nafd_who *nafd_who_ref(nafd_who *w);
+void nafd_who_release(nafd_who *w);
+gba_ua_id nafd_who_ua(const nafd_who *w);
+/* Is a request on this peer's session all right? As gba_naf_psk says. */
+void nafd_psk_check(exchange *e);
 #endif

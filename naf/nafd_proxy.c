@@ -294,7 +294,10 @@ static bool authenticate(hop *h)
         return true;
     for (size_t i = 0; i < e->res.n_fields; i++)
         fields[i] = (http_field){e->res.fields[i].name, e->res.fields[i].value};
-    answer(h, e->res.status, fields, e->res.n_fields);
+    size_t n = e->res.n_fields;
+    if (e->who && e->res.status == 421) /* nothing more will come of this session */
+        fields[n++] = (http_field){"Connection", "close"};
+    answer(h, e->res.status, fields, n);
     return false;
 }
 
@@ -402,7 +405,7 @@ static gba_err on_head(void *ctx, unsigned status, const http_field *f, size_t n
             h->back[h->n_back++] = f[i];
     if (bare)
         return begin(h, gba_str(""), h->back_length);
-    h->gathers = gba_naf_wants_body(&h->e.res) && h->back_length <= h->e.d->s->proxy.answer_max && !events;
+    h->gathers = !h->e.who && gba_naf_wants_body(&h->e.res) && h->back_length <= h->e.d->s->proxy.answer_max && !events;
     if (!h->gathers)
         return begin(h, (gba_span){0}, h->back_length);
     return keep_back(h) ? GBA_OK : GBA_E_NOMEM;
@@ -503,6 +506,7 @@ static void admit(hop *h, bool trusted)
 static void hop_free(hop *h)
 {
     gba_naf_result_clear(&h->e.res);
+    nafd_who_release(h->e.who);
     sem_destroy(&h->checked);
     free(h->request.p);
     free(h->answer.p);

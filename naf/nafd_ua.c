@@ -9,6 +9,7 @@
 static void exchange_free(exchange *e)
 {
     gba_naf_result_clear(&e->res);
+    nafd_who_release(e->who);
     free(e);
 }
 
@@ -21,13 +22,13 @@ void nafd_log_access(const exchange *e, unsigned status)
     log_event(LOG_LEVEL_INFO, "ua.access", "from", from, "method", (const char *)e->q.method.p, "host",
               (const char *)e->q.host.p, "target", (const char *)e->q.target.p, "status", log_num(status), "octets",
               log_num(e->sent), "btid", e->res.btid.s[0] ? e->res.btid.s : NULL, "result",
-              gba_naf_why_name(e->res.why), "upstream", e->upstream, "ms", log_num(service_mono_ms() - e->begun_ms),
+              gba_naf_why_name(e->res.why), "psk", e->who ? "yes" : NULL, "upstream", e->upstream, "ms", log_num(service_mono_ms() - e->begun_ms),
               NULL);
 }
 
 bool nafd_info(const exchange *e, gba_span body, char *info, size_t room)
 {
-    return e->res.verdict == GBA_NAF_OK && gba_naf_answer(e->naf, &e->res, body, service_now(), info, &room) == GBA_OK;
+    return e->res.verdict == GBA_NAF_OK && !e->who && gba_naf_answer(e->naf, &e->res, body, service_now(), info, &room) == GBA_OK;
 }
 
 void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body)
@@ -66,7 +67,7 @@ static void pass(exchange *e)
         nafd_reply(e, 404, NULL, 0, (gba_span){0});
 }
 
-static log_level level_of(gba_naf_why w)
+log_level nafd_level(gba_naf_why w)
 {
     switch (w) {
     case GBA_NAF_WHY_OK:
@@ -82,16 +83,16 @@ static log_level level_of(gba_naf_why w)
     }
 }
 
-/* What helps the operator, where the name of the event does not say it all. */
-static const char *hint_of(gba_naf_why w)
+const char *nafd_hint(gba_naf_why w, bool psk)
 {
     switch (w) {
     case GBA_NAF_WHY_HOST:
-        return "the Host is none of naf.fqdns";
+        return psk ? "the UE's server name (SNI) is none of naf.fqdns, or the request's Host is another"
+                   : "the Host is none of naf.fqdns";
     case GBA_NAF_WHY_FOREIGN_BSF:
         return "the B-TID's domain is none of naf.bsfs";
     case GBA_NAF_WHY_FORBIDDEN:
-        return "the BSF does not give us this NAF_Id: gba-bsfctl naf allow";
+        return "the BSF does not give us this FQDN with this Ua security protocol identifier: gba-bsfctl naf allow";
     case GBA_NAF_WHY_WRONG_DIGEST:
         return "wrong key, or UE and NAF differ in FQDN or Ua security protocol identifier";
     case GBA_NAF_WHY_LIMITED:
@@ -104,17 +105,17 @@ static const char *hint_of(gba_naf_why w)
 void nafd_note(const exchange *e)
 {
     gba_naf_why w = e->res.why;
-    log_level level = level_of(w);
+    log_level level = nafd_level(w);
     metric_add(e->d->results[w], 1);
     if (level == LOG_LEVEL_DEBUG && e->d->s->daemon.log_level != LOG_LEVEL_DEBUG)
         return;
     char event[40], from[64], ua[11];
     snprintf(event, sizeof event, "ua.%s", gba_naf_why_name(w));
     http_source_text((const struct sockaddr *)&e->from, from);
-    gba_ua_id id = gba_ua_id_digest(e->q.transport, e->q.suite);
+    gba_ua_id id = e->who ? nafd_who_ua(e->who) : gba_ua_id_digest(e->q.transport, e->q.suite);
     gba_hex_encode(id.o, sizeof id.o, ua);
     log_event(level, event, "from", from, "host", (const char *)e->q.host.p, "ua_id", ua, "btid",
-              e->res.btid.s[0] ? e->res.btid.s : NULL, "hint", hint_of(w), NULL);
+              e->res.btid.s[0] ? e->res.btid.s : NULL, "hint", nafd_hint(w, e->who), NULL);
 }
 
 static void act(exchange *e)
@@ -129,14 +130,20 @@ static void act(exchange *e)
         pass(e);
         return;
     }
-    for (size_t i = 0; i < e->res.n_fields; i++)
+    size_t n = e->res.n_fields;
+    for (size_t i = 0; i < n; i++)
         fields[i] = (http_field){e->res.fields[i].name, e->res.fields[i].value};
-    nafd_reply(e, e->res.status, fields, e->res.n_fields, (gba_span){0});
+    if (e->who && e->res.status == 421) /* nothing more will come of this session */
+        fields[n++] = (http_field){"Connection", "close"};
+    nafd_reply(e, e->res.status, fields, n, (gba_span){0});
 }
 
 void nafd_check(exchange *e)
 {
-    gba_naf_check(e->naf, &e->q, &e->res);
+    if (e->who)
+        nafd_psk_check(e);
+    else
+        gba_naf_check(e->naf, &e->q, &e->res);
 }
 
 void nafd_resume(exchange *e, gba_err outcome)
@@ -231,6 +238,7 @@ void nafd_exchange_init(exchange *e, nafd *d, http_req *r, const http_field *fie
     e->d = d;
     e->naf = d->naf;
     e->r = r;
+    e->who = nafd_who_ref(http_tls_who(r));
     e->begun_ms = service_mono_ms();
     e->deadline_ms = e->begun_ms + d->s->zn.timeout_ms;
     e->q.method = gba_str(http_method(r));

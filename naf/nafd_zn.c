@@ -13,6 +13,7 @@
 
 #define TICK_MS 50
 #define SWEEP_MS 5000
+#define CLOCK_AHEAD 30 /* seconds a bootstrap may lie in our future before it is worth a word */
 
 typedef struct job {
     gba_naf_query q; /* without a source: the waiters have theirs */
@@ -46,7 +47,10 @@ static void answer_all(exchange *list, gba_err outcome, const gba_naf_keys *keys
         list = e->next;
         e->next = NULL;
         gba_naf_learn(e->naf, &e->res.query, outcome, keys, service_now());
-        nafd_resume(e, outcome);
+        if (e->resume)
+            e->resume(e, outcome);
+        else
+            nafd_resume(e, outcome);
     }
 }
 
@@ -118,6 +122,17 @@ static void log_failure(const job *j, gba_err e)
               NULL);
 }
 
+/* Fresh keys are never over: one of the two clocks is wrong. */
+static void check_clock(const job *j, gba_err outcome, const gba_naf_keys *keys)
+{
+    int64_t now = service_now();
+    if (outcome != GBA_OK || (keys->expires > now && keys->bootstrapped <= now + CLOCK_AHEAD))
+        return;
+    log_event(LOG_LEVEL_WARN, "zn.clock", "bsf", j->q.domain, "btid", j->q.btid.s, "expires", log_num(keys->expires),
+              "bootstrapped", log_num(keys->bootstrapped), "now", log_num(now), "hint",
+              "by our clock the key is over already, or is from the future: compare our clock with the BSF's", NULL);
+}
+
 static void count(nafd_zn *z, const job *j, gba_err outcome, int64_t begun_ms)
 {
     bool refused = outcome == GBA_E_UNKNOWN || outcome == GBA_E_EXPIRED || outcome == GBA_E_FORBIDDEN;
@@ -134,6 +149,7 @@ static void run(nafd_zn *z, job *j)
     gba_err outcome = z->by_diameter[j->q.bsf] ? nafd_diameter_fetch(z->diameter, &j->q, &keys)
                                                : gba_naf_zn_http_fetch(z->http, &j->q, &keys);
     count(z, j, outcome, begun_ms);
+    check_clock(j, outcome, &keys);
     gba_naf_learn(z->d->naf, &j->q, outcome, &keys, service_now()); /* before the job goes: no second query */
     pthread_mutex_lock(&z->lock);
     remove_job(z, j);

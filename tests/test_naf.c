@@ -761,21 +761,38 @@ static void test_psk(void)
     psk(id, sizeof id - 1, "naf2.home1.net", GBA_TLS12);
     CU_ASSERT_EQUAL_FATAL(res.verdict, GBA_NAF_OK);
     CU_ASSERT_TRUE(gba_secret_eq(&res.psk, &ks_naf));
+    /* requests on that session */
+    gba_naf_result_clear(&res);
+    gba_naf_psk_request r = {.identity = gba_mem(id, sizeof id - 1), .fqdn = gba_str("naf2.home1.net"),
+                             .transport = GBA_TLS12, .suite = 0xd001, .now = now,
+                             .host = gba_str("NAF2.home1.net:443")};
+    gba_naf_psk(naf, &r, &res);
+    CU_ASSERT_EQUAL(res.verdict, GBA_NAF_OK);
+    gba_naf_result_clear(&res);
+    r.intended_identity = gba_str("\"nobody@home1.net\"");
+    gba_naf_psk(naf, &r, &res);
+    REFUSED(403, "wrong_identity");
+    r.host = gba_str("naf1.home1.net"); /* ours, but not the session's */
+    gba_naf_psk(naf, &r, &res);
+    REFUSED(421, "wrong_host");
+    r.host = gba_str("");
+    gba_naf_psk(naf, &r, &res);
+    REFUSED(421, "wrong_host");
     psk(id, sizeof id - 1, "", GBA_TLS13);
     CU_ASSERT_EQUAL(res.verdict, GBA_NAF_WAIT);
     CU_ASSERT_EQUAL(res.query.naf.ua.o[4], 7);
     CU_ASSERT_STRING_EQUAL(res.query.naf.fqdn.s, "naf1.home1.net");
     psk(id, sizeof id - 1, "else.home1.net", GBA_TLS13);
-    REFUSED(0, "wrong_host");
+    REFUSED(421, "wrong_host");
     psk(nul, sizeof nul - 1, "", GBA_TLS13);
-    REFUSED(0, "unknown_btid");
+    REFUSED(421, "unknown_btid");
     psk("ticket", 6, "", GBA_TLS13);
-    REFUSED(0, "not_gba");
+    REFUSED(421, "not_gba");
     char *huge = malloc(65535);
     memset(huge, 'x', 65535);
     memcpy(huge, id, 19);
     psk(huge, 65535, "", GBA_TLS13);
-    REFUSED(0, "unknown_btid");
+    REFUSED(421, "unknown_btid");
     free(huge);
     teardown();
 }

@@ -184,9 +184,14 @@ typedef struct gba_naf_psk_request {
     uint8_t source[16];
     int64_t now;
     gba_err fetched;
+    /* For each HTTP request on that session; p == NULL, as in the handshake: not looked at. */
+    gba_span host;              /* must be the session's FQDN, with or without port */
+    gba_span intended_identity; /* as in gba_naf_request */
 } gba_naf_psk_request;
-/* OK: out->psk is the key, 32 octets, and out->identity tells whose; REFUSE: no such key
- * (out->why; status and fields mean nothing); WAIT as above. */
+/* OK: out->psk is the key, 32 octets, and out->identity tells whose; REFUSE: no such key, or not for
+ * this request (out->why and status; there are no fields but Retry-After); WAIT as above. Called again
+ * for each request, with the same identity, FQDN, transport and suite, it tells whether the session may
+ * go on: OK with the same key. */
 GBA_API void gba_naf_psk(gba_naf *naf, const gba_naf_psk_request *r, gba_naf_result *out);
 
 /* ---- numbers for gauges ---- */
