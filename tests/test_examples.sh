@@ -31,7 +31,7 @@ ok() { # ok NAME COMMAND...: the command succeeds
 demo_prepare
 
 # ---- the configurations: every setting stands there, and they are valid once their paths exist ----
-settings() { awk -f "$src/docs/man/settings.awk" "$@" | cut -f 1 | sort; }
+settings() { awk -f "$src/docs/man/settings.awk" | cut -f 1 | sort; }
 # on FILE: every setting that is off turned on: "#name:" in place, and blocks of "#name:", "#  name: value" lines
 on() {
     awk '/^#[a-z_]+:$/ { block = 1 } !/^#/ { block = 0 } block { sub(/^#/, "") } { print }' "$1" |
