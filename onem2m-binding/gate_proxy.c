@@ -161,6 +161,12 @@ static void refuse(call *c, unsigned rsc, const char *why)
 /* ---- whose association ---- */
 static bool by_certificate(call *c)
 {
+    char sni[256];
+    tls_session_sni(http_tls_session(c->r), sni);
+    if (strcasecmp(sni, c->g->name.s) != 0) { /* TS-0003 10.2.1 */
+        c->why = sni[0] ? "other_sni" : "no_sni";
+        return false;
+    }
     tls_name *names = calloc(CERT_NAMES, sizeof *names);
     size_t n = 0;
     gba_err e = names ? tls_peer_names(http_tls_session(c->r), names, CERT_NAMES, &n) : GBA_E_NOMEM;

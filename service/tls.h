@@ -65,6 +65,8 @@ const char *tls_server_key_pem(const tls_server *t);
 /* After the handshake, of a gnutls_session_t. */
 gba_transport tls_session_transport(void *session);
 uint16_t tls_session_suite(void *session); /* IANA number, 0 unknown */
+/* The name that the client asked for (SNI), "" none. */
+void tls_session_sni(void *session, char out[256]);
 void *tls_session_who(void *session);      /* of a PSK session attached here, else NULL */
 /* RFC 5705 exporter without a context. FORBIDDEN: the session was resumed, or TLS 1.2 without the
  * extended master secret (RFC 7627): its export would not be this peer's alone. */

@@ -308,6 +308,14 @@ void *tls_session_who(void *session)
     return gnutls_auth_get_type(session) == GNUTLS_CRD_PSK ? h->who : NULL;
 }
 
+void tls_session_sni(void *session, char out[256])
+{
+    size_t n = 256;
+    unsigned type;
+    if (!session || gnutls_server_name_get(session, out, &n, &type, 0) != 0 || type != GNUTLS_NAME_DNS)
+        out[0] = 0;
+}
+
 gba_err tls_session_export(void *session, const char *label, void *out, size_t n)
 {
     gnutls_session_t s = session;
