@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# TLS-PSK on gba-nafd's port with a real BSF: openssl s_client as a foreign UE with the key that
+# `gba key` derives, curl with the certificate beside it, and what each misuse says to whom.
+set -u
+build=$(cd "${top_builddir:-.}" && pwd)
+src=$(cd "${top_srcdir:-.}" && pwd)
+command -v openssl >/dev/null || exit 77
+demo=$(mktemp -d)/demo || exit 1
+# shellcheck source=tests/demo.sh
+. "$src/tests/demo.sh"
+passed=0 failed=0
+cleanup() {
+    [ -z "${shark:-}" ] || kill "$shark" 2>/dev/null
+    demo_stop quiet 2>/dev/null
+    rm -rf "${demo%/demo}"
+}
+trap cleanup EXIT
+ok() { # ok NAME COMMAND...: the command succeeds
+    local name=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "test_nafd_psk: FAILED: $name" >&2
+        [ ! -f "$demo/out" ] || tail -c 1500 "$demo/out" | tr -c '[:print:]\n' '?' | sed 's/^/    | /' >&2
+    fi
+}
+no() { ! "$@"; }
+out_has() { grep -q -- "$1" "$demo/out"; }
+log_has() { # the log is written behind the answer
+    for _ in $(seq 50); do
+        tail -n "+$((mark + 1))" "$demo/gba-nafd.log" | grep -q -- "$1" && return
+        sleep 0.1
+    done
+    return 1
+}
+marked() { mark=$(wc -l <"$demo/gba-nafd.log"); }
+
+demo_prepare
+sed -i "s/fqdns: \[localhost\]/fqdns: [localhost, naf2.localhost]/" "$NAF_CONFIG"
+cat >>"$NAF_CONFIG" <<CONF
+log:
+  level: debug
+CONF
+demo_start
+demo_provision >/dev/null
+demo_gba bootstrap >/dev/null 2>"$demo/err" || demo_fail "no bootstrap"
+key() { demo_gba key "$1" --ua "$2" 2>>"$demo/err"; } # key FQDN UA
+btid=$(demo_gba key localhost --ua 0100000007 --json | sed -nE 's/.*"btid": "([^"]*)".*/\1/p')
+# psk IDENTITY KEY SNI HOST OPTION...: openssl's words and the answer in $demo/out
+psk() {
+    local id=$1 key=$2 sni=$3 host=$4
+    shift 4
+    (
+        printf 'GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$host"
+        sleep 2
+    ) | timeout 20 openssl s_client -connect "127.0.0.1:$p_naftls" -servername "$sni" -psk_identity "$id" \
+        -psk "$key" -quiet "$@" >"$demo/out" 2>&1
+    return 0
+}
+id="3GPP-bootstrapping;$btid"
+k13=$(key localhost 0100000007) kcc=$(key localhost 010001ccac) kc0=$(key localhost 010001c037)
+wrong=$(printf '00%.0s' {1..32})
+
+psk "$id" "$k13" localhost localhost -tls1_3
+ok "TLS 1.3" out_has "localhost knows you"
+ok "whose" out_has "b-tid: $btid"
+ok "neither challenge nor Authentication-Info" no out_has -i "auth.*:.*"
+psk "$id" "$kcc" localhost "localhost:$p_naftls" -tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305
+ok "TLS 1.2, ChaCha20" out_has "localhost knows you"
+psk "$id" "$kc0" localhost localhost -tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256
+ok "TLS 1.2, AES-CBC" out_has "localhost knows you"
+psk "$id" "$k13" localhost naf2.localhost -tls1_3
+ok "another Host than the server name: 421" out_has "HTTP/1.1 421"
+openssl s_client -connect "127.0.0.1:$p_naftls" -tls1_2 -psk_identity x -psk 00 -cipher PSK >"$demo/out" 2>&1 </dev/null
+ok "plain PSK only by configuration" no out_has "Cipher.*PSK-AES"
+if command -v curl >/dev/null; then
+    ok "the certificate, on the same port" [ "$(curl -s -m 20 --noproxy '*' --cacert "$NAF_CA" -o /dev/null -w '%{http_code}' "$NAF_URL")" = 401 ]
+fi
+
+# ---- misuse: silent to the peer, named to the operator ----
+marked
+psk "$id" "$wrong" localhost localhost -tls1_3
+ok "wrong key: no answer" no out_has "HTTP/1.1"
+ok "wrong key: named" log_has 'ua.psk_refused.*wrong_key.*Ua security protocol identifier'
+marked
+psk "$id" "$k13" localhost localhost -tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305
+ok "the key of another Ua identifier: no answer" no out_has "HTTP/1.1"
+ok "the key of another Ua identifier: named" log_has 'ua.psk_refused.*wrong_key'
+marked
+psk "$id" "$k13" other.test localhost -tls1_3
+ok "wrong FQDN: named" log_has 'ua.psk_refused.*wrong_host.*naf.fqdns'
+marked
+psk "3GPP-bootstrapping;AAAAAAAAAAAAAAAAAAAAAA==@bsf.elsewhere.test" "$k13" localhost localhost -tls1_3
+ok "a B-TID of another BSF: named" log_has 'ua.psk_refused.*foreign_bsf.*naf.bsfs'
+marked
+psk "3GPP-bootstrapping;AAAAAAAAAAAAAAAAAAAAAA==@$BSF_DOMAIN" "$k13" localhost localhost -tls1_3
+ok "an unknown B-TID: named" log_has 'ua.psk_refused.*unknown_btid'
+marked
+psk "$id" "$(key naf2.localhost 0100000007)" naf2.localhost naf2.localhost -tls1_3
+ok "an FQDN that the BSF does not give us: named" log_has 'ua.psk_refused.*forbidden.*gba-bsfctl naf allow'
+
+# ---- on the wire ----
+if command -v tshark >/dev/null && tshark -D 2>/dev/null | grep -qw lo; then
+    tshark -q -i lo -f "tcp port $p_naftls" -w "$demo/wire.pcapng" 2>"$demo/err" &
+    shark=$!
+    for _ in $(seq 200); do # it is up when it has seen something
+        : 2>/dev/null <"/dev/tcp/127.0.0.1/$p_naftls"
+        [ "$(stat -c %s "$demo/wire.pcapng" 2>/dev/null || echo 0)" -gt 600 ] && break
+        sleep 0.1
+    done
+    psk "$id" "$kcc" localhost localhost -tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305
+    psk "$id" "$k13" localhost localhost -tls1_3
+    sleep 2
+    kill "$shark" && wait "$shark" 2>/dev/null
+    shark=
+    tshark -r "$demo/wire.pcapng" -d "tcp.port==$p_naftls,tls" -V >"$demo/wire" 2>/dev/null
+    if [ -s "$demo/wire" ]; then
+        hex=$(od -An -v -tx1 "$demo/wire.pcapng" | tr -d ' \n')
+        # tshark does not take ServerKeyExchange apart with ECDHE-PSK: 0c, length, 0012, the hint
+        ok "on the wire: the hint" grep -q '0c[0-9a-f]\{6\}0012334750502d626f6f747374726170' <<<"$hex"
+        ok "tshark: the TLS 1.2 suite" grep -q 'Cipher Suite: .*(0xccac)' "$demo/wire"
+        ok "tshark: the TLS 1.3 suite" grep -q 'Cipher Suite: TLS_AES_128_GCM_SHA256' "$demo/wire"
+        ok "no key on the wire" no grep -q "$kcc\|$k13" <<<"$hex"
+    fi
+fi
+echo "test_nafd_psk: $passed passed, $failed failed"
+[ $failed -eq 0 ]
