@@ -182,6 +182,13 @@ demo_get() {
     sed 's/^/      | /' "$demo/page"
 }
 
+# demo_get_psk 1.2|1.3: the same over TLS with the GBA key instead of a certificate; no CA is needed.
+demo_get_psk() {
+    demo_gba get --psk --tls "$1" "$NAF_URL" >"$demo/page" ||
+        demo_fail "the NAF's resource could not be fetched over TLS $1 with the GBA key"
+    sed 's/^/      | /' "$demo/page"
+}
+
 demo_stop() {
     local pid quiet=${1:-}
     [ -f "$demo/env" ] || {
