@@ -1,0 +1,291 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The Diameter chain as processes in a network namespace: UE, BSF, two HSSs, NAF, Zn-Proxy and visited
+# NAF; what travels is read by tshark. E2E_KEEP=yes leaves the folder.
+set -u
+top=$(cd "${top_srcdir:-.}" && pwd)
+build=$(cd "${top_builddir:-build}" && pwd)
+self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
+demo=${E2E_DEMO:-$build/e2e-diameter.$$}
+say() { printf '%s\n' "$*"; }
+. "$top/tests/demo.sh"
+. "$top/tests/demo_diameter.sh"
+tool=$build/tests/dia_tool
+
+if [ -z "${DIAMETER_NETNS:-}" ]; then
+    dia_possible || {
+        say "skipped: no network namespace with a bridge can be made here (root or user namespaces are needed)"
+        exit 77
+    }
+    mkdir -p "$demo"
+    export E2E_DEMO=$demo
+    dia_enter "$self"
+    rc=$?
+    if [ $rc -eq 0 ] && [ "${E2E_KEEP:-no}" != yes ]; then rm -rf "$demo"; fi
+    exit $rc
+fi
+
+passed=0 failed=0
+ok() { # NAME COMMAND...
+    local name=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1)) && say "ok   $name"
+    else
+        failed=$((failed + 1)) && say "FAIL $name"
+    fi
+}
+boot() { dia_gba bootstrap --json >"$demo/session.json" 2>"$demo/boot.err"; }
+not() { ! "$@"; }
+btid() { sed -n 's/.*"btid": *"\([^"]*\)".*/\1/p' "$demo/session.json"; }
+# within MS COMMAND...: it ends in that time.
+within() {
+    local ms=$1 began end
+    shift
+    began=$(date +%s%3N)
+    "$@"
+    local rc=$?
+    end=$(date +%s%3N)
+    [ $((end - began)) -le "$ms" ] || say "     took $((end - began)) ms"
+    [ $rc -eq 0 ] && [ $((end - began)) -le "$ms" ]
+}
+# The status and Retry-After of a first Ub request.
+ub_status() {
+    exec 7<>"/dev/tcp/$BSF_ADDRESS/8080"
+    printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Digest username="%s", realm="%s", nonce="", uri="/", response=""\r\n\r\n' \
+        "${1:-$IMPI}" "$BSF_DOMAIN" >&7
+    cat <&7 | tr -d '\r' >"$demo/ub.answer"
+    exec 7>&-
+    sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$demo/ub.answer"
+}
+ub_is() { [ "$(ub_status "${2:-$IMPI}")" = "$1" ] || { say "     $(head -1 "$demo/ub.answer")" && false; }; }
+retry_after() { grep -qi '^retry-after: *[0-9]' "$demo/ub.answer"; }
+ask() { "$tool" $DIAMETER_TESTER home.test $DIAMETER_HUB bsf.home.test $BSF_ADDRESS bir home.test "$@" >"$demo/ask" 2>>"$demo/tool.log"; }
+ask_hss() { "$tool" $DIAMETER_TESTER home.test $DIAMETER_HUB hss.home.test $HSS_ADDRESS mar home.test "$@" >"$demo/ask" 2>>"$demo/tool.log"; }
+says() { grep -q "$1" "$demo/ask" || { say "     $(cat "$demo/ask")" && false; }; }
+until_ok() { # SECONDS COMMAND...
+    local n=$(($1 * 5))
+    shift
+    for _ in $(seq "$n"); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.2
+    done
+    return 1
+}
+healthy() { demo_http "http://$BSF_ADDRESS:8081/healthz"; }
+
+cleanup() {
+    dia_capture_end
+    dia_env
+    demo_stop quiet
+}
+set_up() {
+    (umask 077 && mkdir -p "$demo")
+    trap cleanup EXIT
+    dia_net_parties
+    dia_party 6 && HSSB_HOLD_PID=$dia_pid
+    dia_timeout=1000
+    dia_prepare "hss.home.test, hssb.home.test"
+    "$build/bsf/gba-bsfctl" --config "$HSSB_CONFIG" seal create-key >/dev/null
+    dia_capture "$demo/diameter.pcap"
+    dia_start_hss
+    dia_provision
+    "$build/bsf/gba-bsfctl" --config "$HSSB_CONFIG" subscriber add "$IMPI" --k "$K" --opc "$OPC" >/dev/null
+    dia_start_bsf
+    dia_start_nafs
+    dia_wait_peers
+}
+start_hssb() { dia_daemon gba-hssd-b "$HSSB_HOLD_PID" bsf/gba-hssd "$HSSB_CONFIG" $HSSB_ADDRESS 8081 && HSSB_PID=$demo_pid; }
+gone() { while kill -0 "$1" 2>/dev/null; do sleep 0.05; done; }
+
+# ---- the chain ----
+chain() {
+    ok "the examples and configurations pass --check" checks
+    ok "a bootstrap with the HSS's vector" boot
+    ok "the session lives as long as the GUSS says" lifetime_is 7200
+    ok "NAF over Zn, its NAF group's setting alone" dia_page "$NAF_URL" sip:alice@home.test
+    ok "and none of another group" not grep -q nobody "$demo/page"
+    ok "visited NAF through the Zn-Proxy" dia_page "$NAFB_URL" "$BSF_DOMAIN"
+    ok "which does not learn the IMPI" not grep -q "$IMPI" "$demo/page"
+    B=$(btid)
+    ask "$B" naf.home.test 0100000002 1 4
+    ok "a granted NAF_Id" says 'code=2001 vendor=0 key=32 impi=- uss=0'
+    ask "$B" naf.visited.test 0100000002
+    ok "a NAF_Id of somebody else: 5402" says 'code=5402 vendor=10415 key=0'
+    ask "$B" naf.home.test 0100010001
+    ok "a Ua protocol that is not granted: 5402" says code=5402
+    ask unknown@bsf.home.test naf.home.test 0100000002
+    ok "an unknown B-TID: 5403" says 'code=5403 vendor=10415'
+    ask - naf.home.test 0100000002
+    ok "no Transaction-Identifier: 5005" says 'code=5005 vendor=0'
+    ask_hss "$IMPI"
+    ok "the HSS gives a vector and the GUSS" says 'code=2001 vendor=0 vector=yes xres=8 guss=[1-9]'
+    ask_hss 001019999999999@ims.mnc001.mcc001.3gppnetwork.org
+    ok "an unknown IMPI: 5401" says 'code=5401 vendor=10415 vector=no'
+    ask_hss "$IMPI" 00000000000000000000000000000000 0000000000000000000000000000
+    ok "a wrong AUTS: 5012" says 'code=5012 vendor=0'
+    ok "unknown to the HSS is 403 on Ub" ub_is 403 001019999999999@ims.mnc001.mcc001.3gppnetwork.org
+    ok "the BSF asked with the GUSS's timestamp and kept its copy" boot
+    "$tool" naf.home.test home.test $DIAMETER_HUB bsf.home.test $BSF_ADDRESS bir home.test "$B" naf.home.test 0100000002 \
+        >"$demo/ask" 2>>"$demo/tool.log" &
+    wait $!
+    ok "a NAF's name from another address gets nothing" not grep -q key=32 "$demo/ask"
+}
+lifetime_is() {
+    local end
+    end=$(date -d "$(sed -n 's/.*"lifetime": *"\([^"]*\)".*/\1/p' "$demo/session.json")" +%s) || return 1
+    [ $((end - $(date +%s))) -le "$1" ] && [ $((end - $(date +%s))) -ge $(($1 - 120)) ]
+}
+checks() {
+    local f
+    for f in "bsf/gba-bsfd $BSF_CONFIG" "bsf/gba-hssd $HSS_CONFIG" "bsf/gba-znproxyd $ZNPROXY_CONFIG" "naf/gba-nafd $NAF_CONFIG" \
+        "bsf/gba-bsfd $top/examples/bsf-diameter.yaml" "bsf/gba-hssd $top/examples/hss.yaml" \
+        "bsf/gba-znproxyd $top/examples/znproxy.yaml"; do
+        "$build/${f%% *}" --check --config "${f#* }" 2>"$demo/check.err" || {
+            cat "$demo/check.err"
+            return 1
+        }
+    done
+}
+
+# ---- resynchronisation: the HSS restored an old backup, the card is ahead ----
+resync() {
+    hssctl subscriber remove "$IMPI" >/dev/null
+    hssctl subscriber add "$IMPI" --k "$K" --opc "$OPC" --sqn 0xf00000000000 >/dev/null
+    ok "the card goes ahead" boot
+    hssctl subscriber remove "$IMPI" >/dev/null
+    hssctl subscriber add "$IMPI" --k "$K" --opc "$OPC" >/dev/null
+    before=$(dia_metric $BSF_ADDRESS 'gba_ub_total{result="resync"}')
+    ok "AUTS goes to the HSS with the RAND that was refused" boot
+    ok "and was a resynchronisation" test "$(dia_metric $BSF_ADDRESS 'gba_ub_total{result="resync"}')" -eq $((before + 1))
+}
+
+# ---- an HSS that dies, hangs, comes back ----
+loss() {
+    kill -9 "$HSS_PID" && gone "$HSS_PID"
+    ok "without an HSS: 503 within the deadline" within 5000 ub_is 503
+    ok "with Retry-After" retry_after
+    ok "and /healthz says so" until_ok 5 not healthy
+    dia_start_hss
+    ok "it comes back by itself" until_ok 30 boot
+    kill -STOP "$HSS_PID"
+    ok "an HSS that hangs: 503 within the deadline" within 5000 ub_is 503
+    for _ in 1 2 3 4 5 6 7 8; do ub_status >/dev/null & done
+    ok "for everyone who asks" within 6000 ub_is 503
+    kill -CONT "$HSS_PID"
+    ok "and bootstraps again" until_ok 30 boot
+}
+load() { # kill -9 and restart while bootstraps go on
+    local i n=0 bad=0 st
+    (sleep 1 && kill -9 "$HSS_PID") &
+    for i in $(seq 60); do
+        st=$(ub_status)
+        case $st in 401) n=$((n + 1)) ;; 503) ;; *) bad=$((bad + 1)) ;; esac
+        [ "$i" -ne 40 ] || { gone "$HSS_PID" && dia_start_hss; }
+        sleep 0.05
+    done
+    say "     $n challenges while the HSS was killed and restarted, $bad other answers"
+    [ $bad -eq 0 ] && until_ok 30 boot
+}
+failover() {
+    start_hssb
+    dia_wait_peer gba-bsfd hssb.home.test
+    kill -STOP "$HSS_PID"
+    ok "two HSSs, one hangs: the other answers" until_ok 10 within 4000 ub_is 401
+    before=$(dia_metric $BSF_ADDRESS 'gba_zh_total{result="timeout"}')
+    for _ in 1 2 3 4 5 6; do ub_is 401 || break; done
+    ok "each time" test $? -eq 0
+    kill -9 "$HSS_PID" && kill -CONT "$HSS_PID" 2>/dev/null
+    gone "$HSS_PID"
+    ok "one is gone: the other answers" until_ok 5 ub_is 401
+    ok "a bootstrap with it" boot
+    dia_start_hss
+}
+
+# ---- what travelled, as tshark reads it ----
+shark() { tshark -r "$demo/diameter.pcap" "$@" 2>/dev/null; }
+jq_all() { # NAME FILTER JQ: true for every message
+    shark -Y "$2" -T json --no-duplicate-keys >"$demo/shark.json"
+    ok "$1" test "$(jq "length > 0 and all(.[]._source.layers.diameter; $3)" "$demo/shark.json")" = true
+}
+wire() {
+    dia_capture_end
+    if [ ! -s "$demo/diameter.pcap" ] || ! command -v tshark >/dev/null || ! command -v jq >/dev/null; then
+        say "     no capture, tshark or jq: the wire is not looked at"
+        return
+    fi
+    gba='(diameter.cmd.code == 303 || diameter.cmd.code == 310)'
+    ok "no malformed message or AVP" test -z "$(shark -Y "_ws.malformed || ($gba && _ws.expert.severity == 8388608)" | head -3)"
+    # tshark 4.0's dictionary lacks none of ours
+    ok "no AVP that tshark does not know" test -z "$(shark -Y "$gba && diameter.avp.unknown" -T fields -e diameter.avp.code | sort -u)"
+    jq_all "every request is R,P of application Zh or Zn" "$gba && diameter.flags.request == 1" \
+        '."diameter.flags_tree"."diameter.flags.proxyable" == "1" and (."diameter.applicationId" == "16777221" or ."diameter.applicationId" == "16777220")'
+    ok "303 is Zh, 310 is Zn" test -z "$(shark -Y "(diameter.cmd.code == 303 && diameter.applicationId != 16777221) || (diameter.cmd.code == 310 && diameter.applicationId != 16777220)")"
+    ok "3GPP AVPs carry V, and M but for GUSS-Timestamp" flags
+    ok "an answer has exactly one of Result-Code and Experimental-Result" \
+        test -z "$(shark -Y "$gba && diameter.flags.request == 0 && ((diameter.Result-Code && diameter.Experimental-Result) || (!diameter.Result-Code && !diameter.Experimental-Result))")"
+    ok "5401, 5402, 5403 are Experimental-Results of vendor 10415" \
+        test "$(shark -Y "$gba && diameter.Experimental-Result-Code" -T fields -e diameter.Experimental-Result-Code | tr , '\n' | sort -u | tr '\n' ' ')" = "5401 5402 5403 "
+    ok "5005 names the AVP that was missing" \
+        test -n "$(shark -Y 'diameter.Result-Code == 5005 && diameter.Failed-AVP && diameter.Transaction-Identifier')"
+    ok "the Zn-Proxy leaves the NAF's Origin-Host and adds Route-Record" \
+        test -n "$(shark -Y 'ip.src == 10.99.0.4 && ip.dst == 10.99.0.2 && diameter.cmd.code == 310 && diameter.flags.request == 1 && diameter.Origin-Host == "naf.visited.test" && diameter.Route-Record == "naf.visited.test"')"
+    ok "NAF_Id: the FQDN and five octets" test -n "$(shark -Y 'diameter.NAF-Hostname' -T fields -e diameter.NAF-Hostname | tr -d : | grep -i 6e61662e686f6d652e746573740100000002)"
+    ok "a resynchronisation sends 30 octets, the RAND first that an MAA before it gave" auts
+}
+auts() {
+    local sent
+    sent=$(shark -Y 'diameter.cmd.code == 303 && diameter.flags.request == 1 && diameter.3GPP-SIP-Authorization' -T fields \
+        -e diameter.3GPP-SIP-Authorization | tr -d : | grep -v '^0*$')
+    [ ${#sent} -eq 60 ] &&
+        shark -Y 'diameter.cmd.code == 303 && diameter.flags.request == 0' -T fields -e diameter.3GPP-SIP-Authenticate | tr -d : |
+        grep -q "^${sent:0:32}"
+}
+# Code, flags and vendor of each AVP of ours: V of 10415; M set, but not in 409.
+flags() {
+    shark -Y "$gba" -T json --no-duplicate-keys |
+        jq -r '[.. | objects | select(has("diameter.avp.code")) | {c: ."diameter.avp.code", f: ."diameter.avp.flags", v: ."diameter.avp.vendorId"}] | .[] | [.c, .f, .v] | map(if type == "array" then join("/") else . end) | @tsv' |
+        tr -d '"' | sort -u >"$demo/flags"
+    awk '$1 >= 400 && $1 <= 626 && $1 !~ /\// {n++; want = $1 == 409 ? "0x80" : "0xc0"; if ($2 != want || $3 != 10415) {print "     AVP", $0; bad = 1}}
+        $1 == 409 {t = 1} END {exit bad || n < 12 || !t}' "$demo/flags"
+}
+
+set_up
+chain
+resync
+loss
+ok "bootstraps under load while the HSS is killed and restarted" load
+failover
+wire
+cleanup
+trap - EXIT
+
+# ---- the same over TLS ----
+rm -rf "$demo/state" "$demo"/*.db* "$demo"/*.seal "$demo/usim"*
+dia_tls=yes
+ip link del dia0 2>/dev/null
+(umask 077 && mkdir -p "$demo")
+mkdir -p "$demo/plain" && mv "$demo"/*.log "$demo/plain/"
+HSS_PID='' HSSB_PID='' BSF_PID=''
+trap cleanup EXIT
+dia_net_parties
+dia_prepare
+dia_start_hss
+dia_provision
+dia_start_bsf
+dia_start_nafs
+dia_wait_peers
+ok "TLS: a bootstrap over Zh" boot
+ok "TLS: NAF over Zn" dia_page "$NAF_URL" sip:alice@home.test
+ok "TLS: visited NAF through the Zn-Proxy" dia_page "$NAFB_URL" "$BSF_DOMAIN"
+demo_cert dia dia-$DIAMETER_TESTER $DIAMETER_TESTER
+"$tool" --tls "$demo" $DIAMETER_TESTER home.test $DIAMETER_HUB bsf.home.test $BSF_ADDRESS bir home.test "$(btid)" naf.home.test \
+    0100000002 >"$demo/ask" 2>>"$demo/tool.log"
+ok "TLS: a peer whose certificate says its identity" says code=2001
+demo_cert dia dia-$DIAMETER_TESTER other.home.test
+"$tool" --tls "$demo" $DIAMETER_TESTER home.test $DIAMETER_HUB bsf.home.test $BSF_ADDRESS bir home.test "$(btid)" naf.home.test \
+    0100000002 >"$demo/ask" 2>>"$demo/tool.log"
+ok "TLS: one whose certificate does not" not says code=2001
+ok "no key in any log" not grep -riE "$K|$OPC|val=<" "$demo" --include='*.log'
+say "$passed passed, $failed failed"
+[ $failed -eq 0 ]

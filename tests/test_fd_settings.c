@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_fd_settings.c - the diameter section: what --check says of it, and whose Origin-Host counts. */
+#include <stdio.h>
+#include <string.h>
+#include "config.h"
+#include "service/fd_settings.h"
+#include "t_main.h"
+
+#ifdef HAVE_DIAMETER
+#define HAVE_DIAMETER_HERE true
+#else
+#define HAVE_DIAMETER_HERE false
+#endif
+
+typedef struct settings {
+    fd_settings d;
+} settings;
+static const conf_field table[] = {FD_SETTINGS_ROWS(settings, d), {.path = NULL}};
+
+static char said[4096];
+static void hear(void *ctx, const char *line)
+{
+    (void)ctx;
+    snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", line);
+}
+
+static conf *load(const char *yaml, settings *s)
+{
+    conf *c = NULL;
+    said[0] = '\0';
+    memset(s, 0, sizeof *s);
+    if (conf_load_text("test", "t.yaml", gba_str(yaml), table, s, hear, NULL, &c) != GBA_OK)
+        return NULL;
+    fd_settings_check(c, &s->d);
+    return c;
+}
+
+static bool faulty(const char *yaml, const char *words)
+{
+    settings s;
+    conf *c = load(yaml, &s);
+    bool yes = c && !conf_ok(c) && strstr(said, words);
+    if (!yes)
+        printf("\n'%s' is not in: %s\n", words, said);
+    conf_free(&c);
+    return yes;
+}
+
+#define HEAD "diameter:\n  identity: bsf.home.test\n  realm: home.test\n"
+#define PLAIN HEAD "  listen: 10.0.0.2\n  insecure_plaintext: true\n  peers:\n"
+#define TLS HEAD "  listen: 10.0.0.2\n  cert: c\n  key: k\n  ca: a\n  peers:\n"
+
+static void test_faults(void)
+{
+    CU_ASSERT(faulty(HEAD "  listen: 127.0.0.1\n  insecure_plaintext: true\n", "loopback"));
+    CU_ASSERT(faulty(HEAD "  listen: 0.0.0.0\n  insecure_plaintext: true\n", "every address"));
+    CU_ASSERT(faulty(HEAD "  listen: bsf\n  insecure_plaintext: true\n", "not an IPv4 or IPv6 address"));
+    CU_ASSERT(faulty(HEAD "  listen: 10.0.0.2\n", "without TLS nobody can connect"));
+    CU_ASSERT(faulty(HEAD "  listen: 10.0.0.2\n  cert: c\n", "diameter.key"));
+    CU_ASSERT(faulty("diameter:\n  identity: a.test\n", "diameter.realm"));
+    CU_ASSERT(faulty("diameter:\n  peers:\n    - identity: a.test\n", "diameter.identity"));
+    CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      tls: false\n", "known by its address"));
+    CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      tls: false\n      address: 192.0.2.1\n", "not a private address"));
+    CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      address: 10.0.0.3\n", "needs diameter.cert"));
+    CU_ASSERT(faulty(TLS "    - identity: naf.test\n      tls: false\n      address: 10.0.0.3\n", "insecure_plaintext: true"));
+    CU_ASSERT(faulty(TLS "    - identity: naf.test\n    - identity: naf.test\n", "twice"));
+    CU_ASSERT(faulty(TLS "    - identity: bsf.home.test\n", "own identity"));
+    CU_ASSERT(faulty(TLS "    - identity: p.test\n      agent_for: [\"*\"]\n", "agent_for[0]"));
+}
+
+static void test_warning(void)
+{
+    settings s;
+    conf *c = load(PLAIN "    - identity: naf.test\n      tls: false\n      address: 10.0.0.3\n", &s);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(conf_ok(c) == HAVE_DIAMETER_HERE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "diameter.insecure_plaintext: warning:"));
+    conf_free(&c);
+    c = load(TLS "    - identity: naf.test\n", &s);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(conf_ok(c) == HAVE_DIAMETER_HERE);
+    fd_conf f;
+    fd_settings_conf(&s.d, &f);
+    CU_ASSERT(f.port == 0 && f.sec_port == 5658 && f.peers[0].tls && f.peers[0].port == 5658); /* plain TCP stays closed */
+    conf_free(&c);
+}
+
+/* Origin-Host counts only for the peer that is vouched for, or its agent. */
+static void test_trust(void)
+{
+    static const struct {
+        const char *origin, *peer, *address;
+        bool tls, counts;
+    } rows[] = {
+        {"naf.home.test", "naf.home.test", "", true, true},
+        {"NAF.home.test", "naf.home.test", "", true, true},
+        {"naf.home.test", "naf.home.test", "10.0.0.3", false, false}, /* a TLS peer without TLS */
+        {"naf.home.test", "plain.test", "10.0.0.4", false, false},
+        {"plain.test", "plain.test", "10.0.0.4", false, true},
+        {"plain.test", "plain.test", "10.0.0.5", false, false}, /* from elsewhere */
+        {"plain.test", "plain.test", "", false, false},
+        {"naf.visited.test", "proxy.visited.test", "", true, true},
+        {"a.b.visited.test", "proxy.visited.test", "", true, true},
+        {"visited.test", "proxy.visited.test", "", true, false},
+        {"evilvisited.test", "proxy.visited.test", "", true, false},
+        {"naf.home.test", "proxy.visited.test", "", true, false},
+        {"stranger.test", "stranger.test", "10.0.0.4", true, false},
+    };
+    settings s;
+    conf *c = load(HEAD "  listen: 10.0.0.2\n  cert: c\n  key: k\n  ca: a\n  insecure_plaintext: true\n  peers:\n"
+                        "    - identity: naf.home.test\n      address: 10.0.0.3\n"
+                        "    - identity: plain.test\n      address: 10.0.0.4\n      tls: false\n"
+                        "    - identity: proxy.visited.test\n      agent_for: [\"*.visited.test\"]\n", &s);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const fd_source from = {rows[i].origin, rows[i].peer, rows[i].address, rows[i].tls};
+        const char *why = fd_settings_distrust(&s.d, &from);
+        if (!why != rows[i].counts)
+            printf("\nrow %zu: %s\n", i, why ? why : "trusted");
+        CU_ASSERT_EQUAL(!why, rows[i].counts);
+    }
+    s.d.insecure_plaintext = false;
+    const fd_source plain = {"plain.test", "plain.test", "10.0.0.4", false};
+    CU_ASSERT_PTR_NOT_NULL(fd_settings_distrust(&s.d, &plain));
+    conf_free(&c);
+}
+
+T_MAIN("fd_settings", {"faults", test_faults}, {"a warning", test_warning}, {"whose word counts", test_trust})
