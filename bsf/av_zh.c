@@ -53,7 +53,7 @@ static const char *alternate(const struct ask *a)
 
 static gba_err send_mar(struct ask *a)
 {
-    gba_dia_list *l = calloc(1, sizeof *l);
+    gba_dia_list *l = gba_dia_list_new();
     gba_err e;
 
     if (!l)

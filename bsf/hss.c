@@ -74,7 +74,7 @@ static gba_span guss_for(const struct call *c, store_record *rec)
 static void answer(struct call *c, int result, const av_result *v, uint32_t missing)
 {
     gba_maa m = {.result = results[result], .impi = c->mar.impi};
-    gba_dia_list *l = calloc(1, sizeof *l);
+    gba_dia_list *l = gba_dia_list_new();
     static const gba_dia_list none;
     store_record rec = {0};
 

@@ -67,7 +67,7 @@ static gba_err fill(const zn_answer *a, gba_bia *b, char *xml, size_t room)
 static void answer(fd_request *r, int result, const zn_answer *a, uint32_t missing)
 {
     gba_bia b = {0};
-    gba_dia_list *l = calloc(1, sizeof *l);
+    gba_dia_list *l = gba_dia_list_new();
     char *xml = a && a->n_uss ? malloc(GBA_GUSS_XML_MAX) : NULL;
     gba_err e = !l || (a && a->n_uss && !xml) ? GBA_E_NOMEM : a ? fill(a, &b, xml, GBA_GUSS_XML_MAX) : GBA_OK;
 

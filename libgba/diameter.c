@@ -2,6 +2,7 @@
 /* diameter.c - the dictionary and the four messages of Zh and Zn (TS 29.109). */
 #include <gba/diameter.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define V3 GBA_DIA_VENDOR
@@ -62,6 +63,17 @@ const gba_dia_def *gba_dia_find(uint32_t code, uint32_t vendor)
         if (d->code == code && d->vendor == vendor)
             return d;
     return NULL;
+}
+
+/* It is large, and nothing behind n and used is ever read: not zeroed. */
+gba_dia_list *gba_dia_list_new(void)
+{
+    gba_dia_list *l = malloc(sizeof *l);
+    if (l) {
+        l->n = l->used = 0;
+        l->err = GBA_OK;
+    }
+    return l;
 }
 
 void gba_dia_list_wipe(gba_dia_list *l)

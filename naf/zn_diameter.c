@@ -193,7 +193,7 @@ static const bsf *bsf_of(const gba_naf_zn_diameter *z, const char *domain)
 static gba_err send_bir(const gba_naf_zn_diameter *z, const bsf *b, const gba_naf_query *q, question *w)
 {
     gba_bir r = {.btid = q->btid, .naf = q->naf, .n_gsids = z->n_gsids, .gba_u_aware = z->gba_u_aware};
-    gba_dia_list *l = calloc(1, sizeof *l);
+    gba_dia_list *l = gba_dia_list_new();
     if (!l)
         return GBA_E_NOMEM;
     memcpy(r.gsids, z->gsids, sizeof r.gsids);

@@ -246,7 +246,7 @@ static void take(msg_or_avp *parent, unsigned depth, gba_dia_list *out)
 /* The list is large: each use takes one from the heap and wipes it (CK, IK and keys pass through). */
 static gba_dia_list *list_from(struct msg *m)
 {
-    gba_dia_list *l = calloc(1, sizeof *l);
+    gba_dia_list *l = gba_dia_list_new();
     if (l)
         take(m, 0, l);
     return l;

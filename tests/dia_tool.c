@@ -174,7 +174,7 @@ static int load(int argc, char **argv)
 /* ---- the bare echo ---- */
 static void on_echo(void *ctx, fd_request *r, const gba_dia_list *in)
 {
-    gba_dia_list *l = calloc(1, sizeof *l);
+    gba_dia_list *l = gba_dia_list_new();
     (void)in;
     if (!l || gba_bia_write(ctx, l) != GBA_OK)
         die("echo");

@@ -234,12 +234,14 @@ wire() {
     ok "a resynchronisation sends 30 octets, the RAND first that an MAA before it gave" auts
 }
 auts() {
-    local sent
+    local sent given
     sent=$(shark -Y 'diameter.cmd.code == 303 && diameter.flags.request == 1 && diameter.3GPP-SIP-Authorization' -T fields \
         -e diameter.3GPP-SIP-Authorization | tr -d : | grep -v '^0*$')
-    [ ${#sent} -eq 60 ] &&
-        shark -Y 'diameter.cmd.code == 303 && diameter.flags.request == 0' -T fields -e diameter.3GPP-SIP-Authenticate | tr -d : |
-        grep -q "^${sent:0:32}"
+    given=$(shark -Y 'diameter.cmd.code == 303 && diameter.flags.request == 0' -T fields -e diameter.3GPP-SIP-Authenticate | tr -d :)
+    [ -n "$sent" ] || return 1
+    for sent in $sent; do
+        [ ${#sent} -eq 60 ] && grep -q "^${sent:0:32}" <<<"$given" || return 1
+    done
 }
 # Code, flags and vendor of each AVP of ours: V of 10415; M set, but not in 409.
 flags() {

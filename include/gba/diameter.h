@@ -63,6 +63,8 @@ typedef struct gba_dia_list {
     size_t used;
     uint8_t store[GBA_GUSS_XML_MAX + 4096];
 } gba_dia_list;
+/* On the heap, empty; NULL: no memory. End it with gba_dia_list_wipe and free. */
+GBA_API gba_dia_list *gba_dia_list_new(void) GBA_MUST_USE;
 GBA_API void gba_dia_list_wipe(gba_dia_list *l);
 /* Appends a copy. */
 GBA_API void gba_dia_add(gba_dia_list *l, uint32_t code, uint32_t vendor, unsigned depth, gba_span data);
