@@ -129,7 +129,8 @@ dia_naf_config() { # NAME FQDN REALM NUMBER PEER PEER_NUMBER [MORE]
     } >"$demo/$1.yaml"
 }
 
-# dia_prepare [HSS...]: keys and configurations; further lines for the BSF's `av` on standard input are not needed.
+# dia_prepare [HSS, HSS]: keys and configurations; the HSSs that the BSF asks.
+# shellcheck disable=SC2120
 dia_prepare() {
     local hss=${1:-hss.home.test}
     demo_ca dia

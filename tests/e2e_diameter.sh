@@ -268,7 +268,8 @@ dia_tls=yes
 ip link del dia0 2>/dev/null
 (umask 077 && mkdir -p "$demo")
 mkdir -p "$demo/plain" && mv "$demo"/*.log "$demo/plain/"
-HSS_PID='' HSSB_PID='' BSF_PID=''
+# shellcheck disable=SC2034
+HSS_PID='' HSSB_PID='' BSF_PID='' # dia_env writes what is set
 trap cleanup EXIT
 dia_net_parties
 dia_prepare
