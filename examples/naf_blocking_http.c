@@ -10,6 +10,9 @@
  *
  *   cc naf_blocking_http.c $(pkg-config --cflags --libs gbanaf gbanaf-zn-http)
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* strcasestr */
+#endif
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>

@@ -20,6 +20,14 @@ exported() {
     [ -z "$extra" ] || printf 'symbols: %s exports what no header declares:\n%s\n' "$lib" "$extra"
     [ -z "$lacking" ] || printf 'symbols: %s lacks what its headers declare:\n%s\n' "$lib" "$lacking"
     [ -z "$extra$lacking" ] || fail=1
+    # The promise to programs that are built already: a name that was once installed stays.
+    local list gone fresh
+    list=$src/tests/abi/$(basename "$lib" .so).symbols
+    gone=$(comm -13 <(printf '%s\n' "$have") <(grep '^gba_' "$list" | sort -u))
+    fresh=$(comm -23 <(printf '%s\n' "$have") <(grep '^gba_' "$list" | sort -u))
+    [ -z "$gone" ] || printf 'symbols: %s has lost (tests/abi; a new soname would be due):\n%s\n' "$lib" "$gone"
+    [ -z "$fresh" ] || printf 'symbols: %s has new names: add them to %s:\n%s\n' "$lib" "$list" "$fresh"
+    [ -z "$gone$fresh" ] || fail=1
 }
 exported libgba/.libs/libgba.so gba.h aka.h kdf.h digest.h seal.h guss.h diameter.h
 exported naf/.libs/libgbanaf.so naf.h

@@ -115,13 +115,13 @@ if [ -x "$demo/bin/naf_openssl_host" ]; then
             timeout 10 openssl s_client -connect "127.0.0.1:$port" -servername localhost -quiet -psk "$k" \
                 -psk_identity "3GPP-bootstrapping;$btid" "$@" >"$demo/out" 2>&1
     }
-    s_client "$(key 0100000007 | value key)" -tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256
+    s_client "$(key 0100000007 | value ks_naf)" -tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256
     ok "OpenSSL host: TLS 1.3 PSK" has "^b-tid: $btid"
-    s_client "$(key 010001ccac | value key)" -tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305
+    s_client "$(key 010001ccac | value ks_naf)" -tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305
     ok "OpenSSL host: TLS 1.2 ECDHE-PSK" has "^b-tid: $btid"
-    s_client "$(key 010001c037 | value key)" -tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256
+    s_client "$(key 010001c037 | value ks_naf)" -tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256
     ok "OpenSSL host: the other suite, with its own key" has "^b-tid: $btid"
-    s_client "$(key 010001ccac | value key)" -tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256
+    s_client "$(key 010001ccac | value ks_naf)" -tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256
     ok "OpenSSL host: not with that of the first" no has '^b-tid'
     wrong=$(grep -o 'alert [a-z ]*' "$demo/out" | head -1)
     btid=unknown@$BSF_DOMAIN s_client 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff -tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256
