@@ -44,7 +44,8 @@ mkdir "$demo/bin"
 for c in "$src"/examples/*.c; do
     name=$(basename "$c" .c)
     line=$(sed -n 's/^ \*   cc \([a-z0-9_]*\.c .*pkg-config.*\)$/\1/p' "$c" | head -1)
-    ok "$name says how it is built" test -n "$line"
+    [ -n "$line" ] || continue # no host of the library: built and tested elsewhere
+    hosts="${hosts:-} $name"
     # shellcheck disable=SC2046,SC2086
     packages=$(sed -n 's/.*pkg-config --cflags --libs \([^)]*\)).*/\1/p' <<<"$line")
     flags=$(sed 's/^[^ ]* *//; s/\$(.*//' <<<"$line")
@@ -60,6 +61,7 @@ for c in "$src"/examples/*.c; do
     ok "$name builds with pkg-config alone" test $? -eq 0
     ok "$name uses the installed library" no has 'not found'
 done
+ok "the examples say how they are built:${hosts:-}" test "$(wc -w <<<"${hosts:-}")" -ge 4
 ldd "$demo/bin/naf_blocking_http" >"$demo/out"
 ok "it is linked to the installed library" grep -q "libgbanaf.so.* => $root" "$demo/out"
 if command -v g++ >/dev/null; then
