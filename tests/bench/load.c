@@ -9,6 +9,7 @@
  *   load challenge ...                   as ub, but never answers the challenge
  *   load ua   --port P --pids ... --host H --btid B --password P
  *   load raw  --port P --pids ... --request FILE     one fixed request again and again
+ * --psk-identity I --psk-key HEX: TLS with a pre-shared key and no certificate
  * common: --ops N (stop after N instead of --seconds) --tls CAFILE --cert F --key F --priority P --threads N --seconds S --new-connections
  */
 #include "config.h"
@@ -30,18 +31,20 @@
 #include <unistd.h>
 
 static struct {
-    const char *mode, *host, *realm, *btid, *password, *tls, *cert, *key, *priority, *request_file, *pids;
+    const char *mode, *host, *realm, *btid, *password, *tls, *cert, *key, *priority, *request_file, *pids, *psk_identity;
     int port, threads;
     double seconds;
     bool fresh;
     unsigned long first, count, ops;
     gba_aka_key aka;
+    gba_secret psk;
     char *request;
 } o = {.host = "localhost", .realm = "bsf.example.test", .threads = 32, .seconds = 3, .count = 1};
 
 static atomic_ulong begun, next_impi, done_ops, bad_ops, requests;
 static atomic_bool go, stop;
 static gnutls_certificate_credentials_t cred;
+static gnutls_psk_client_credentials_t psk_cred;
 
 struct conn {
     int fd;
@@ -83,11 +86,14 @@ static bool conn_open(struct conn *c)
         conn_close(c);
         return false;
     }
-    if (!o.tls)
+    if (!o.tls && !o.psk_identity)
         return true;
     gnutls_init(&c->tls, GNUTLS_CLIENT);
     gnutls_priority_set_direct(c->tls, o.priority ? o.priority : "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL);
-    gnutls_credentials_set(c->tls, GNUTLS_CRD_CERTIFICATE, cred);
+    if (o.psk_identity)
+        gnutls_credentials_set(c->tls, GNUTLS_CRD_PSK, psk_cred);
+    else
+        gnutls_credentials_set(c->tls, GNUTLS_CRD_CERTIFICATE, cred);
     gnutls_server_name_set(c->tls, GNUTLS_NAME_DNS, o.host, strlen(o.host));
     gnutls_transport_set_int(c->tls, c->fd);
     int r;
@@ -360,7 +366,8 @@ static void options(int argc, char **argv)
         {"k", 1, 0, 'k'},        {"opc", 1, 0, 'o'},  {"realm", 1, 0, 'r'},    {"host", 1, 0, 'h'},
         {"btid", 1, 0, 'b'},     {"password", 1, 0, 'w'}, {"tls", 1, 0, 't'},  {"cert", 1, 0, 'C'},
         {"key", 1, 0, 'K'},      {"priority", 1, 0, 'y'}, {"threads", 1, 0, 'n'}, {"seconds", 1, 0, 's'},
-        {"new-connections", 0, 0, 'N'}, {"request", 1, 0, 'q'}, {"ops", 1, 0, 'O'}, {0}};
+        {"new-connections", 0, 0, 'N'}, {"request", 1, 0, 'q'}, {"ops", 1, 0, 'O'},
+        {"psk-identity", 1, 0, 'I'}, {"psk-key", 1, 0, 'S'}, {0}};
     int x;
     while ((x = getopt_long(argc, argv, "", opts, NULL)) != -1) {
         switch (x) {
@@ -382,6 +389,8 @@ static void options(int argc, char **argv)
         case 's': o.seconds = atof(optarg); break;
         case 'O': o.ops = strtoul(optarg, NULL, 10); break;
         case 'N': o.fresh = true; break;
+        case 'I': o.psk_identity = optarg; break;
+        case 'S': hex_secret(optarg, &o.psk); break;
         case 'q': o.request = slurp(optarg); break;
         default: exit(2);
         }
@@ -411,6 +420,12 @@ int main(int argc, char **argv)
         gnutls_certificate_set_x509_trust_file(cred, o.tls, GNUTLS_X509_FMT_PEM);
         if (o.cert && gnutls_certificate_set_x509_key_file(cred, o.cert, o.key, GNUTLS_X509_FMT_PEM))
             die(o.cert);
+    }
+    if (o.psk_identity) {
+        gnutls_datum_t k = {o.psk.o, (unsigned)o.psk.n};
+        if (gnutls_psk_allocate_client_credentials(&psk_cred) ||
+            gnutls_psk_set_client_credentials(psk_cred, o.psk_identity, &k, GNUTLS_PSK_KEY_RAW))
+            die("psk");
     }
     pthread_t t[512];
     if (o.threads > 512)
