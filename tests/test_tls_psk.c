@@ -411,7 +411,8 @@ static void test_half_hello(void)
     for (int i = 0; i < 20; i++)
         CU_ASSERT(net_closed(fd[i], 10000));
     CU_ASSERT(service_mono_ms() - t0 < 9000);
-    CU_ASSERT(cpu_s() - t < 0.5);
+    /* a spin would burn two seconds of each processor */
+    CU_ASSERT(cpu_s() - t < 1.5);
     for (int i = 0; i < 20; i++)
         close(fd[i]);
     end();
