@@ -289,7 +289,7 @@ gba_ua_id gba_ua_id_psk(gba_transport t, uint16_t suite)
 
 gba_err gba_ua_id_parse(gba_span hex10, gba_ua_id *out)
 {
-    gba_ua_id made;
+    gba_ua_id made = {{0}};
     size_t n = sizeof made.o;
     if (hex10.n != 2 * sizeof made.o)
         return GBA_E_SYNTAX;

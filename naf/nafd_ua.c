@@ -36,7 +36,7 @@ void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n
     char info[1024];
     http_field all[NAFD_FIELDS + 1];
     n = n < NAFD_FIELDS ? n : NAFD_FIELDS;
-    if (n)
+    if (fields && n)
         memcpy(all, fields, n * sizeof *fields);
     /* The answer to HEAD has no body, whatever GET would have had. */
     gba_span sent = strcmp(http_method(e->r), "HEAD") ? body : (gba_span){0};

@@ -98,7 +98,7 @@ static gba_err ask_mef(kms *k, const kms_mef_link *m, const char *ke_id, int64_t
     m2m_answer a = {0};
 
     kms_random_hex(ri, 8);
-    snprintf(target, sizeof target, "/%s/%s/%u", M2M_PATH_FETCH, ke_id, GBA_M2M_SUID_RSPF_MAF);
+    snprintf(target, sizeof target, "/%s/%s/%u", M2M_PATH_FETCH, ke_id, (unsigned)GBA_M2M_SUID_RSPF_MAF);
     const m2m_field f[] = {{M2M_H_ORIGIN, k->c.fqdn.s}, {M2M_H_RI, ri}, {M2M_H_RVI, M2M_RVI}, {"Accept", "application/json"}};
     gba_err e = m2m_peer_open(&pc, &p, why, sizeof why);
     if (e == GBA_OK)

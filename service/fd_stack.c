@@ -750,7 +750,8 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
          fd_rt_out_register(route_out, NULL, 10, &routes) ||
          fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &hook) ||
          fd_core_start() || fd_core_waitstartcomplete())) {
-        snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen, c->port ? c->port : c->sec_port);
+        snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen,
+                 (unsigned)(c->port ? c->port : c->sec_port));
         e = GBA_E_IO;
     }
     atomic_store(&g.up, e == GBA_OK);

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC3057
 # Random AKA inputs through our code and through osmo-auc-gen (Debian libosmocore-utils): the
 # vector, its 2G triplet, and AUTS made by our card and read by osmo-auc-gen.
 # usage: check_osmo.sh [ROUNDS]

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2120
 # shellcheck shell=bash disable=SC2034,SC2154
 # nafd_kit.sh - a stage for tests of gba-nafd: certificates, a BSF of fake_bsf, an upstream. Sourced.
 set -u

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034
 # MAF and MEF as processes: OpenSSL as a foreign client with TLS_PSK_WITH_AES_128_CBC_SHA256 and
 # TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, its exporter against ours; enrolment with the MEF, then the
 # MAF by KeID and by the KmID it assigned, then the key at its target; and the refusals.

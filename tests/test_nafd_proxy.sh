@@ -79,7 +79,7 @@ a=$(sign $B 0100000002 HEAD /app/length/10 auth-int)
 is "HEAD" 200 "$(fetch -I -H "Authorization: $a" "$P/app/length/10")"
 : >"$demo/out"
 ok "proves that it has no body" rspauth_is "$a" $B 0100000002 auth-int
-ok "and tells the length of GET's" head_has '^content-length: 655360'
+ok "and tells the length of the GET" head_has '^content-length: 655360'
 head -c 90000 /dev/urandom >"$demo/body"
 challenge
 a=$(sign $B 0100000002 POST /app/x auth-int "$demo/body")
