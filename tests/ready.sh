@@ -36,7 +36,7 @@ need_packages() {
         die "could not install: try apt-get install ${missing[*]}"
 }
 
-# build_in DIR [CONFIGURE-ARGUMENT...]: bootstrap, configure (again when the arguments changed), make.
+# build_in DIR [CONFIGURE-ARGUMENT...]: bootstrap, configure (again when other arguments are given), make.
 build_in() {
     local dir=$1 log
     shift
@@ -44,7 +44,7 @@ build_in() {
     log=$dir/build.log
     [ -x configure ] && [ configure -nt configure.ac ] || ./bootstrap >"$log" 2>&1 ||
         die "./bootstrap failed: see $log"
-    if [ ! -f "$dir/Makefile" ] || [ "$(cat "$dir/.arguments" 2>/dev/null)" != "$*" ]; then
+    if [ ! -f "$dir/Makefile" ] || { [ $# -gt 0 ] && [ "$(cat "$dir/.arguments" 2>/dev/null)" != "$*" ]; }; then
         (cd "$dir" && "$top/configure" "$@") >"$log" 2>&1 || {
             tail -5 "$log" >&2
             die "configure failed: see $log"
