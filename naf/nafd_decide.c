@@ -142,7 +142,7 @@ static unsigned status_of(const exchange *e)
 
 static void decided(exchange *e)
 {
-    char asserted[2 * GBA_ID_MAX + 3], further[GBA_NAF_ALGORITHMS + 1][24];
+    char asserted[2 * GBA_ID_MAX + 3], further[GBA_NAF_ALGORITHMS + 1][40];
     http_field fields[2 * (GBA_NAF_ALGORITHMS + 1)];
     size_t n = 0;
     nafd_note(e);
