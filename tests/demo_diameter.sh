@@ -209,7 +209,7 @@ dia_wait_peers() {
 dia_capture() { # FILE
     dia_capture_pid=
     if command -v tcpdump >/dev/null; then
-        tcpdump -Z root -U -i dia0 -w "$1" tcp port 3868 >"$demo/capture.log" 2>&1 &
+        tcpdump -Z root --immediate-mode -U -i dia0 -w "$1" tcp port 3868 >"$demo/capture.log" 2>&1 &
     elif command -v dumpcap >/dev/null; then
         dumpcap -q -P -i dia0 -f 'tcp port 3868' -w "$1" >"$demo/capture.log" 2>&1 &
     else
@@ -301,6 +301,7 @@ dia_main() { # KEEP
     dia_capture_end
     say "[6/6] what travelled"
     if [ -s "$demo/diameter.pcap" ] && command -v tshark >/dev/null; then
+        sleep 2 # the last packets reach the file
         dia_step "tshark reads every message of build/demo/diameter.pcap" dia_decodes
         tshark -r "$demo/diameter.pcap" -Y 'diameter.cmd.code == 303 || diameter.cmd.code == 310' -T fields -e ip.src -e ip.dst \
             -e diameter.cmd.code -e diameter.flags.request -e diameter.Result-Code -e diameter.Experimental-Result-Code \
