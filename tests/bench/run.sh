@@ -141,12 +141,12 @@ versus "Ua Digest requests, kept-alive" 0.5 \
 
 if [ "$many" -gt 0 ]; then
     began=$(date +%s.%N)
-    csv 0 "$many" | bsfctl subscriber import - --quiet || demo_fail "import failed"
+    csv 200000000 "$many" | bsfctl subscriber import - --quiet || demo_fail "import failed"
     printf '\n%s subscribers imported in %.0f s\n' "$many" "$(echo "$(date +%s.%N) $began" | awk '{print $1 - $2}')"
-    "$load" ub --port "$p_ub" --pids "$BSF_PID" --first 0 --count "$many" --ops "$many" --k "$K" --opc "$OPC" \
+    "$load" ub --port "$p_ub" --pids "$BSF_PID" --first 200000000 --count "$many" --ops "$many" --k "$K" --opc "$OPC" \
         --realm "$BSF_DOMAIN" --threads "$threads" | sed 's/^/a session for each: /'
     versus "Ub bootstraps, $many subscribers and sessions" 0.25 \
-        "ub --port $p_ub --first 0 --count $many --k $K --opc $OPC --realm $BSF_DOMAIN --pids $BSF_PID" \
+        "ub --port $p_ub --first 200000000 --count $many --k $K --opc $OPC --realm $BSF_DOMAIN --pids $BSF_PID" \
         "pair --port $p_ngx --pids $ngx_pids"
 fi
 
@@ -154,7 +154,7 @@ fi
 kill "$BSF_PID" && while kill -0 "$BSF_PID" 2>/dev/null; do sleep 0.1; done
 demo_start_bsf
 n=$([ "$many" -ge 200000 ] && echo 100000 || echo 20000)
-first=$([ "$many" -ge 200000 ] && echo 0 || echo 100000000)
+first=$([ "$many" -ge 200000 ] && echo 200000000 || echo 100000000)
 memory() {
     "$load" challenge --port "$p_ub" --pids "$BSF_PID" --first "$first" --count "$1" --ops "$1" --threads "$threads" >/dev/null
 }
