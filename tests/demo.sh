@@ -91,6 +91,7 @@ admin:
   listen: 127.0.0.1:$p_bsfadm
 limits:
   exempt: [127.0.0.0/8, "::1/128"]
+  impi_challenges: 50
 CONF
     cat >"$NAF_CONFIG" <<CONF
 naf:

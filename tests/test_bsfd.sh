@@ -38,7 +38,7 @@ ub() {
 }
 
 demo_prepare
-sed -i 's/^  exempt: .*/  exempt: []\n  source_requests: 1\n  source_burst: 5\n  trusted_proxies: [127.0.0.1\/32]\n  impi_challenges: 1000000/' "$BSF_CONFIG"
+sed -i 's/^  exempt: .*/  exempt: []\n  source_requests: 1\n  source_burst: 5\n  trusted_proxies: [127.0.0.1\/32]/; s/impi_challenges: .*/impi_challenges: 1000000/' "$BSF_CONFIG"
 demo_start_bsf
 demo_provision
 

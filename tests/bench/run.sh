@@ -99,9 +99,7 @@ cleanup() {
 trap cleanup EXIT
 demo_stop quiet
 demo_prepare
-cat >>"$BSF_CONFIG" <<CONF
-  impi_challenges: 1000000
-CONF
+sed -i 's/impi_challenges: .*/impi_challenges: 1000000/' "$BSF_CONFIG"
 demo_start
 demo_provision
 nginx_start
