@@ -5,6 +5,7 @@
  * What that library does and does not do, found by trying and reading:
  * - TLS listeners in epoll mode spin on a half-sent ClientHello: TLS listeners poll.
  * - Its timeout restarts at every octet: a watch thread of ours ends requests that trickle.
+ * - Its timeout does not end a TLS handshake, but polls without waiting from then on: ours comes first.
  * - An answer in the first call of the access handler closes the connection, so answers are given in
  *   the last call, except refusals, which must close.
  * - A connection that is suspended in the first call gets the first call again.
@@ -481,7 +482,7 @@ static bool start_library(http_server *s, const http_config *c, unsigned threads
     OPTION(MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL);
     OPTION(MHD_OPTION_CONNECTION_LIMIT, connections, NULL);
     OPTION(MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_ip, NULL);
-    OPTION(MHD_OPTION_CONNECTION_TIMEOUT, s->idle_ms / 1000, NULL);
+    OPTION(MHD_OPTION_CONNECTION_TIMEOUT, s->idle_ms / 1000 + (s->tls ? 1 : 0), NULL);
     OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->header_max * 2 < 32768 ? 32768 : s->header_max * 2, NULL);
     OPTION(MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
     OPTION(MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, s);

@@ -20,6 +20,8 @@
 #define CERT12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
 #define CERT13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 #define WAITERS 20
+#define LONG 120     /* s: where no time is measured, none is short on a busy machine */
+#define ATTEMPTS 10  /* of what is measured: noise comes and goes, a fault stays */
 static const char good_hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 static const char bad_hex[] = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -31,11 +33,14 @@ typedef struct who {
 static char dir[] = "/tmp/psk.XXXXXX", crt[64], key_file[64];
 static tls_server *tls;
 static http_server *server;
-static atomic_int waiting, asked, failed, who_count;
-static atomic_bool released, revoked;
+static int waiting;
+static bool released;
+static atomic_int asked, failed, who_count;
+static atomic_bool revoked;
 static uint16_t seen_suite;
 static char seen_sni[256];
-static unsigned slow_ms = 20000;
+static pthread_mutex_t slow_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t slow_cond = PTHREAD_COND_INITIALIZER; /* of waiting and released */
 
 static void who_free(void *p)
 {
@@ -70,6 +75,50 @@ static bool ours(void *ctx, gba_span id)
     return id.n >= sizeof OURS - 1 && !memcmp(id.p, OURS, sizeof OURS - 1);
 }
 
+/* ---- a key that does not come ---- */
+static void slow_wait(void)
+{
+    pthread_mutex_lock(&slow_lock);
+    waiting++;
+    pthread_cond_broadcast(&slow_cond);
+    while (!released)
+        pthread_cond_wait(&slow_cond, &slow_lock);
+    waiting--;
+    pthread_cond_broadcast(&slow_cond);
+    pthread_mutex_unlock(&slow_lock);
+}
+
+static void slow_release(bool now)
+{
+    pthread_mutex_lock(&slow_lock);
+    released = now;
+    pthread_cond_broadcast(&slow_cond);
+    pthread_mutex_unlock(&slow_lock);
+}
+
+static int slow_waiting(void)
+{
+    pthread_mutex_lock(&slow_lock);
+    int n = waiting;
+    pthread_mutex_unlock(&slow_lock);
+    return n;
+}
+
+/* Until that many wait, at most LONG. */
+static bool slow_until(int n)
+{
+    struct timespec t;
+    int r = 0;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += LONG;
+    pthread_mutex_lock(&slow_lock);
+    while (waiting != n && !r)
+        r = pthread_cond_timedwait(&slow_cond, &slow_lock, &t);
+    bool good = waiting == n;
+    pthread_mutex_unlock(&slow_lock);
+    return good;
+}
+
 static gba_err find_key(void *ctx, const tls_psk_query *q, gba_secret *key, void **out)
 {
     size_t prefix = sizeof OURS, room = sizeof key->o; /* with the ';' */
@@ -80,10 +129,7 @@ static gba_err find_key(void *ctx, const tls_psk_query *q, gba_secret *key, void
     const char *name = (const char *)q->identity.p + prefix;
     size_t n = q->identity.n - prefix;
     if (n == 4 && !memcmp(name, "slow", 4)) {
-        atomic_fetch_add(&waiting, 1);
-        for (unsigned i = 0; i < slow_ms / 10 && !atomic_load(&released); i++)
-            usleep(10000);
-        atomic_fetch_sub(&waiting, 1);
+        slow_wait();
         return GBA_E_BUSY;
     }
     if (n < 4 || memcmp(name, "good", 4) || memchr(name, 0, n))
@@ -141,7 +187,7 @@ static void begin(unsigned idle, const char *more)
     http_config h = {.name = "psk", .address = "127.0.0.1", .tls = tls, .idle_s = idle, .handler = on_request};
     CU_ASSERT_EQUAL_FATAL(http_server_start(&h, &server, why, sizeof why), GBA_OK);
     atomic_store(&revoked, false);
-    atomic_store(&released, false);
+    slow_release(false);
 }
 
 static void end(void)
@@ -201,7 +247,7 @@ static void dial(client *c, const char *priority, gba_span identity, const char 
     gnutls_transport_set_pull_function(c->s, pull);
     gnutls_transport_set_push_function(c->s, push);
     gnutls_transport_set_pull_timeout_function(c->s, pull_timeout);
-    gnutls_handshake_set_timeout(c->s, 30000);
+    gnutls_handshake_set_timeout(c->s, 2 * LONG * 1000);
     if (resume)
         gnutls_session_set_data(c->s, resume->data, resume->size);
 }
@@ -231,7 +277,7 @@ static const char *get(client *c, const char *target)
     b[0] = 0;
     if (gnutls_record_send(c->s, q, (size_t)len) < 0)
         return "";
-    gnutls_record_set_timeout(c->s, 5000);
+    gnutls_record_set_timeout(c->s, LONG * 1000);
     for (;;) {
         const char *body = strstr(b, "\r\n\r\n"), *length = strstr(b, "Content-Length: ");
         if (body && length && strlen(body + 4) >= (size_t)strtoul(length + 16, NULL, 10))
@@ -288,7 +334,7 @@ static void test_suites(void)
         {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK", "", 0},
         {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-PSK", "", 0},
     };
-    begin(5, NULL);
+    begin(LONG, NULL);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         seen_suite = 0xffff;
         seen_sni[0] = 0;
@@ -306,7 +352,7 @@ static void test_suites(void)
     BEGINS(visit(CERT13, "", good_hex), "- tls2 130");
     BEGINS(visit("NORMAL:+ECDHE-PSK", OURS ";good", good_hex), "good tls2");
     end();
-    begin(5, ":+PSK:+DHE-PSK:+SHA1:+GROUP-FFDHE2048");
+    begin(LONG, ":+PSK:+DHE-PSK:+SHA1:+GROUP-FFDHE2048");
     BEGINS(visit("NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-GCM", OURS ";good", good_hex), "good tls1 00a8");
     BEGINS(visit("NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA1", OURS ";good", good_hex),
            "good tls1 008c");
@@ -340,11 +386,12 @@ static void test_hidden(void)
     } rows[] = {{OURS ";good", bad_hex}, {OURS ";none", good_hex}, {OURS, good_hex}, {OURS ";none", bad_hex}};
     char first[512], other[512];
     client c;
-    begin(5, NULL);
+    begin(LONG, NULL);
+    int before = atomic_load(&failed);
     for (int v = 0; v < 2; v++) {
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
             CU_ASSERT_NOT_EQUAL(handshake(&c, priorities[v], rows[i].identity, rows[i].key, NULL), 0);
-            net_closed(c.fd, 2000);
+            CU_ASSERT(net_closed(c.fd, LONG * 1000));
             outline(&c, i ? other : first, sizeof first);
             if (i && strcmp(first, other))
                 printf("\n  %s row %zu: %s instead of %s", v ? "1.3" : "1.2", i, other, first);
@@ -353,11 +400,8 @@ static void test_hidden(void)
             bye(&c);
         }
     }
-    for (int i = 0; i < 100 && atomic_load(&failed) < 2; i++)
-        usleep(20000);
-    CU_ASSERT_EQUAL(atomic_load(&failed), 2); /* the wrong keys were told to the program */
     end();
-    CU_ASSERT_EQUAL(atomic_load(&failed), 2);
+    CU_ASSERT_EQUAL(atomic_load(&failed) - before, 2); /* the wrong keys, and nothing else, were told to the program */
 }
 
 static void test_odd_identities(void)
@@ -368,7 +412,7 @@ static void test_odd_identities(void)
     client c;
     memset(big, 'x', sizeof big);
     memcpy(big, OURS ";", sizeof OURS);
-    begin(5, NULL);
+    begin(LONG, NULL);
     for (int v = 0; v < 2; v++) {
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             dial(&c, v ? P13 : P12, gba_mem(big, sizes[i]), good_hex, NULL);
@@ -398,23 +442,36 @@ static double cpu_s(void)
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static void test_half_hello(void)
+/* The CPU that connections with half a ClientHello take until the server's deadline ends them, as a share
+ * of that time. */
+static double half_hello_share(void)
 {
-    int fd[20];
-    begin(2, NULL);
+    enum { MANY = 20 };
+    int fd[MANY];
+    double cpu = cpu_s();
     int64_t t0 = service_mono_ms();
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < MANY; i++) {
         fd[i] = net_connect(http_server_port(server));
         net_send(fd[i], "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
     }
-    double t = cpu_s();
-    for (int i = 0; i < 20; i++)
-        CU_ASSERT(net_closed(fd[i], 10000));
-    CU_ASSERT(service_mono_ms() - t0 < 9000);
-    /* a spin would burn two seconds of each processor */
-    CU_ASSERT(cpu_s() - t < 1.5);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < MANY; i++) {
+        CU_ASSERT(net_closed(fd[i], LONG * 1000));
         close(fd[i]);
+    }
+    int64_t took = service_mono_ms() - t0;
+    CU_ASSERT(took >= 1900); /* the deadline ended them */
+    return (cpu_s() - cpu) * 1000 / (double)took;
+}
+
+/* A spin takes a processor of its own, or what a busy machine leaves of it: each time. */
+static void test_half_hello(void)
+{
+    double share = 1;
+    begin(2, NULL);
+    for (int i = 0; i < ATTEMPTS && share >= 0.2; i++)
+        share = half_hello_share();
+    printf(" %.0f %% of a processor ", share * 100);
+    CU_ASSERT(share < 0.2);
     end();
 }
 
@@ -431,32 +488,54 @@ static long rss_kb(void)
     return kb;
 }
 
-static void test_idle_handshakes(void)
+/* As many as the machine's limits let this process have: a socket at each side, and a thread. */
+static int idle_many(void)
 {
-    enum { MANY = 1000 };
-    static int fd[MANY];
     struct rlimit l;
+    unsigned long most = 1000, n;
     getrlimit(RLIMIT_NOFILE, &l);
     l.rlim_cur = l.rlim_max;
     setrlimit(RLIMIT_NOFILE, &l);
-    begin(3, NULL);
+    if (l.rlim_cur < 2 * most + 200)
+        most = l.rlim_cur > 400 ? (l.rlim_cur - 200) / 2 : 100;
+    FILE *f = fopen("/sys/fs/cgroup/pids.max", "r");
+    if (f && fscanf(f, "%lu", &n) == 1 && n < 2 * most)
+        most = n / 2;
+    if (f)
+        fclose(f);
+    return (int)most;
+}
+
+/* A machine that has a thousand threads to start may take longer than the server's deadline. */
+static bool gets_in(const char *priority)
+{
+    for (int i = 0; i < ATTEMPTS; i++)
+        if (!strncmp(visit(priority, OURS ";good", good_hex), "good", 4))
+            return true;
+    return false;
+}
+
+static void test_idle_handshakes(void)
+{
+    static int fd[1000];
+    int many = idle_many(), opened = 0;
+    begin(4, NULL);
     long before = rss_kb();
-    int opened = 0;
-    for (; opened < MANY && (fd[opened] = net_connect(http_server_port(server))) >= 0; opened++)
+    for (; opened < many && (fd[opened] = net_connect(http_server_port(server))) >= 0; opened++)
         net_send(fd[opened], "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", opened % 12);
-    CU_ASSERT_EQUAL(opened, MANY);
-    BEGINS(visit(P13, OURS ";good", good_hex), "good");
+    CU_ASSERT_EQUAL(opened, many);
+    CU_ASSERT(gets_in(P13));
     long used = rss_kb() - before;
     double t = cpu_s();
     for (int i = 0; i < opened; i++)
-        CU_ASSERT(net_closed(fd[i], 20000));
-    printf(" %ld KiB each, %.2f s of CPU until all had ended ", used / MANY, cpu_s() - t);
+        CU_ASSERT(net_closed(fd[i], LONG * 1000));
+    printf(" %d: %ld KiB each, %.2f s of CPU until all had ended ", many, used / many, cpu_s() - t);
     for (int i = 0; i < opened; i++)
         close(fd[i]);
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-    CU_ASSERT(used < 128L * MANY);
+    CU_ASSERT(used < 128L * many);
 #endif
-    BEGINS(visit(P12, OURS ";good", good_hex), "good");
+    CU_ASSERT(gets_in(P12));
     end();
 }
 
@@ -499,23 +578,22 @@ static void test_cold_keys(void)
     client open;
     double calm = 0, busy = 0;
     bool good = false;
-    begin(60, NULL);
+    begin(10 * LONG, NULL);
     CU_ASSERT_EQUAL(handshake(&open, P12, OURS ";good", good_hex, NULL), 0);
-    for (int round = 0; round < 5 && !good; round++) { /* a busy machine may disturb either of them */
+    for (int i = 0; i < ATTEMPTS && !good; i++) { /* a busy machine may disturb either of them */
         calm = p99(&open);
-        atomic_store(&released, false);
-        for (int i = 0; i < WAITERS; i++)
-            pthread_create(&t[i], NULL, dial_slow, &slow[i]);
-        for (int i = 0; i < 1000 && atomic_load(&waiting) < WAITERS; i++)
-            usleep(10000);
-        CU_ASSERT_EQUAL(atomic_load(&waiting), WAITERS);
+        slow_release(false);
+        for (int k = 0; k < WAITERS; k++)
+            pthread_create(&t[k], NULL, dial_slow, &slow[k]);
+        CU_ASSERT(slow_until(WAITERS));
         busy = p99(&open);
-        CU_ASSERT_EQUAL(atomic_load(&waiting), WAITERS);
-        atomic_store(&released, true);
-        for (int i = 0; i < WAITERS; i++) {
-            pthread_join(t[i], NULL);
-            bye(&slow[i]);
+        CU_ASSERT_EQUAL(slow_waiting(), WAITERS); /* all the while */
+        slow_release(true);
+        for (int k = 0; k < WAITERS; k++) {
+            pthread_join(t[k], NULL);
+            bye(&slow[k]);
         }
+        CU_ASSERT(slow_until(0));
         good = busy <= 2 * calm;
     }
     printf(" p99 %.1f ms undisturbed, %.1f ms with %d handshakes waiting ", calm, busy, WAITERS);
@@ -530,20 +608,19 @@ static void test_deadline(void)
     client c;
     begin(2, NULL);
     int64_t t0 = service_mono_ms();
-    slow_ms = 8000;
     CU_ASSERT(handshake(&c, P13, OURS ";slow", good_hex, NULL) < 0);
     int64_t took = service_mono_ms() - t0;
-    CU_ASSERT(took >= 1500 && took < 7000);
+    CU_ASSERT(took >= 1900 && took < LONG * 1000);
+    CU_ASSERT_EQUAL(slow_waiting(), 1);
     bye(&c);
-    atomic_store(&released, true);
+    slow_release(true);
     end();
-    slow_ms = 20000;
 }
 
 static void test_later(void)
 {
     client c;
-    begin(5, NULL);
+    begin(LONG, NULL);
     for (int v = 0; v < 2; v++) {
         CU_ASSERT_EQUAL(handshake(&c, v ? P13 : P12, OURS ";good", good_hex, NULL), 0);
         for (int i = 0; i < 5; i++) {
@@ -589,7 +666,7 @@ static void test_tickets(void)
     static const char *const psk[] = {P12, P13}, *const cert[] = {CERT12, CERT13};
     char body[256];
     for (int v = 0; v < 2; v++) {
-        begin(5, NULL);
+        begin(LONG, NULL);
         gnutls_datum_t d = session_of(psk[v], OURS ";good1", body);
         BEGINS(body, "good1 ");
         CU_ASSERT_PTR_NOT_NULL(strstr(body, " ok")); /* exported */
@@ -609,7 +686,7 @@ static void test_tickets(void)
         if (v) /* nothing but the ticket: the certificate is left */
             BEGINS(again(CERT13, "", good_hex, &d), "full - ");
         end();
-        begin(5, NULL); /* a restart: all are forgotten */
+        begin(LONG, NULL); /* a restart: all are forgotten */
         BEGINS(again(psk[v], OURS ";good1", good_hex, &d), "full good1 ");
         if (v)
             BEGINS(again(CERT13, "", good_hex, &d), "full - ");
@@ -644,7 +721,7 @@ static bool has(const char *program)
 static bool openssl(const char *options, const char *hex, const char *want)
 {
     const char *out = run("(printf 'GET / HTTP/1.1\\r\\nHost: naf.test\\r\\nConnection: close\\r\\n\\r\\n'; sleep 2) | "
-                          "timeout 20 openssl s_client -connect 127.0.0.1:%u -servername naf.test -psk_identity '" OURS
+                          "timeout 120 openssl s_client -connect 127.0.0.1:%u -servername naf.test -psk_identity '" OURS
                           ";good' -psk %s -quiet %s 2>&1",
                           http_server_port(server), hex, options);
     bool good = strstr(out, want) != NULL;
@@ -659,14 +736,14 @@ static void test_openssl(void)
         printf(" (no openssl: left out) ");
         return;
     }
-    begin(5, NULL);
+    begin(LONG, NULL);
     CU_ASSERT(openssl("-tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305", good_hex, "good tls1 ccac"));
     CU_ASSERT(openssl("-tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256", good_hex, "good tls1 c037"));
     CU_ASSERT(openssl("-tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256", good_hex, "good tls2 1301"));
     CU_ASSERT(openssl("-tls1_3", good_hex, "good tls2 13"));
     CU_ASSERT(openssl("-tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305", bad_hex, "error"));
     CU_ASSERT(openssl("-tls1_3", bad_hex, "error"));
-    const char *out = run("timeout 20 openssl s_client -connect 127.0.0.1:%u -tls1_2 -psk_identity x -psk %s -msg "
+    const char *out = run("timeout 120 openssl s_client -connect 127.0.0.1:%u -tls1_2 -psk_identity x -psk %s -msg "
                           "-cipher ECDHE-PSK-CHACHA20-POLY1305 </dev/null 2>&1", http_server_port(server), good_hex);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "PSK identity hint: " OURS));
     end();
@@ -678,9 +755,9 @@ static void test_curl(void)
         printf(" (no curl: left out) ");
         return;
     }
-    begin(5, NULL);
+    begin(LONG, NULL);
     for (int v = 2; v <= 3; v++) {
-        const char *out = run("curl -s -m 20 --noproxy '*' --tlsv1.%d --tls-max 1.%d --cacert %s --resolve naf.test:%u:127.0.0.1 "
+        const char *out = run("curl -s -m 120 --noproxy '*' --tlsv1.%d --tls-max 1.%d --cacert %s --resolve naf.test:%u:127.0.0.1 "
                               "https://naf.test:%u/", v, v, crt, http_server_port(server), http_server_port(server));
         BEGINS(out, v == 2 ? "- tls1 c02" : "- tls2 130");
     }
