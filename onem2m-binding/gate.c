@@ -73,7 +73,8 @@ static gba_err open_tls(gate *g, char *why, size_t why_n)
 {
     const gate_settings *s = g->s;
     tls_server_config c = {.cert_file = s->cert, .key_file = s->key, .client_ca_file = s->ca, .client_optional = true,
-                           .crl_file = s->crl, .priority = s->priority ? s->priority : gba_m2m_priority(true),
+                           .crl_file = s->crl, .ocsp_file = s->ocsp, .raw_key = gate_raw_key,
+                           .cert_refused = gate_cert_refused, .cert_ctx = g, .psk_failed = gate_psk_failed, .priority = s->priority ? s->priority : gba_m2m_priority(true),
                            .psk = gate_psk, .psk_ctx = g, .psk_who_free = gate_who_free,
                            .psk_hint = g->naf ? "3GPP-bootstrapping" : NULL};
     return tls_server_new(&c, &g->tls, why, why_n);
@@ -110,7 +111,7 @@ static void open_metrics(gate *g)
             const gba_m2m_row *row = f < GBA_M2M_FRAMEWORKS ? gba_m2m_row_of((gba_m2m_framework)f) : NULL;
             snprintf(label, sizeof label, "framework=\"%s\",result=\"%s\"", row ? row->name : "none", results[r]);
             g->requests[f][r] = metric_counter("m2m_gate_requests_total", label, "requests by the guard's decision");
-            g->handshakes[f][r] = metric_counter("m2m_gate_keys_total", label, "PSK identities by outcome");
+            g->handshakes[f][r] = metric_counter("m2m_gate_keys_total", label, "credentials in handshakes: keys found, and whatever was refused");
         }
         for (int i = 0; i < 3; i++) {
             snprintf(label, sizeof label, "server=\"%s\",result=\"%s\"", servers[i], r ? "failed" : "ok");

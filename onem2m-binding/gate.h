@@ -33,7 +33,7 @@ typedef struct gate_peer { /* whom the egress reaches without having been told b
 } gate_peer;
 typedef struct gate_settings {
     conf_listen listen, egress;
-    char *cse_id, *upstream, *cert, *key, *ca, *crl, *priority;
+    char *cse_id, *upstream, *cert, *key, *ca, *crl, *ocsp, *priority;
     gba_fqdn public_name;
     conf_items bsf, maf, mef, peers;
     struct {
@@ -110,6 +110,7 @@ typedef struct gate_who {
     gba_m2m_psk form; /* NONE: a certificate */
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
     char identity[2 * GBA_ID_MAX]; /* PSK identity as sent */
+    char from[64];                 /* whose handshake it was */
     gba_secret key;
     uint16_t suite;
     int64_t expires;      /* of the key, 0: open */
@@ -182,6 +183,9 @@ typedef struct gate {
 gba_err gate_keys_open(gate *g) GBA_MUST_USE;
 void gate_keys_close(gate *g);
 gba_err gate_psk(void *g, const tls_psk_query *q, gba_secret *key, void **who);
+void gate_psk_failed(void *g, void *who);
+void gate_cert_refused(void *g, const tls_refusal *r);
+bool gate_raw_key(void *g, const uint8_t id[32]); /* is its Credential-ID in the book? */
 /* gate_ask.c: blocking, under deadline. *why: constant, for the audit line. UNKNOWN, EXPIRED, FORBIDDEN: a
  * definite no; else it could not be asked. */
 gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
@@ -192,6 +196,7 @@ bool gate_ask_enter(gate *g); /* false: as many as may be */
 void gate_ask_leave(gate *g);
 
 /* gate_cert.c: the flavour, Credential-ID and identities of a certificate's names (TS-0003 8.1.2.5). */
+bool gate_key_credential(const char *sha256_hex, char out[GBA_M2M_CREDENTIAL_ID_MAX + 1]); /* of a raw public key */
 void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_who *out);
 
 /* gate_proxy.c */

@@ -123,6 +123,14 @@ static flavours look(const tls_name *names, size_t n)
     return f;
 }
 
+/* RFC 6920's sha-256, in hexadecimal: its "ni" form has characters that a Credential-ID has not */
+bool gate_key_credential(const char *sha256_hex, char out[GBA_M2M_CREDENTIAL_ID_MAX + 1])
+{
+    char value[80];
+    return snprintf(value, sizeof value, "sha-256_%.64s", sha256_hex) == 8 + 64 &&
+           gba_m2m_credential_id(30, gba_str(value), out) == GBA_OK;
+}
+
 void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_who *out)
 {
     gba_m2m_id ids[GATE_IDS_MAX];
@@ -145,9 +153,8 @@ void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_
         else if (names[i].kind == TLS_NAME_OTHER)
             ok = device_value(&names[i], value, sizeof value) && set_credential(out, 31, value) && ok;
     }
-    if (!(f.ae || f.cse || f.node || f.device)) { /* no name at all: its key, if somebody vouched for that */
-        snprintf(value, sizeof value, "sha-256_%.64s", f.key ? f.key->text : "");
-        ok = f.key && set_credential(out, 30, value);
+    if (!(f.ae || f.cse || f.node || f.device)) { /* a raw public key, or no name at all */
+        ok = f.key && gate_key_credential(f.key->text, out->credential);
     }
     if (!ok || !out->credential[0])
         no_one(out, "wrong_flavour");

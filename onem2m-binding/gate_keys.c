@@ -350,20 +350,43 @@ static bool may_audit(gate_keys *k)
     return ok;
 }
 
-static void note_refusal(gate *g, const tls_psk_query *q, const gate_who *w, const char *why)
+/* f: GBA_M2M_FRAMEWORKS where none is known */
+static void note_refusal(gate *g, gba_m2m_framework f, const char *identity, const char *from, const char *why)
 {
-    char from[64] = "", identity[GBA_ID_MAX + 1];
-    const gba_m2m_row *row = w->form == GBA_M2M_PSK_NONE ? NULL : gba_m2m_row_of(w->framework);
+    const gba_m2m_row *row = f < GBA_M2M_FRAMEWORKS ? gba_m2m_row_of(f) : NULL;
 
-    metric_add(g->handshakes[row ? w->framework : GBA_M2M_FRAMEWORKS][GATE_REFUSED], 1);
-    if (!may_audit(g->keys))
-        return;
-    if (q->peer)
-        http_source_text(q->peer, from);
-    snprintf(identity, sizeof identity, "%.*s", (int)(q->identity.n < GBA_ID_MAX ? q->identity.n : GBA_ID_MAX),
-             (const char *)q->identity.p);
-    log_event(LOG_LEVEL_AUDIT, "gate.handshake_refused", "framework", row ? row->name : "none", "identity", identity,
-              "from", from, "why", why, NULL);
+    metric_add(g->handshakes[f][GATE_REFUSED], 1);
+    if (may_audit(g->keys))
+        log_event(LOG_LEVEL_AUDIT, "gate.handshake_refused", "framework", row ? row->name : "none", "identity", identity,
+                  "from", from, "why", why, NULL);
+}
+
+void gate_psk_failed(void *ctx, void *who)
+{
+    const gate_who *w = who;
+    note_refusal(ctx, w->framework, w->identity, w->from, "key_not_proved");
+}
+
+void gate_cert_refused(void *ctx, const tls_refusal *r)
+{
+    char from[64] = "";
+
+    if (r->peer)
+        http_source_text(r->peer, from);
+    note_refusal(ctx, GBA_M2M_SAEF_2, r->name, from, r->why);
+}
+
+bool gate_raw_key(void *ctx, const uint8_t id[32])
+{
+    gate *g = ctx;
+    char hex[65], credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    gate_binding b;
+
+    gba_hex_encode(id, 32, hex);
+    if (!gate_key_credential(hex, credential))
+        return false;
+    gate_book_find(g->book, credential, &b);
+    return b.bound != GBA_M2M_BOUND_NONE;
 }
 
 gba_err gate_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **out)
@@ -383,11 +406,15 @@ gba_err gate_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **out)
         e = GBA_E_EXPIRED;
     }
     w->suite = q->suite;
+    if (q->peer)
+        http_source_text(q->peer, w->from);
     if (e == GBA_OK) {
+        metric_add(g->handshakes[w->framework][GATE_ALLOWED], 1);
         *key = w->key;
         *out = w;
     } else {
-        note_refusal(g, q, w, why ? why : gba_err_name(e));
+        note_refusal(g, w->form == GBA_M2M_PSK_NONE ? GBA_M2M_FRAMEWORKS : w->framework, w->identity, w->from,
+                     why ? why : gba_err_name(e));
         gate_who_free(w);
     }
     return e;

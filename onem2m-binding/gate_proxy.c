@@ -202,8 +202,8 @@ static bool bind_who(call *c)
     }
     if (c->bind.bound != GBA_M2M_BOUND_NONE)
         c->assoc = (gba_m2m_association){.bound = c->bind.bound, .ids = c->bind.ids, .n = c->bind.n};
-    else if (w->form == GBA_M2M_PSK_NONE && !strncmp(w->credential, "32-", 3))
-        c->assoc.bound = GBA_M2M_BOUND_NONE; /* a domain name that is no CSE of ours */
+    else if (w->form == GBA_M2M_PSK_NONE && (!strncmp(w->credential, "32-", 3) || !strncmp(w->credential, "30-", 3)))
+        c->assoc.bound = GBA_M2M_BOUND_NONE; /* a domain name that is no CSE of ours; a key that nobody named */
     else
         c->assoc.bound = GBA_M2M_BOUND_NEW;
     if (c->assoc.bound == GBA_M2M_BOUND_NONE || (c->assoc.bound == GBA_M2M_BOUND_NEW && !c->g->s->new_aes)) {

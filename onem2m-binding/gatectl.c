@@ -16,7 +16,7 @@ typedef struct ctl {
     gate_settings s;
     conf *conf;
     store *store;
-    const char *config, *kpsa_id, *credential_id, *key_file, *expires, *ids[GATE_IDS_MAX];
+    const char *config, *kpsa_id, *credential_id, *public_key, *key_file, *expires, *ids[GATE_IDS_MAX];
     size_t n_ids;
     bool cse, json, replace;
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
@@ -42,8 +42,9 @@ static void help(FILE *to)
           "      who may speak as whom. Without an ID the credential may register an AE and is bound to the\n"
           "      AE-ID that the CSE assigns. Types: 11 KmID, 12 KpsaID or B-TID, 30 raw key, 31 device,\n"
           "      32 CSE-ID, 33 AE-ID, 34 Node-ID certificate. IDs are absolute: //sp.example.com/cse1/Cabc\n"
+          "  credential add --public-key FILE ...   a raw public key (RFC 7250): PEM of the key or of a certificate\n"
           "  credential list [--json]\n"
-          "  credential remove --kpsa-id ID | --credential-id TYPE-VALUE\n"
+          "  credential remove --kpsa-id ID | --credential-id TYPE-VALUE | --public-key FILE\n"
           "  seal create-key      writes the new key file that seal.key_file names\n"
           "options: --key-file FILE  the key in hexadecimal, '-' for standard input; never shown\n"
           "         --expires TIME   YYYYMMDDThhmmss, UTC     --replace  overwrite a credential of that name\n"
@@ -58,6 +59,7 @@ static int take_option(ctl *c, int o)
     case 'c': c->config = optarg; break;
     case 'p': c->kpsa_id = optarg; break;
     case 'i': c->credential_id = optarg; break;
+    case 'P': c->public_key = optarg; break;
     case 'k': c->key_file = optarg; break;
     case 'e': c->expires = optarg; break;
     case 'j': c->json = true; break;
@@ -80,6 +82,7 @@ static int parse(ctl *c, int argc, char **argv)
 {
     static const struct option options[] = {
         {"config", 1, NULL, 'c'}, {"kpsa-id", 1, NULL, 'p'}, {"credential-id", 1, NULL, 'i'}, {"key-file", 1, NULL, 'k'},
+        {"public-key", 1, NULL, 'P'},
         {"expires", 1, NULL, 'e'}, {"ae-id", 1, NULL, 'a'}, {"cse-id", 1, NULL, 's'}, {"json", 0, NULL, 'j'},
         {"replace", 0, NULL, 'r'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {0}};
     int o, rc = RC_OK;
@@ -97,8 +100,17 @@ static int name_of(ctl *c)
     unsigned type;
     gba_span value;
 
-    if (!c->kpsa_id == !c->credential_id)
-        return fail(RC_USAGE, "give --kpsa-id or --credential-id");
+    if ((c->kpsa_id != NULL) + (c->credential_id != NULL) + (c->public_key != NULL) != 1)
+        return fail(RC_USAGE, "give --kpsa-id, --credential-id or --public-key");
+    if (c->public_key) {
+        uint8_t key[32];
+        char hex[65];
+        gba_err e = tls_key_id(c->public_key, key);
+        if (e != GBA_OK)
+            return fail(RC_FAILED, "%s: %s", c->public_key, e == GBA_E_IO ? "cannot be read" : "holds no PEM key or certificate");
+        gba_hex_encode(key, sizeof key, hex);
+        return gate_key_credential(hex, c->credential) ? RC_OK : fail(RC_FAILED, "%s: no Credential-ID", c->public_key);
+    }
     if (c->credential_id) {
         if (gba_m2m_credential_id_parse(gba_str(c->credential_id), &type, &value) != GBA_OK ||
             strlen(c->credential_id) >= sizeof c->credential)

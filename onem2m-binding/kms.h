@@ -108,6 +108,7 @@ typedef struct kms_who {
     gba_m2m_psk form;      /* NONE: by certificate */
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
     char record[256];      /* its kms_cred; "" none */
+    char identity[128], source[64]; /* of a PSK handshake, for its audit line */
     gba_m2m_id id;         /* kind NONE: whoever the certificate's names are */
     gba_secret km;         /* of a KeID: Km as the MEF gave it */
     int64_t expires;       /* of the credential, 0: open */
@@ -191,6 +192,9 @@ void kms_keys_drop(kms *k, const char *reg, int64_t now);
 
 /* ---- who is it (kms_auth.c) ---- */
 gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
+void kms_psk_failed(void *ctx, void *who);
+void kms_cert_refused(void *ctx, const tls_refusal *r);
+bool kms_raw_key(void *ctx, const uint8_t id[32]); /* a raw public key with a record of its own */
 /* Of a session with a certificate. */
 gba_err kms_cert_who(kms *k, void *session, kms_who *out) GBA_MUST_USE;
 bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed);

@@ -197,7 +197,7 @@ static void count(const kms *k, const char *form, const char *result)
 
     snprintf(name, sizeof name, "opengba_%s_handshakes_total", k->c.kind->name);
     snprintf(labels, sizeof labels, "form=\"%s\",result=\"%s\"", form, result);
-    metric_add(metric_counter(name, labels, "TLS-PSK handshakes by the form of the identity and their result"), 1);
+    metric_add(metric_counter(name, labels, "handshakes by the form of the credential and their result"), 1);
 }
 
 /* An identity for the log: what is not visible ASCII becomes '?'. */
@@ -227,34 +227,48 @@ static gba_err find_key(kms *k, const tls_psk_query *q, const gba_m2m_identity *
     }
 }
 
+static void note_refusal(const kms *k, const char *form, const char *identity, const char *reason, const char *source)
+{
+    char event[32];
+
+    count(k, form, reason);
+    snprintf(event, sizeof event, "%s.handshake", k->c.kind->name);
+    log_event(LOG_LEVEL_AUDIT, event, "result", "refused", "form", form, "identity", identity, "reason", reason, "source", source, NULL);
+}
+
 gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
 {
     kms *k = ctx;
     gba_m2m_identity id;
     kms_who *w = calloc(1, sizeof *w);
-    char event[32], source[64] = "", text[128];
     int64_t now = service_now();
-    gba_err e = w ? gba_m2m_identify(&k->domains, q->identity, &id) : GBA_E_NOMEM;
 
     *who = NULL;
+    if (!w)
+        return GBA_E_NOMEM;
+    if (q->peer)
+        http_source_text(q->peer, w->source);
+    printable(q->identity, w->identity);
+    gba_err e = gba_m2m_identify(&k->domains, q->identity, &id);
     if (e == GBA_OK) {
         w->form = id.form;
         e = find_key(k, q, &id, now, key, w);
     }
-    count(k, w ? form_name(w->form) : "none", gba_err_name(e));
     if (e == GBA_OK) {
+        count(k, form_name(w->form), "ok");
         *who = w;
         return GBA_OK;
     }
-    if (q->peer)
-        http_source_text(q->peer, source);
-    printable(q->identity, text);
-    snprintf(event, sizeof event, "%s.handshake", k->c.kind->name);
-    log_event(LOG_LEVEL_AUDIT, event, "result", "refused", "form", w ? form_name(w->form) : "none", "identity", text, "reason",
-              e == GBA_E_ARG ? "sni" : gba_err_name(e), "source", source, NULL);
+    note_refusal(k, form_name(w->form), w->identity, e == GBA_E_ARG ? "sni" : gba_err_name(e), w->source);
     gba_secret_wipe(key);
     kms_who_free(w);
     return e;
+}
+
+void kms_psk_failed(void *ctx, void *who)
+{
+    const kms_who *w = who;
+    note_refusal(ctx, form_name(w->form), w->identity, "key_not_proved", w->source);
 }
 
 /* ---- certificates ---- */
@@ -277,6 +291,28 @@ bool kms_name_key(const tls_name *n, char out[256])
         break;
     }
     return len > 0 && len < 256;
+}
+
+bool kms_raw_key(void *ctx, const uint8_t id[32])
+{
+    kms *k = ctx;
+    tls_name n = {.kind = TLS_NAME_KEY};
+    char key[256];
+    kms_cred *c = NULL;
+
+    gba_hex_encode(id, 32, n.text);
+    bool known = kms_name_key(&n, key) && kms_cred_get(k->c.store, k->c.kind, key, service_now(), &c) == GBA_OK;
+    kms_cred_free(&c);
+    return known;
+}
+
+void kms_cert_refused(void *ctx, const tls_refusal *r)
+{
+    char source[64] = "";
+
+    if (r->peer)
+        http_source_text(r->peer, source);
+    note_refusal(ctx, "certificate", r->name, r->why, source);
 }
 
 static unsigned type_of(const kms_who *w, size_t i)

@@ -199,7 +199,8 @@ static gba_err start_listener(server *s, const kms_settings *c, char *why, size_
 {
     const tls_server_config tc = {
         .cert_file = c->cert, .key_file = c->key, .client_ca_file = c->client_ca, .client_optional = true, .crl_file = c->crl,
-        .priority = gba_m2m_priority(true), .psk = kms_psk, .psk_ctx = &s->f, .psk_who_free = kms_who_free,
+        .ocsp_file = c->ocsp, .raw_key = kms_raw_key, .cert_refused = kms_cert_refused, .cert_ctx = &s->f,
+        .priority = gba_m2m_priority(true), .psk = kms_psk, .psk_ctx = &s->f, .psk_who_free = kms_who_free, .psk_failed = kms_psk_failed,
         .psk_hint = c->bsfs.n ? "3GPP-bootstrapping" : NULL,
     };
     char port[8];

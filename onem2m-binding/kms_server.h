@@ -17,7 +17,7 @@ typedef struct kms_bsf_settings {
 typedef struct kms_settings {
     gba_fqdn fqdn;
     conf_listen listen;
-    char *cert, *key, *client_ca, *crl;
+    char *cert, *key, *client_ca, *crl, *ocsp;
     conf_strings admins;
     int64_t registration_lifetime, key_lifetime, connections;
     char *store_url, *key_file;

@@ -35,7 +35,8 @@ static const conf_field mef_item[] = {
     {.path = P ".listen", .type = CONF_LISTEN, AT(listen), .def = "127.0.0.1:" PORT, .help = "HTTPS for clients, PSK and certificates"}, \
     {.path = P ".cert", .type = CONF_PATH, AT(cert), .required = true, .help = "PEM certificate chain of the server (FQDN certificate)"}, \
     {.path = P ".key", .type = CONF_PATH, AT(key), .required = true, .help = "PEM private key of the certificate"},            \
-    {.path = P ".client_ca", .type = CONF_PATH, AT(client_ca), .help = "PEM certificates of the CA of clients; without it pre-shared keys only"}, \
+    {.path = P ".ocsp", .type = CONF_PATH, AT(ocsp), .help = "DER OCSP answer on the certificate, stapled in handshakes; read again by SIGHUP"}, \
+    {.path = P ".client_ca", .type = CONF_PATH, AT(client_ca), .help = "PEM certificates of the CA of clients; without it pre-shared keys and known raw public keys"}, \
     {.path = P ".crl", .type = CONF_PATH, AT(crl), .help = "PEM list of revoked client certificates"},                         \
     {.path = P ".admins", .type = CONF_STRINGS, AT(admins), .help = "adminFQDNs that are served; without it any"},             \
     {.path = P ".connections", .type = CONF_INT, AT(connections), .def = "1000", .min = 8, .max = 100000,                      \

@@ -67,7 +67,7 @@ gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_
     *out = NULL;
     if (why_n)
         why[0] = 0;
-    if (!c->host || !c->sni || !c->port || (!c->psk && !c->psk_fn && !c->ca_file) || (c->psk && (!c->psk->n || !c->psk_identity.n)))
+    if (!c->host || !c->sni || !c->port || (!c->psk && !c->psk_fn && !c->ca_file && !c->expect_key) || (c->psk && (!c->psk->n || !c->psk_identity.n)))
         return GBA_E_ARG;
     p = calloc(1, sizeof *p);
     if (!p)

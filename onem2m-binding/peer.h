@@ -21,8 +21,10 @@ typedef struct m2m_peer_config {
     const gba_secret *psk;
     m2m_peer_psk_fn *psk_fn;
     void *psk_ctx;
-    /* certificates: ca_file at least; PEM */
+    /* certificates: ca_file, or expect_key, at least; PEM */
     const char *ca_file, *crl_file, *cert_file, *key_file;
+    bool raw_key;           /* show the key of key_file as a raw public key (RFC 7250), no certificate */
+    const uint8_t *expect_key; /* 32 octets: the server shows the raw public key with this SHA-256, no certificate */
     const char *expect_uri; /* the server's certificate has this URI (an AE-ID) in place of the dNSName */
     const char *priority;   /* NULL: gba_m2m_priority's, by the credential */
     unsigned connect_ms, total_ms; /* TCP; handshake, and each request anew. 0: 2000, 5000 */

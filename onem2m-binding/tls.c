@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "service/cert.h"
 
 struct m2m_tls {
     gnutls_session_t session;
@@ -20,6 +21,7 @@ struct m2m_tls {
     gba_err psk_err;
     uint16_t suite;
     int fd;
+    char why[256]; /* the server's certificate was refused */
 };
 
 static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -139,17 +141,39 @@ static bool has_name(gnutls_session_t s, const m2m_peer_config *c)
 static int on_certificate(gnutls_session_t s)
 {
     m2m_tls *t = gnutls_session_get_ptr(s);
-    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER};
-    unsigned status = 0;
+    const m2m_peer_config *c = t->conf;
+    uint8_t id[CERT_KEY_ID];
 
-    if (gnutls_certificate_verify_peers(s, &purpose, 1, &status) < 0 || status != 0 || !has_name(s, t->conf))
-        return GNUTLS_E_CERTIFICATE_ERROR;
-    return 0;
+    if (cert_is_raw(s, true)) {
+        bool good = c->expect_key && cert_raw_id(s, id) == GBA_OK && gba_equal_ct(id, c->expect_key, sizeof id);
+        snprintf(t->why, sizeof t->why, "%s", good ? "" : "the server's raw public key is another");
+        return good ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+    }
+    t->why[0] = 0;
+    if (c->expect_key)
+        snprintf(t->why, sizeof t->why, "the server shows a certificate, not a raw public key");
+    else if (!cert_check(s, t->cert, true, t->why, sizeof t->why) && !has_name(s, c))
+        snprintf(t->why, sizeof t->why, "the server's certificate is not for %s", c->expect_uri ? c->expect_uri : c->sni);
+    return t->why[0] ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 
 /* ---- opening ---- */
+static gba_err load_raw(m2m_tls *t, const m2m_peer_config *c, char *why, size_t why_n)
+{
+    gnutls_datum_t pem = {0};
+    const char *file = c->key_file ? c->key_file : "(no key file)";
+
+    if (gnutls_load_file(file, &pem) < 0)
+        return say(why, why_n, GBA_E_IO, "%s: cannot be read", file);
+    gba_err e = cert_set_raw(t->cert, pem.data, pem.size);
+    gba_wipe(pem.data, pem.size);
+    gnutls_free(pem.data);
+    return e == GBA_OK ? e : say(why, why_n, e, "%s: no private key in PEM", file);
+}
+
 static gba_err load(m2m_tls *t, const m2m_peer_config *c, char *why, size_t why_n)
 {
+    gba_err e;
     int r;
 
     if (c->psk || c->psk_fn) {
@@ -157,32 +181,37 @@ static gba_err load(m2m_tls *t, const m2m_peer_config *c, char *why, size_t why_
             return GBA_E_NOMEM;
         gnutls_psk_set_client_credentials_function2(t->psk, on_psk);
     }
-    if (!c->ca_file)
+    if (!c->ca_file && !c->expect_key)
         return GBA_OK;
     if (gnutls_certificate_allocate_credentials(&t->cert) < 0)
         return GBA_E_NOMEM;
-    if ((r = gnutls_certificate_set_x509_trust_file(t->cert, c->ca_file, GNUTLS_X509_FMT_PEM)) <= 0)
+    gnutls_certificate_set_verify_function(t->cert, on_certificate);
+    if (c->raw_key && (e = load_raw(t, c, why, why_n)) != GBA_OK)
+        return e;
+    if (c->ca_file && (r = gnutls_certificate_set_x509_trust_file(t->cert, c->ca_file, GNUTLS_X509_FMT_PEM)) <= 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s: no CA certificate: %s", c->ca_file, r ? gnutls_strerror(r) : "empty");
     if (c->crl_file && (r = gnutls_certificate_set_x509_crl_file(t->cert, c->crl_file, GNUTLS_X509_FMT_PEM)) <= 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s: no revocation list: %s", c->crl_file, r ? gnutls_strerror(r) : "empty");
-    if (c->cert_file && (r = gnutls_certificate_set_x509_key_file(t->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
+    if (c->cert_file && !c->raw_key && (r = gnutls_certificate_set_x509_key_file(t->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no certificate with its key: %s", c->cert_file,
                    c->key_file ? c->key_file : "(no key file)", gnutls_strerror(r));
-    gnutls_certificate_set_verify_function(t->cert, on_certificate);
     return GBA_OK;
 }
 
 /* With a pre-shared key the certificate suites are left out, and the other way round: what authenticates is
- * the caller's choice, not the server's. */
+ * the caller's choice, not the server's. So are the certificate types. */
+#define CERT_PRIORITY                                                                                              \
+    "NONE:+VERS-TLS1.2:+AES-128-GCM:+CHACHA20-POLY1305:+AES-128-CBC:+AEAD:+SHA256:+ECDHE-ECDSA:+ECDHE-RSA:"        \
+    "+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-RSA-SHA256:+SIGN-RSA-PSS-RSAE-SHA256:"                  \
+    "+SIGN-ECDSA-SHA384:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+COMP-NULL"
 static const char *priority_of(const m2m_peer_config *c)
 {
+    static const char *const certs[2][2] = {
+        {CERT_PRIORITY ":+CTYPE-X509", CERT_PRIORITY ":+CTYPE-CLI-X509:+CTYPE-SRV-RAWPK"},
+        {CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-X509", CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"}};
     if (c->priority)
         return c->priority;
-    return c->psk || c->psk_fn
-               ? gba_m2m_priority(false)
-               : "NONE:+VERS-TLS1.2:+AES-128-GCM:+CHACHA20-POLY1305:+AES-128-CBC:+AEAD:+SHA256:+ECDHE-ECDSA:+ECDHE-RSA:"
-                 "+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-RSA-SHA256:+SIGN-RSA-PSS-RSAE-SHA256:"
-                 "+SIGN-ECDSA-SHA384:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+COMP-NULL:+CTYPE-X509";
+    return c->psk || c->psk_fn ? gba_m2m_priority(false) : certs[c->raw_key][c->expect_key != NULL];
 }
 
 static gba_err start(m2m_tls *t, const m2m_peer_config *c, int fd, char *why, size_t why_n)
@@ -191,7 +220,7 @@ static gba_err start(m2m_tls *t, const m2m_peer_config *c, int fd, char *why, si
 
     if (e != GBA_OK)
         return e;
-    if (gnutls_init(&t->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL) < 0)
+    if (gnutls_init(&t->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_ENABLE_RAWPK) < 0)
         return GBA_E_NOMEM;
     const char *at = NULL;
     if (gnutls_priority_set_direct(t->session, priority_of(c), &at) < 0)
@@ -218,6 +247,8 @@ static gba_err shake(m2m_tls *t, int64_t deadline, char *why, size_t why_n)
         return GBA_OK;
     if (t->psk_err != GBA_OK)
         return say(why, why_n, t->psk_err, "no pre-shared key for this handshake: %s", gba_err_text(t->psk_err));
+    if (t->why[0])
+        return say(why, why_n, GBA_E_AUTH, "the server is not accepted: %s", t->why);
     if (r == GNUTLS_E_FATAL_ALERT_RECEIVED)
         return say(why, why_n, GBA_E_AUTH, "the server ended the TLS handshake: %s",
                    gnutls_alert_get_name(gnutls_alert_get(t->session)));

@@ -7,8 +7,11 @@
  * configured CA alone: in the handshake, and again before a request when a session was resumed or
  * the credentials have changed since.
  */
+#include "config.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <pthread.h>
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "service/cert.h"
 #include "service/log.h"
 #include "service/tls_internal.h"
 
@@ -83,20 +87,64 @@ static gba_err read_pem(const char *file, gnutls_datum_t *out, char *why, size_t
 }
 
 /* ---- client verification ---- */
+/* libmicrohttpd opens its sessions itself and has no way to ask for raw public keys, which GnuTLS negotiates only
+ * where this flag was given (RFC 7250). The linker takes this function before the library's. It changes nothing
+ * for a server whose priority has no CTYPE-CLI-RAWPK. */
+__attribute__((visibility("default"))) int gnutls_init(gnutls_session_t *session, unsigned flags)
+{
+    typedef int init_fn(gnutls_session_t *, unsigned);
+    static _Atomic(init_fn *) real;
+    init_fn *f = atomic_load(&real);
+    if (!f) {
+        void *p = dlsym(RTLD_NEXT, "gnutls_init");
+        memcpy(&f, &p, sizeof f);
+        if (!f)
+            return GNUTLS_E_INTERNAL_ERROR;
+        atomic_store(&real, f);
+    }
+    return f(session, flags & GNUTLS_SERVER ? flags | GNUTLS_ENABLE_RAWPK : flags);
+}
+
+static void tell_refusal(gnutls_session_t session, const tls_hold *h, const char *why, const char *name)
+{
+    struct sockaddr_storage peer;
+    tls_refusal r = {.why = why, .name = name};
+    if (!h || !h->server->cert_refused)
+        return;
+    if (tls_peer_address(session, &peer))
+        r.peer = (struct sockaddr *)&peer;
+    h->server->cert_refused(h->server->cert_ctx, &r);
+}
+
+/* TS-0003 8.1.2.5: a raw key is matched by its identifier, and nobody vouches for it. */
+static gba_err verify_raw(gnutls_session_t session, const tls_hold *h)
+{
+    uint8_t id[CERT_KEY_ID];
+    char hex[2 * CERT_KEY_ID + 1] = "";
+    gba_err e = cert_raw_id(session, id);
+    if (e == GBA_OK && h && h->server->raw_key && h->server->raw_key(h->server->cert_ctx, id))
+        return GBA_OK;
+    if (e == GBA_OK)
+        gba_hex_encode(id, sizeof id, hex);
+    log_event(LOG_LEVEL_WARN, "tls.client_refused", "reason", "the raw public key is not known", NULL);
+    tell_refusal(session, h, "unknown_key", hex);
+    return GBA_E_AUTH;
+}
+
 static gba_err verify(gnutls_session_t session)
 {
-    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
-                                     .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
-    unsigned status = 0;
-    gnutls_datum_t text = {0};
-    int e = gnutls_certificate_verify_peers(session, &purpose, 1, &status);
-    if (e == 0 && status == 0)
+    tls_hold *h = gnutls_session_get_ptr(session);
+    char text[256] = "", name[256] = "";
+    if (h && h->session != session)
+        h = NULL;
+    if (cert_is_raw(session, false))
+        return verify_raw(session, h);
+    const char *why = h ? cert_check(session, h->creds->cert, false, text, sizeof text) : "invalid";
+    if (!why)
         return GBA_OK;
-    if (e == 0)
-        (void)gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0);
-    log_event(LOG_LEVEL_WARN, "tls.client_refused", "reason", text.data ? (const char *)text.data : gnutls_strerror(e),
-              NULL);
-    gnutls_free(text.data);
+    cert_name(session, name, sizeof name);
+    log_event(LOG_LEVEL_WARN, "tls.client_refused", "reason", text, NULL);
+    tell_refusal(session, h, why, name);
     return GBA_E_AUTH;
 }
 
@@ -109,7 +157,9 @@ static gba_err read_names(gnutls_session_t session, gba_fqdn *out, size_t *n)
     gnutls_x509_crt_t crt;
     gba_err e = GBA_OK;
     *n = 0;
-    if (!chain || !chain_n || gnutls_certificate_type_get(session) != GNUTLS_CRT_X509 || gnutls_x509_crt_init(&crt) < 0)
+    if (cert_is_raw(session, false))
+        return GBA_OK; /* has none */
+    if (!chain || !chain_n || gnutls_x509_crt_init(&crt) < 0)
         return GBA_E_AUTH;
     if (gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) < 0)
         e = GBA_E_AUTH;
@@ -166,6 +216,11 @@ static void creds_release(creds *c)
 static gba_err load_client_ca(const tls_server *t, creds *c, char *why, size_t why_n)
 {
     gnutls_datum_t pem = {0};
+    gnutls_certificate_set_verify_function(c->cert, verify_in_handshake);
+    c->client_ca = true;
+    c->client_optional = t->client_optional;
+    if (!t->client_ca_file)
+        return GBA_OK; /* raw public keys alone */
     gba_err e = read_pem(t->client_ca_file, &pem, why, why_n);
     if (e != GBA_OK)
         return e;
@@ -174,9 +229,6 @@ static gba_err load_client_ca(const tls_server *t, creds *c, char *why, size_t w
     if (n <= 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s: holds no PEM certificate of a CA%s%s", t->client_ca_file,
                    n < 0 ? ": " : "", n < 0 ? gnutls_strerror(n) : "");
-    gnutls_certificate_set_verify_function(c->cert, verify_in_handshake);
-    c->client_ca = true;
-    c->client_optional = t->client_optional;
     if (!t->crl_file)
         return GBA_OK;
     if ((e = read_pem(t->crl_file, &pem, why, why_n)) != GBA_OK)
@@ -202,7 +254,19 @@ static gba_err load_own(const tls_server *t, creds *c, char *why, size_t why_n)
     if (r < 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no PEM certificate with its key: %s", t->cert_file,
                    t->key_file, gnutls_strerror(r));
-    return GBA_OK;
+    if (t->raw_key && cert_set_raw(c->cert, c->key_pem.data, c->key_pem.size) != GBA_OK)
+        return say(why, why_n, GBA_E_SYNTAX, "%s: cannot be offered as a raw public key", t->key_file);
+    if (!t->ocsp_file)
+        return GBA_OK;
+    /* GnuTLS looks whether it is about our certificate, and leaves it out when it has run out */
+    r = gnutls_certificate_set_ocsp_status_request_file(c->cert, t->ocsp_file, 0);
+    if (r == GNUTLS_E_EXPIRED) { /* or it says revoked: serving without is better than not at all */
+        log_event(LOG_LEVEL_ERROR, "tls.ocsp_not_stapled", "file", t->ocsp_file, "reason", "it has run out, or does not say good", NULL);
+        return GBA_OK;
+    }
+    return r >= 0 ? GBA_OK
+                  : say(why, why_n, r == GNUTLS_E_FILE_ERROR ? GBA_E_IO : GBA_E_SYNTAX,
+                        "%s: no OCSP answer (DER) on the certificate in %s: %s", t->ocsp_file, t->cert_file, gnutls_strerror(r));
 }
 
 static gba_err creds_load(const tls_server *t, creds **out, char *why, size_t why_n)
@@ -215,7 +279,7 @@ static gba_err creds_load(const tls_server *t, creds **out, char *why, size_t wh
     }
     atomic_init(&c->refs, 1);
     gba_err e = load_own(t, c, why, why_n);
-    if (e == GBA_OK && t->client_ca_file)
+    if (e == GBA_OK && (t->client_ca_file || t->raw_key))
         e = load_client_ca(t, c, why, why_n);
     if (e == GBA_OK)
         *out = c;
@@ -228,6 +292,17 @@ static gba_err creds_load(const tls_server *t, creds **out, char *why, size_t wh
 static char *copy(const char *s)
 {
     return s ? strdup(s) : NULL;
+}
+
+static char *priority_text(const tls_server_config *c)
+{
+    const char *p = c->priority ? c->priority : c->psk ? tls_psk_priority : default_priority;
+    static const char raw[] = ":+CTYPE-CLI-X509:+CTYPE-CLI-RAWPK:+CTYPE-SRV-X509:+CTYPE-SRV-RAWPK";
+    size_t n = strlen(p) + sizeof raw;
+    char *out = malloc(n);
+    if (out)
+        snprintf(out, n, "%s%s", p, c->raw_key ? raw : "");
+    return out;
 }
 
 static gba_err check_priority(const tls_server *t, char *why, size_t why_n)
@@ -253,10 +328,14 @@ gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, 
     t->key_file = copy(c->key_file);
     t->client_ca_file = copy(c->client_ca_file);
     t->crl_file = copy(c->crl_file);
+    t->ocsp_file = copy(c->ocsp_file);
     t->client_optional = c->client_optional;
-    t->priority = copy(c->priority ? c->priority : c->psk ? tls_psk_priority : default_priority);
+    t->raw_key = c->raw_key;
+    t->cert_refused = c->cert_refused;
+    t->cert_ctx = c->cert_ctx;
+    t->priority = priority_text(c);
     gba_err e = t->cert_file && t->key_file && t->priority && !!t->client_ca_file == !!c->client_ca_file &&
-                        !!t->crl_file == !!c->crl_file && gnutls_session_ticket_key_generate(&t->ticket_key) == 0
+                        !!t->crl_file == !!c->crl_file && !!t->ocsp_file == !!c->ocsp_file && gnutls_session_ticket_key_generate(&t->ticket_key) == 0
                     ? GBA_OK
                     : say(why, why_n, GBA_E_NOMEM, "out of memory");
     if (e == GBA_OK && c->psk)
@@ -305,6 +384,7 @@ void tls_server_free(tls_server **tp)
     free(t->key_file);
     free(t->client_ca_file);
     free(t->crl_file);
+    free(t->ocsp_file);
     free(t->priority);
     free(t);
 }
@@ -470,6 +550,18 @@ static bool read_key(gnutls_x509_crt_t crt, tls_name *out)
     return true;
 }
 
+static gba_err raw_name(gnutls_session_t session, tls_name *out, size_t *n)
+{
+    uint8_t id[CERT_KEY_ID];
+    gba_err e = cert_raw_id(session, id);
+    if (e != GBA_OK)
+        return e;
+    *out = (tls_name){.kind = TLS_NAME_KEY};
+    gba_hex_encode(id, sizeof id, out->text);
+    *n = 1;
+    return GBA_OK;
+}
+
 gba_err tls_peer_names(void *session, tls_name *names, size_t max, size_t *n)
 {
     const tls_hold *h = session ? gnutls_session_get_ptr(session) : NULL;
@@ -482,6 +574,8 @@ gba_err tls_peer_names(void *session, tls_name *names, size_t max, size_t *n)
         return GBA_E_AUTH;
     if (!h->creds->client_ca || shows_none(session))
         return GBA_OK;
+    if (cert_is_raw(session, false))
+        return max ? raw_name(session, names, n) : GBA_OK;
     const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &chain_n);
     if (gnutls_x509_crt_init(&crt) < 0)
         return GBA_E_NOMEM;
@@ -500,6 +594,32 @@ gba_err tls_peer_names(void *session, tls_name *names, size_t max, size_t *n)
         ++*n;
     gnutls_x509_crt_deinit(crt);
     return e;
+}
+
+gba_err tls_key_id(const char *file, uint8_t id[32])
+{
+    gnutls_datum_t pem = {0};
+    gnutls_pubkey_t key;
+    gnutls_x509_crt_t crt;
+    gnutls_privkey_t priv;
+    size_t n = 32;
+    gba_err e = read_pem(file, &pem, NULL, 0);
+    if (e != GBA_OK)
+        return e;
+    if (gnutls_pubkey_init(&key) < 0 || gnutls_x509_crt_init(&crt) < 0 || gnutls_privkey_init(&priv) < 0)
+        abort(); /* of an empty object: there is no memory at all */
+    int r = gnutls_pubkey_import(key, &pem, GNUTLS_X509_FMT_PEM);
+    if (r < 0 && gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM) == 0)
+        r = gnutls_pubkey_import_x509(key, crt, 0);
+    if (r < 0 && gnutls_privkey_import_x509_raw(priv, &pem, GNUTLS_X509_FMT_PEM, NULL, 0) == 0)
+        r = gnutls_pubkey_import_privkey(key, priv, 0, 0);
+    if (r >= 0)
+        r = gnutls_pubkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, id, &n);
+    gnutls_privkey_deinit(priv);
+    gnutls_x509_crt_deinit(crt);
+    gnutls_pubkey_deinit(key);
+    datum_free(&pem);
+    return r >= 0 && n == 32 ? GBA_OK : GBA_E_SYNTAX;
 }
 
 /* ---- cipher suites ---- */

@@ -23,12 +23,24 @@ typedef gba_err tls_psk_fn(void *ctx, const tls_psk_query *q, gba_secret *key, v
 /* ECDHE-PSK and PSK before certificates, AEAD before CBC: a client that offers both gets PSK. */
 extern const char tls_psk_priority[];
 
+typedef struct tls_refusal {
+    const char *why;  /* one word: revoked, expired, issuer, name_constraints, unknown_key, ... */
+    const char *name; /* the certificate's first name or subject, the raw key's identifier; for logs */
+    const struct sockaddr *peer;
+} tls_refusal;
+
 typedef struct tls_server tls_server;
 typedef struct tls_server_config {
     const char *cert_file, *key_file; /* PEM; the chain in cert_file */
     const char *client_ca_file;       /* non-NULL: a client certificate is required and verified */
     bool client_optional;             /* with client_ca_file: asked for; none is let in, a wrong one is not */
     const char *crl_file;             /* may be NULL */
+    const char *ocsp_file;            /* DER OCSP answer on our certificate, stapled; NULL: none */
+    /* Raw public keys (RFC 7250) in place of client certificates: is this one of ours (SHA-256 of its
+     * SubjectPublicKeyInfo)? Ours is offered as one, too. NULL: none are taken. */
+    bool (*raw_key)(void *ctx, const uint8_t id[32]);
+    void (*cert_refused)(void *ctx, const tls_refusal *r); /* a client's certificate or raw key, in the handshake or later */
+    void *cert_ctx;                                        /* of these two */
     const char *priority;             /* NULL: our default: TLS 1.2 and 1.3, AEAD, (EC)DHE */
     /* PSK clients on the same port; NULL: certificates only */
     tls_psk_fn *psk;
@@ -75,7 +87,7 @@ gba_err tls_session_export(void *session, const char *label, void *out, size_t n
  * client_ca_file (chain, time, CRL)? Its dNSNames (never the CN, no wildcards), at most max; *n. AUTH:
  * none or not verified. Cheap: read once a connection. */
 gba_err tls_peer_dns(void *session, gba_fqdn *names, size_t max, size_t *n) GBA_MUST_USE;
-/* The same certificate's other names, and its key; n 0 and OK: no certificate (PSK, or optional and none). */
+/* The same certificate's other names, and its key (of a raw public key that alone); n 0 and OK: no certificate (PSK, or optional and none). */
 typedef enum tls_name_kind { TLS_NAME_DNS = 0, TLS_NAME_URI, TLS_NAME_OTHER, TLS_NAME_KEY } tls_name_kind;
 typedef struct tls_name {
     tls_name_kind kind;
@@ -83,6 +95,8 @@ typedef struct tls_name {
     char text[520];   /* DNS (lower case), URI; OTHER: the DER value in hex; KEY: SHA-256 of the public key in hex */
 } tls_name;
 gba_err tls_peer_names(void *session, tls_name *names, size_t max, size_t *n) GBA_MUST_USE;
+/* SHA-256 of the public key in a PEM file: a certificate, a public or a private key. IO, SYNTAX. */
+gba_err tls_key_id(const char *file, uint8_t id[32]) GBA_MUST_USE;
 /* IANA number by GnuTLS or IANA name, 0 unknown; and back, in GnuTLS's spelling, NULL unknown. */
 uint16_t tls_suite_by_name(const char *name);
 const char *tls_suite_name(uint16_t suite);

@@ -12,7 +12,7 @@ typedef struct creds {
     atomic_uint refs;
     gnutls_certificate_credentials_t cert;
     gnutls_datum_t cert_pem, key_pem;
-    bool client_ca, client_optional;
+    bool client_ca, client_optional; /* client_ca: a certificate or a raw key is asked for */
 } creds;
 
 #define TLS_TICKET_KEY 64  /* GnuTLS's, of which it derives another every 18 hours */
@@ -20,8 +20,11 @@ typedef struct creds {
 typedef struct tls_tickets tls_tickets;
 
 struct tls_server {
-    char *cert_file, *key_file, *client_ca_file, *crl_file, *priority;
+    char *cert_file, *key_file, *client_ca_file, *crl_file, *ocsp_file, *priority;
     bool client_optional;
+    bool (*raw_key)(void *ctx, const uint8_t id[32]);
+    void (*cert_refused)(void *ctx, const tls_refusal *r);
+    void *cert_ctx;
     pthread_mutex_t lock;
     _Atomic(creds *) now; /* changed under the lock */
     gnutls_datum_t ticket_key;
@@ -48,6 +51,7 @@ struct tls_hold {
 };
 
 /* tls_psk.c */
+bool tls_peer_address(gnutls_session_t s, struct sockaddr_storage *out);
 gba_err tls_psk_start(tls_server *t, const tls_server_config *c, char *why, size_t why_n) GBA_MUST_USE;
 void tls_psk_end(tls_server *t);
 int tls_psk_attach(tls_hold *h);

@@ -210,7 +210,7 @@ static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned
     return 0;
 }
 
-static bool peer_of(gnutls_session_t s, struct sockaddr_storage *out)
+bool tls_peer_address(gnutls_session_t s, struct sockaddr_storage *out)
 {
     socklen_t n = sizeof *out;
     int fd = gnutls_transport_get_int(s);
@@ -233,7 +233,7 @@ static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutl
         return 1;
     if (gnutls_server_name_get(s, sni, &n, &type, 0) == 0 && type == GNUTLS_NAME_DNS)
         q.sni = gba_mem(sni, strnlen(sni, sizeof sni));
-    if (peer_of(s, &peer))
+    if (tls_peer_address(s, &peer))
         q.peer = (struct sockaddr *)&peer;
     q.suite = q.transport == GBA_TLS12 ? h->suite : 0;
     forget_who(h);

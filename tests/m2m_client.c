@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * m2m_client.c - a client for scripts: m2m_client PORT SNI (psk ID HEX | cert CA [CERT KEY]) LABEL ORIGIN
+ * m2m_client.c - a client for scripts: m2m_client PORT SNI (psk ID HEX | cert CA [CERT KEY] | raw CA|SHA256 KEY) LABEL ORIGIN
  * {METHOD TARGET TYPE BODY}...; "-" stands for none. Prints the suite, the export in hexadecimal, and a
  * line "STATUS RSC LOCATION BODY" a request.
  */
@@ -43,6 +43,7 @@ int main(int argc, char **argv)
     m2m_peer_config c = {.host = "127.0.0.1", .total_ms = 10000};
     gba_secret psk = {.n = sizeof psk.o}, exported;
     char why[256] = "", hex[2 * GBA_SECRET_MAX + 1];
+    uint8_t server[32];
     m2m_peer *p;
     int at = 4;
 
@@ -55,6 +56,15 @@ int main(int argc, char **argv)
         if (gba_hex_decode(gba_str(argv[at++]), psk.o, &psk.n) != GBA_OK)
             return 2;
         c.psk = &psk;
+    } else if (!strcmp(argv[3], "raw")) {
+        size_t n = sizeof server;
+        if (gba_hex_decode(gba_str(argv[at]), server, &n) == GBA_OK && n == sizeof server)
+            c.expect_key = server;
+        else
+            c.ca_file = argv[at];
+        c.key_file = argv[at + 1];
+        c.raw_key = true;
+        at += 2;
     } else {
         c.ca_file = argv[at++];
         if (strcmp(argv[at], "-") != 0) {

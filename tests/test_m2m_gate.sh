@@ -5,31 +5,14 @@
 set -u
 bin=${top_builddir:-.}
 gate=$bin/onem2m-binding/m2m-gate ctl=$bin/onem2m-binding/m2m-gatectl cse=$bin/examples/cse_small
-dir=$(mktemp -d) pids='' n=0 bad=0
+dir=$(mktemp -d) pids=''
 trap 'for p in $pids; do kill $p 2>/dev/null; done; wait 2>/dev/null; rm -rf "$dir"' EXIT
-fail() { echo "FAILED: $1"; bad=$((bad + 1)); }
-check() { # NAME COMMAND...
-    n=$((n + 1)); what=$1; shift
-    "$@" >/dev/null 2>&1 && echo "ok $n $what" || { fail "$n $what"; [ -s "$dir/answer" ] && sed 's/^/    /' "$dir/answer" | head -12; }
-}
-has() { grep -q -- "$1" "$dir/answer"; }
-hasnt() { ! grep -q -- "$1" "$dir/answer"; }
-logged() { for _ in 1 2 3 4 5 6 7 8 9 10; do grep -- "$1" "$dir/gate.log" | grep -q -- "$2" && return 0; sleep 0.2; done; return 1; }
-until_line() { i=0; until grep -q -- "$1" "$2" 2>/dev/null; do i=$((i + 1)); [ $i -gt 150 ] && return 1; sleep 0.1; done; }
-port_of() { sed -n "s/.*$1.*port[= ]\([0-9]*\).*/\1/p" "$2" | head -1; }
+. "${top_srcdir:-.}/tests/m2m_kit.sh"
 free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 
 # ---- certificates ----
-key() { openssl ecparam -name prime256v1 -genkey -noout -out "$dir/$1.key" 2>/dev/null; }
-root() { key "$1"; openssl req -x509 -new -key "$dir/$1.key" -subj "/CN=$1" -days 2 -out "$dir/$1.pem" -addext keyUsage=critical,keyCertSign,cRLSign $2 2>/dev/null; }
-cert() { # NAME CA SAN DAYS
-    key "$1"
-    openssl req -new -key "$dir/$1.key" -subj "/CN=$1" -out "$dir/$1.csr" 2>/dev/null
-    printf 'keyUsage=digitalSignature\nsubjectAltName=%s\n' "$3" >"$dir/$1.ext"
-    openssl x509 -req -in "$dir/$1.csr" -CA "$dir/$2.pem" -CAkey "$dir/$2.key" -CAcreateserial -days "$4" -extfile "$dir/$1.ext" -out "$dir/$1.pem" 2>/dev/null
-}
-root ca ''; root otherca ''
-root limited '-addext nameConstraints=permitted;DNS:.other.example.com'
+root ca; root otherca
+root limited 'nameConstraints=permitted;DNS:.other.example.com'
 cat "$dir/ca.pem" "$dir/limited.pem" >"$dir/cas.pem"
 cert server ca DNS:cse1.sp.example.com 2
 cert ae ca URI://sp.example.com/cse1/CcertAE 2
@@ -126,6 +109,7 @@ psk dev1@sp.example.com GET /~/othercse/x "${o}Cother\r\n" ''
 check "retargeted, From of another: 4106" has 'X-M2M-RSC: 4106'
 k=ff psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "wrong key: no handshake" hasnt 'X-M2M-RSC'
+check "its audit line" logged gate.handshake_refused 'SAEF 1.*identity=dev1@sp.example.com.*why=key_not_proved'
 psk nobody@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "unknown KpsaID: no handshake" hasnt 'X-M2M-RSC'
 check "its audit line" logged gate.handshake_refused 'identity=nobody@sp.example.com.*why=unknown_identity'
@@ -177,9 +161,10 @@ check "two flavours in one: 4106" logged gate.refused 'why=mixed_flavours'
 sni=other.example.com crt ae GET /cse1 "${o}CcertAE\r\n" ''
 check "SAEF 2 with another SNI: 4107" has 'X-M2M-RSC: 4107'
 check "its audit line" logged gate.refused 'why=other_sni'
-for c in foreign old revoked outside; do
-    crt $c GET /cse1 "${o}CcertAE\r\n" ''
-    check "$c certificate: no handshake" hasnt 'X-M2M-RSC'
+for c in foreign,issuer old,expired revoked,revoked outside,name_constraints; do
+    crt ${c%,*} GET /cse1 "${o}CcertAE\r\n" ''
+    check "${c%,*} certificate: no handshake" hasnt 'X-M2M-RSC'
+    check "its audit line" logged gate.handshake_refused "SAEF 2.*identity=.*why=${c#*,}"
 done
 ask GET /cse1 "${o}Cdev1\r\n" '' -cipher ECDHE-ECDSA-AES128-SHA256
 check "no certificate: 4107" has 'X-M2M-RSC: 4107'

@@ -172,6 +172,7 @@ has "$out" 'X-M2M-RSC: 4106' "a certificate without names"
 for c in expired foreign revoked; do
     out=$(request GET /MAFBase $A - '' | oscert "$MAF" maf.example.com $c)
     hasnt "$out" 'HTTP/1.1' "a client certificate that is $c"
+    has "$(grep maf.handshake maf.log | tail -n 1)" "form=certificate .*mn1.sp.example.com.*reason=${c/foreign/issuer} " "$c: audit line"
 done
 out=$("$client" "$MAF" maf.example.com cert m2m-ca.pem - $CONN $A GET /MAFBase - -)
 has "$out" '^403 4107 ' "no client certificate"
@@ -235,6 +236,20 @@ refused "another name" 'reason=sni' other.example.com Km-A@maf.example.com "$KM"
 refused "no domain" 'reason=syntax' maf.example.com nothing "$KM"
 out=$("$client" "$MAF" maf.example.com psk Km-A@maf.example.com "$KM_B" $CONN $A GET /MAFBase - -)
 has "$out" '^refused' "a wrong key"
+for _ in $(seq 50); do grep -q key_not_proved maf.log && break || sleep 0.1; done
+has "$(grep key_not_proved maf.log)" 'form=km_id .*identity=Km-A@maf.example.com' "a wrong key: audit line"
+# ---- SBF 1 and SAEF 3 with a raw public key (RFC 7250) ----
+openssl ecparam -name prime256v1 -genkey -noout -out raw.key
+raw=$(openssl ec -in raw.key -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1)
+own=$(openssl ec -in maf.key -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1)
+rawly() { "$client" "$MAF" maf.example.com raw "$1" raw.key $CONN //sp.example.com/mn9 GET /MAFBase - -; }
+has "$(rawly m2m-ca.pem)" '^refused' "a raw key that nobody named"
+has "$(grep maf.handshake maf.log | tail -n 1)" "identity=$raw reason=unknown_key" "its audit line"
+ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/mn9 --cert-key "$raw" >/dev/null
+has "$(rawly m2m-ca.pem)" '^200 2000 ' "a raw key with a record"
+has "$(rawly "$own")" '^200 2000 ' "raw keys on both sides"
+has "$(rawly "$raw")" '^refused auth .*raw public key' "a server with another raw key"
+has "$(tail -n 1 maf.log)" 'credential=30-' "Credential-ID of a raw key"
 # a removed credential ends at once
 ctl m2m-mafctl maf.yaml credential remove --km-id Km-A@maf.example.com >/dev/null
 refused "a removed KmID" 'reason=unknown' maf.example.com Km-A@maf.example.com "$KM"
