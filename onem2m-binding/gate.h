@@ -122,16 +122,7 @@ typedef struct gate_who {
 void gate_who_free(void *who);
 gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n) GBA_MUST_USE; /* sets bound, too */
 
-/* What a MAF or MEF answers (gate_kms_json.c). */
-typedef struct gate_told {
-    gba_secret key;
-    int64_t expires;
-    unsigned suid; /* of a MAF */
-    char whose[GBA_M2M_ID_MAX + 1];
-} gate_told;
-gba_err gate_told_key(gba_span json, gate_told *out) GBA_MUST_USE;   /* symmKeyReg with its key */
-gba_err gate_told_fetch(gba_span json, gate_told *out) GBA_MUST_USE; /* of fetchCredentials */
-/* From the answer to a Create or Update: the entity, its aei or csi, and poa. STALE: poa alone; UNKNOWN: none. */
+/* gate_made.c. From the answer to a Create or Update: the entity, its aei or csi, and poa. STALE: poa alone; UNKNOWN: none. */
 typedef struct gate_made {
     char id[GBA_M2M_ID_MAX + 1];
     bool cse;

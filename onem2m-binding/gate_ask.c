@@ -8,6 +8,7 @@
 #include <string.h>
 #include "onem2m-binding/gate.h"
 #include "onem2m-binding/names.h"
+#include "onem2m-binding/told.h"
 
 void gate_who_free(void *who)
 {
@@ -94,7 +95,7 @@ static gba_err get(gate *g, m2m_peer *p, const char *target, m2m_answer *a, cons
 }
 
 /* Whose key it is: the absolute ID, or what the Credential-ID is made of. */
-static gba_err take(gate_who *who, gate_told *t, unsigned type_of_other, const char *key_id, int64_t now, const char **why)
+static gba_err take(gate_who *who, m2m_told *t, unsigned type_of_other, const char *key_id, int64_t now, const char **why)
 {
     gba_m2m_id id;
     gba_err e;
@@ -119,7 +120,7 @@ static gba_err take(gate_who *who, gate_told *t, unsigned type_of_other, const c
 
 gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why)
 {
-    gate_told t = {0};
+    m2m_told t = {0};
     m2m_peer *p = NULL;
     m2m_answer a = {0};
     char target[64 + GBA_M2M_KEY_ID_MAX], id[GBA_M2M_KEY_ID_MAX + 1];
@@ -130,7 +131,7 @@ gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who
     snprintf(target, sizeof target, "/%s/%s", M2M_PATH_MAF_BASE, key->relative);
     if (e == GBA_OK)
         e = get(g, p, target, &a, why);
-    if (e == GBA_OK && (e = gate_told_key(a.body, &t)) != GBA_OK)
+    if (e == GBA_OK && (e = m2m_told_key(a.body, &t)) != GBA_OK)
         *why = "server_answer";
     m2m_answer_free(&a);
     m2m_peer_close(&p);
@@ -146,7 +147,7 @@ gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who
 }
 
 /* Today's Key Retrieval, for a MEF without the older fetchCredentials. */
-static gba_err retrieve(gate *g, const gate_link *l, const gba_m2m_key_id *key, gate_told *t, const char **why)
+static gba_err retrieve(gate *g, const gate_link *l, const gba_m2m_key_id *key, m2m_told *t, const char **why)
 {
     m2m_peer *p = NULL;
     m2m_answer a = {0};
@@ -156,7 +157,7 @@ static gba_err retrieve(gate *g, const gate_link *l, const gba_m2m_key_id *key, 
     snprintf(target, sizeof target, "/%s/%s", M2M_PATH_MEF_BASE, key->relative);
     if (e == GBA_OK)
         e = get(g, p, target, &a, why);
-    if (e == GBA_OK && (e = gate_told_key(a.body, t)) != GBA_OK)
+    if (e == GBA_OK && (e = m2m_told_key(a.body, t)) != GBA_OK)
         *why = "server_answer";
     if (e == GBA_OK && t->suid != GBA_M2M_SUID_RSPF_SAEF) {
         *why = "other_suid";
@@ -169,7 +170,7 @@ static gba_err retrieve(gate *g, const gate_link *l, const gba_m2m_key_id *key, 
 
 gba_err gate_ask_mef(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why)
 {
-    gate_told t = {0};
+    m2m_told t = {0};
     m2m_peer *p = NULL;
     m2m_answer a = {0};
     char id[GBA_M2M_KEY_ID_MAX + 1], target[64 + GBA_M2M_KEY_ID_MAX];
@@ -180,7 +181,7 @@ gba_err gate_ask_mef(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who
         e = dial(g, &g->mef[i], &p, why);
     if (e == GBA_OK)
         e = get(g, p, target, &a, why);
-    if (e == GBA_OK && (e = gate_told_fetch(a.body, &t)) != GBA_OK)
+    if (e == GBA_OK && (e = m2m_told_fetch(a.body, &t)) != GBA_OK)
         *why = e == GBA_E_FORBIDDEN ? "server_refuses" : "server_answer";
     m2m_answer_free(&a);
     m2m_peer_close(&p);

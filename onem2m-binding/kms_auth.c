@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kms_auth.c - who the client is: keys for PSK identities, inside the handshake, and certificates' names. */
-#include <jansson.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include "onem2m-binding/kms.h"
 #include "onem2m-binding/names.h"
 #include "onem2m-binding/peer.h"
+#include "onem2m-binding/told.h"
 #include "service/daemon.h"
 #include "service/http.h"
 #include "service/log.h"
@@ -60,29 +60,18 @@ static gba_err own_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secr
 /* ---- Km from a MEF, for a KeID (TS-0003 8.3.2.1 "Use of Remotely Provisioned Credential") ---- */
 static gba_err read_fetched(const m2m_answer *a, int64_t now, gba_secret *km, kms_who *w)
 {
-    json_t *o = json_loadb((const char *)a->body.p, a->body.n, JSON_REJECT_DUPLICATES, NULL);
-    json_t *cred = json_object_get(o, M2M_FETCH_CREDENTIAL);
-    char *b64 = (char *)json_string_value(cred);
-    const char *who = json_string_value(json_object_get(o, M2M_FETCH_ENROLEE));
-    const char *until = json_string_value(json_object_get(o, M2M_FETCH_LIFETIME));
-    size_t n = sizeof km->o;
-    gba_err e = GBA_E_SYNTAX;
-
-    if (a->status == 404 || a->status == 403)
-        e = a->status == 404 ? GBA_E_UNKNOWN : GBA_E_FORBIDDEN;
-    else if (a->status != 200)
-        e = GBA_E_IO;
-    else if (json_is_true(json_object_get(o, M2M_FETCH_STATUS)) && b64 && who && until &&
-             gba_b64_decode(gba_str(b64), km->o, &n) == GBA_OK && n >= 16 && gba_m2m_entity_parse(gba_str(who), &w->id) == GBA_OK &&
-             gba_m2m_time_parse(gba_str(until), &w->expires) == GBA_OK)
-        e = w->expires > now ? GBA_OK : GBA_E_EXPIRED;
-    if (e == GBA_OK)
-        km->n = n;
-    else
-        gba_secret_wipe(km);
-    if (b64)
-        gba_wipe(b64, strlen(b64));
-    json_decref(o);
+    m2m_told t = {0};
+    gba_err e = a->status == 404 ? GBA_E_UNKNOWN : a->status == 403 ? GBA_E_FORBIDDEN : a->status != 200 ? GBA_E_IO
+                                                                                     : m2m_told_fetch(a->body, &t);
+    if (e == GBA_OK && gba_m2m_entity_parse(gba_str(t.whose), &w->id) != GBA_OK)
+        e = GBA_E_SYNTAX; /* a key of nobody */
+    if (e == GBA_OK && t.expires <= now)
+        e = GBA_E_EXPIRED;
+    if (e == GBA_OK) {
+        *km = t.key;
+        w->expires = t.expires;
+    }
+    gba_secret_wipe(&t.key);
     return e;
 }
 
@@ -112,11 +101,17 @@ static gba_err ask_mef(kms *k, const kms_mef_link *m, const char *ke_id, int64_t
     return e;
 }
 
+/* May one more wait for a MEF or BSF? Either way it is counted until `fetching` is lowered again. */
+static bool fetch_enter(kms *k)
+{
+    return atomic_fetch_add(&k->fetching, 1) < k->c.fetches;
+}
+
 static gba_err enrolled_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w)
 {
     gba_err e = GBA_E_BUSY;
 
-    if (atomic_fetch_add(&k->fetching, 1) < k->c.fetches)
+    if (fetch_enter(k))
         e = ask_mef(k, &k->c.mefs[id->server], id->text, now, key, w);
     atomic_fetch_sub(&k->fetching, 1);
     if (e == GBA_OK)
@@ -159,12 +154,14 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
     }
     snprintf(identity, sizeof identity, "3GPP-bootstrapping;%s", id->btid.s);
     r.identity = gba_str(identity);
-    http_source(q->peer, r.source);
+    if (q->peer)
+        http_source(q->peer, r.source);
     gba_naf_psk(k->c.naf, &r, res);
     for (int i = 0; i < 2 && res->verdict == GBA_NAF_WAIT; i++) {
         gba_naf_keys keys = {0};
         gba_naf_query query = res->query;
-        r.fetched = k->c.zn(k->c.zn_ctx, &query, &keys);
+        r.fetched = fetch_enter(k) ? k->c.zn(k->c.zn_ctx, &query, &keys) : GBA_E_BUSY;
+        atomic_fetch_sub(&k->fetching, 1);
         gba_naf_learn(k->c.naf, &query, r.fetched, r.fetched == GBA_OK ? &keys : NULL, now);
         gba_naf_keys_clear(&keys);
         gba_naf_psk(k->c.naf, &r, res);
@@ -177,7 +174,7 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
             e = gba_m2m_credential_id(12, gba_str(id->btid.s), w->credential);
         gba_naf_result_clear(res);
     } else {
-        e = res->why == GBA_NAF_WHY_UNREACHABLE ? GBA_E_IO : res->why == GBA_NAF_WHY_FORBIDDEN ? GBA_E_FORBIDDEN : GBA_E_UNKNOWN;
+        e = r.fetched == GBA_E_BUSY ? GBA_E_BUSY : res->why == GBA_NAF_WHY_UNREACHABLE ? GBA_E_IO : res->why == GBA_NAF_WHY_FORBIDDEN ? GBA_E_FORBIDDEN : GBA_E_UNKNOWN;
     }
     gba_wipe(res, sizeof *res);
     free(res);

@@ -59,8 +59,8 @@ const conf_field kms_maf_table[] = {
     COMMON_ROWS("maf", "maf", "8444", "127.0.0.1:8084"),
     {.path = "mefs", .type = CONF_ITEMS, AT(mefs), .item = mef_item, .item_size = sizeof(kms_mef_settings), .help = "MEFs whose KeIDs are accepted"},
     {.path = "limits.fetch_timeout", .type = CONF_DURATION, AT(fetch_timeout), .def = "4s", .min = 1, .max = 60,
-     .help = "how long a handshake waits for a MEF"},
-    {.path = "limits.fetches", .type = CONF_INT, AT(fetches), .def = "32", .min = 1, .max = 1000, .help = "handshakes that wait for a MEF at once"},
+     .help = "how long a handshake waits for a MEF or BSF"},
+    {.path = "limits.fetches", .type = CONF_INT, AT(fetches), .def = "32", .min = 1, .max = 1000, .help = "handshakes that wait for a MEF or BSF at once"},
     {.path = NULL},
 };
 const conf_field kms_mef_table[] = {

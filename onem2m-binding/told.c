@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate_kms_json.c - what MAF, MEF and the CSE say in JSON, as far as the gate needs it. */
-#include <jansson.h>
-#include <stdio.h>
+/* told.c - the key that a MAF or MEF tells in JSON. */
 #include <string.h>
-#include "onem2m-binding/gate.h"
 #include "onem2m-binding/names.h"
+#include "onem2m-binding/told.h"
 
-#define FLAGS JSON_REJECT_DUPLICATES
-
-static json_t *load(gba_span json)
+json_t *m2m_json_load(gba_span json)
 {
     json_error_t at;
-    return json.n ? json_loadb((const char *)json.p, json.n, FLAGS, &at) : NULL;
+    return json.n ? json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &at) : NULL;
 }
 
-static bool text_of(const json_t *o, const char *name, char *out, size_t room)
+bool m2m_json_text(const json_t *o, const char *name, char *out, size_t room)
 {
     const char *s = json_string_value(json_object_get(o, name));
     size_t n = json_string_length(json_object_get(o, name));
@@ -49,13 +45,13 @@ static bool time_of(const json_t *o, const char *name, int64_t *out)
     return s && gba_m2m_time_parse(gba_str(s), out) == GBA_OK;
 }
 
-gba_err gate_told_key(gba_span json, gate_told *out)
+gba_err m2m_told_key(gba_span json, m2m_told *out)
 {
-    json_t *root = load(json), *o = json_object_get(root, M2M_ROOT_SYMM_KEY_REG), *suid = json_object_get(o, M2M_SUID);
+    json_t *root = m2m_json_load(json), *o = json_object_get(root, M2M_ROOT_SYMM_KEY_REG), *suid = json_object_get(o, M2M_SUID);
 
     memset(out, 0, sizeof *out);
     bool ok = key_of(o, M2M_KV, &out->key) && time_of(o, M2M_ET, &out->expires) &&
-              text_of(o, M2M_CR, out->whose, sizeof out->whose) && json_is_integer(suid) &&
+              m2m_json_text(o, M2M_CR, out->whose, sizeof out->whose) && json_is_integer(suid) &&
               json_integer_value(suid) > 0 && json_integer_value(suid) < 1000;
     if (ok)
         out->suid = (unsigned)json_integer_value(suid);
@@ -65,9 +61,9 @@ gba_err gate_told_key(gba_span json, gate_told *out)
     return ok ? GBA_OK : GBA_E_SYNTAX;
 }
 
-gba_err gate_told_fetch(gba_span json, gate_told *out)
+gba_err m2m_told_fetch(gba_span json, m2m_told *out)
 {
-    json_t *root = load(json);
+    json_t *root = m2m_json_load(json);
     gba_err e = GBA_E_SYNTAX;
 
     memset(out, 0, sizeof *out);
@@ -76,37 +72,11 @@ gba_err gate_told_fetch(gba_span json, gate_told *out)
     else if (json_is_true(json_object_get(root, M2M_FETCH_STATUS)) && key_of(root, M2M_FETCH_CREDENTIAL, &out->key) &&
              time_of(root, M2M_FETCH_LIFETIME, &out->expires)) {
         e = GBA_OK;
-        if (!text_of(root, M2M_FETCH_ENROLEE, out->whose, sizeof out->whose))
+        if (!m2m_json_text(root, M2M_FETCH_ENROLEE, out->whose, sizeof out->whose))
             out->whose[0] = 0;
     } else {
         gba_secret_wipe(&out->key);
     }
     json_decref(root);
     return e;
-}
-
-static void poas_of(const json_t *o, gate_made *out)
-{
-    const json_t *list = json_object_get(o, "poa");
-
-    for (size_t i = 0; i < json_array_size(list) && out->n < GATE_POAS_MAX; i++) {
-        const char *s = json_string_value(json_array_get(list, i));
-        size_t n = s ? strlen(s) : 0;
-        if (n && n <= GATE_POA_MAX && strspn(s, "!#$%&'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_"
-                                                "abcdefghijklmnopqrstuvwxyz~") == n)
-            memcpy(out->poa[out->n++], s, n + 1);
-    }
-}
-
-gba_err gate_made_parse(gba_span json, gate_made *out)
-{
-    json_t *root = load(json);
-    const json_t *ae = json_object_get(root, "m2m:ae"), *csr = json_object_get(root, "m2m:csr");
-
-    memset(out, 0, sizeof *out);
-    out->cse = !ae && csr;
-    bool ok = ae ? text_of(ae, "aei", out->id, sizeof out->id) : csr && text_of(csr, "csi", out->id, sizeof out->id);
-    poas_of(ae ? ae : csr, out);
-    json_decref(root);
-    return ok ? GBA_OK : out->n ? GBA_E_STALE : GBA_E_UNKNOWN;
 }
