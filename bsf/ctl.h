@@ -79,8 +79,13 @@ int ctl_store_failed(const ctl *c, const char *doing, gba_err e);
 int ctl_result(const ctl *c, json_t *object, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A number of `min`..`max`, decimal or 0x...; false when it is none. */
 bool ctl_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
-/* A JSON time, null when it is 0 or out of range. */
+/* A time for programs, null when it is 0 or out of range; and for people, "-" then. */
 json_t *ctl_json_time(int64_t t);
+void ctl_time_text(int64_t t, char out[GBA_TIME_TEXT]);
+/* The first argument as an IMPI; CTL_OK or CTL_USAGE. */
+int ctl_parse_impi(const ctl *c, gba_impi *out);
+/* For UNKNOWN and EXPIRED: "NAME: WHAT; gba-bsfctl COMMAND shows them"; other errors in words of the store. */
+int ctl_not_found(const ctl *c, const char *name, gba_err e, const char *what, const char *command);
 
 /* Rows of a listing as they come: a JSON array of the objects, or an aligned table of their cells.
  * Any number of rows in little memory: widths follow from the first rows. */
@@ -90,6 +95,19 @@ ctl_table *ctl_table_begin(const ctl *c, const char *const *heads); /* heads end
 /* Takes the object, which only --json needs (else NULL); cells are copied. */
 void ctl_table_row(ctl_table *t, json_t *object, const char *const *cells);
 int ctl_table_end(ctl_table **t, const char *none); /* `none`: said when there was no row */
+
+/* `list` of a kind of record, with its options --after and --limit. `row` shows one in the table that it is
+ * given: CTL_ROW_DAMAGED is told and makes the command fail. */
+typedef enum ctl_row { CTL_ROW_SHOWN, CTL_ROW_SKIPPED, CTL_ROW_DAMAGED } ctl_row;
+typedef struct ctl_list_spec {
+    store_kind kind;
+    const char *plural; /* "subscribers" */
+    const char *none;   /* said when there is none */
+    const char *mend;   /* what to do about a damaged record, behind its key; may be NULL */
+    const char *const *heads;
+    ctl_row (*row)(void *ctx, const ctl *c, ctl_table *t, const char *key, gba_span value);
+} ctl_list_spec;
+int ctl_list(ctl *c, const ctl_list_spec *spec, void *ctx);
 
 /* On stderr: a bar on a terminal, a line now and then elsewhere, nothing with --quiet. */
 typedef struct ctl_progress {
@@ -118,15 +136,4 @@ gba_err ctl_subscriber_parse(const ctl_subscriber_text *t, ctl_subscriber *out, 
  * an SQN twice. */
 void ctl_subscriber_sequence(ctl_subscriber *s, const rec_subscriber *old, int64_t now_ms);
 bool ctl_amf_separated(const uint8_t amf[2]); /* TS 33.102 Annex H: the separation bit */
-
-/* ---- ctl_session.c ---- */
-/* Adds to ops (room for 4) what ends the IMPI's session: the tombstone, the head, the TMPI. Their
- * octets stand in the returned object, which is yours. *n: in, out. btid may be NULL: whichever is live. */
-typedef struct ctl_ending {
-    uint8_t tomb[REC_SESSION_MAX], head[REC_HEAD_MAX];
-    gba_btid btid;
-    gba_impi impi, tmpi;
-} ctl_ending;
-gba_err ctl_session_ending(ctl *c, const gba_impi *impi, const gba_btid *btid, int64_t now, ctl_ending *e,
-                           store_op ops[], size_t *n) GBA_MUST_USE;
 #endif

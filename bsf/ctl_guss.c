@@ -8,13 +8,6 @@
 #include <gba/guss.h>
 #include "service/daemon.h"
 
-static int parse_impi(ctl *c, gba_impi *out)
-{
-    if (gba_impi_parse(gba_str(c->arg[0]), out) == GBA_OK)
-        return CTL_OK;
-    return ctl_usage(c, "'%s' is not an IMPI such as 001010000000001@ims.mnc001.mcc001.3gppnetwork.org", c->arg[0]);
-}
-
 /* *n: in, room; out, octets. One octet of room stays, so that a document that is too long shows. */
 static int read_document(const char *path, char *out, size_t *n)
 {
@@ -81,6 +74,8 @@ static int set(ctl *c, const gba_impi *impi, const char *path, char *xml, size_t
     e = store_guss(c, impi, gba_mem(xml, n));
     if (e != GBA_OK)
         return ctl_store_failed(c, impi->s, e);
+    if (g->uicc_type == GBA_UICC_GBA_U && !c->quiet)
+        ctl_warn("%s: its uiccType is GBA_U; this BSF runs GBA_ME with every card, and keeps the value for others", impi->s);
     return ctl_result(c, guss_json(impi, g), "%s: %zu user security setting%s", impi->s, g->n_uss, g->n_uss == 1 ? "" : "s");
 }
 
@@ -88,7 +83,7 @@ static int run_set(ctl *c)
 {
     gba_impi impi;
     const char *path = ctl_get(c, "file");
-    int rc = parse_impi(c, &impi);
+    int rc = ctl_parse_impi(c, &impi);
     if (rc != CTL_OK)
         return rc;
     if (!path)
@@ -105,7 +100,7 @@ static int run_show(ctl *c)
 {
     gba_impi impi;
     store_record rec = {0};
-    int rc = parse_impi(c, &impi);
+    int rc = ctl_parse_impi(c, &impi);
     if (rc != CTL_OK)
         return rc;
     gba_err e = store_get(c->store, STORE_GUSS, gba_str(impi.s), service_now(), &rec);
@@ -129,7 +124,7 @@ static int run_remove(ctl *c)
 {
     gba_impi impi;
     size_t failed;
-    int rc = parse_impi(c, &impi);
+    int rc = ctl_parse_impi(c, &impi);
     if (rc != CTL_OK)
         return rc;
     store_op op = {.type = STORE_TAKE, .kind = STORE_GUSS, .key = gba_str(impi.s)};

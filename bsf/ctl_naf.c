@@ -217,10 +217,7 @@ static int remove_grants(ctl *c, rec_naf *naf, const gba_fqdn *name)
 
 static int unknown_name(ctl *c, const gba_fqdn *name, gba_err e)
 {
-    if (e == GBA_E_UNKNOWN)
-        return ctl_fail("%s: no NAF of this certificate name is allowed anything; " CTL_PROGRAM " naf list shows them",
-                        name->s);
-    return ctl_store_failed(c, name->s, e);
+    return ctl_not_found(c, name->s, e, "no NAF of this certificate name is allowed anything", "naf list");
 }
 
 static int run_deny(ctl *c)
@@ -249,16 +246,10 @@ static int run_deny(ctl *c)
 }
 
 /* ---- list ---- */
-typedef struct listing {
-    ctl *c;
-    ctl_table *table;
-    unsigned damaged;
-} listing;
-
-static void list_grants(listing *l, const char *name, const rec_naf *naf)
+static void list_grants(const ctl *c, ctl_table *t, const char *name, const rec_naf *naf)
 {
-    if (l->c->json) {
-        ctl_table_row(l->table, naf_json(name, naf), NULL);
+    if (c->json) {
+        ctl_table_row(t, naf_json(name, naf), NULL);
         return;
     }
     for (size_t i = 0; i < naf->n; i++) {
@@ -276,51 +267,45 @@ static void list_grants(listing *l, const char *name, const rec_naf *naf)
             at += (size_t)snprintf(services + at, sizeof services - at, "%s%" PRIu32, s ? "," : "", g->service[s]);
         if (g->naf_group[0])
             snprintf(services + strlen(services), sizeof services - strlen(services), " (group %s)", g->naf_group);
-        ctl_table_row(l->table, NULL,
+        ctl_table_row(t, NULL,
                       (const char *const[]){name, g->fqdn.s, uas, services, g->impi ? "released" : "withheld"});
     }
 }
 
-static bool list_one(void *ctx, gba_span key, const store_record *rec)
+static ctl_row list_row(void *ctx, const ctl *c, ctl_table *t, const char *name, gba_span value)
 {
     static rec_naf naf;
-    listing *l = ctx;
-    char name[STORE_KEY_MAX + 1];
-    snprintf(name, sizeof name, "%.*s", (int)key.n, (const char *)key.p);
-    if (rec_naf_read(gba_mem(rec->value, rec->n), &naf) == GBA_OK) {
-        list_grants(l, name, &naf);
-    } else {
-        ctl_warn("%s: damaged record; " CTL_PROGRAM " naf deny %s removes it", name, name);
-        l->damaged++;
-    }
-    return true;
+    (void)ctx;
+    if (rec_naf_read(value, &naf) != GBA_OK)
+        return CTL_ROW_DAMAGED;
+    list_grants(c, t, name, &naf);
+    return CTL_ROW_SHOWN;
 }
 
 static int run_list(ctl *c)
 {
     static const char *const heads[] = {"CERTIFICATE NAME", "NAF FQDN", "UA", "SERVICES", "IMPI", NULL};
+    static const ctl_list_spec spec = {.kind = STORE_NAF,
+                                       .plural = "NAFs",
+                                       .none = "no NAF is allowed anything",
+                                       .mend = "; " CTL_PROGRAM " naf deny removes it",
+                                       .heads = heads,
+                                       .row = list_row};
     static rec_naf naf;
-    listing l = {.c = c};
     gba_fqdn name;
     uint64_t version;
-    gba_err e = GBA_OK;
-    if (c->n_args) {
-        int rc = parse_name(c, &name);
-        if (rc != CTL_OK)
-            return rc;
-        e = load(c, &name, &naf, &version);
-        if (e != GBA_OK)
-            return unknown_name(c, &name, e);
-    }
-    l.table = ctl_table_begin(c, heads);
-    if (c->n_args)
-        list_grants(&l, name.s, &naf);
-    else
-        e = store_each(c->store, STORE_NAF, gba_str(NULL), service_now(), list_one, &l);
-    int rc = ctl_table_end(&l.table, "no NAF is allowed anything");
+
+    if (!c->n_args)
+        return ctl_list(c, &spec, NULL);
+    int rc = parse_name(c, &name);
+    if (rc != CTL_OK)
+        return rc;
+    gba_err e = load(c, &name, &naf, &version);
     if (e != GBA_OK)
-        return ctl_store_failed(c, "listing NAFs", e);
-    return l.damaged ? CTL_FAILED : rc;
+        return unknown_name(c, &name, e);
+    ctl_table *t = ctl_table_begin(c, heads);
+    list_grants(c, t, name.s, &naf);
+    return ctl_table_end(&t, spec.none);
 }
 
 static const ctl_opt allow_opts[] = {

@@ -98,6 +98,26 @@ json_t *ctl_json_time(int64_t t)
     return t > 0 && gba_time_print(t, text) == GBA_OK ? json_string(text) : json_null();
 }
 
+void ctl_time_text(int64_t t, char out[GBA_TIME_TEXT])
+{
+    if (t <= 0 || gba_time_print(t, out) != GBA_OK)
+        snprintf(out, GBA_TIME_TEXT, "-");
+}
+
+int ctl_parse_impi(const ctl *c, gba_impi *out)
+{
+    if (gba_impi_parse(gba_str(c->arg[0]), out) == GBA_OK)
+        return CTL_OK;
+    return ctl_usage(c, "'%s' is not an IMPI such as 001010000000001@ims.mnc001.mcc001.3gppnetwork.org", c->arg[0]);
+}
+
+int ctl_not_found(const ctl *c, const char *name, gba_err e, const char *what, const char *command)
+{
+    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        return ctl_fail("%s: %s; " CTL_PROGRAM " %s shows them", name, what, command);
+    return ctl_store_failed(c, name, e);
+}
+
 /* ---- tables ---- */
 #define TABLE_HEAD_ROWS 200 /* whose widths decide */
 struct ctl_table {
@@ -190,6 +210,48 @@ int ctl_table_end(ctl_table **tp, const char *none)
     free(t);
     *tp = NULL;
     return fflush(stdout) == 0 && !ferror(stdout) ? CTL_OK : ctl_fail("standard output: %s", strerror(errno));
+}
+
+typedef struct listing {
+    const ctl *c;
+    const ctl_list_spec *spec;
+    void *ctx;
+    ctl_table *table;
+    uint64_t left;
+    bool damaged;
+} listing;
+
+static bool list_one(void *ctx, gba_span key, const store_record *rec)
+{
+    listing *l = ctx;
+    char name[STORE_KEY_MAX + 1];
+
+    snprintf(name, sizeof name, "%.*s", (int)key.n, (const char *)key.p);
+    ctl_row row = l->spec->row(l->ctx, l->c, l->table, name, gba_mem(rec->value, rec->n));
+    if (row == CTL_ROW_DAMAGED) {
+        ctl_warn("%s: damaged record%s", name, l->spec->mend ? l->spec->mend : "");
+        l->damaged = true;
+    } else if (row == CTL_ROW_SHOWN) {
+        l->left--;
+    }
+    return l->left > 0;
+}
+
+int ctl_list(ctl *c, const ctl_list_spec *spec, void *ctx)
+{
+    listing l = {.c = c, .spec = spec, .ctx = ctx, .left = UINT64_MAX};
+    const char *limit = ctl_get(c, "limit");
+    char doing[64];
+
+    if (limit && !ctl_number(limit, 1, UINT64_MAX, &l.left))
+        return ctl_usage(c, "--limit '%s' is not a number above 0", limit);
+    l.table = ctl_table_begin(c, spec->heads);
+    gba_err e = store_each(c->store, spec->kind, gba_str(ctl_get(c, "after")), service_now(), list_one, &l);
+    int rc = ctl_table_end(&l.table, spec->none);
+    snprintf(doing, sizeof doing, "listing %s", spec->plural);
+    if (e != GBA_OK)
+        return ctl_store_failed(c, doing, e);
+    return l.damaged ? CTL_FAILED : rc;
 }
 
 /* ---- progress ---- */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bsf/ctl.h"
 #include "bsf/seq.h"
+#include "bsf/session.h"
 
 /* ---- a subscriber from text, for add and import ---- */
 bool ctl_amf_separated(const uint8_t amf[2])
@@ -249,69 +250,37 @@ static json_t *to_json(const char *impi, const rec_subscriber *r)
                      ctl_json_time(r->created), "lifetime", (json_int_t)r->lifetime, "blocked", r->blocked);
 }
 
-static void time_text(int64_t t, char out[GBA_TIME_TEXT])
+static ctl_row list_row(void *ctx, const ctl *c, ctl_table *t, const char *impi, gba_span value)
 {
-    if (t <= 0 || gba_time_print(t, out) != GBA_OK)
-        snprintf(out, GBA_TIME_TEXT, "-");
-}
-
-typedef struct listing {
-    ctl *c;
-    ctl_table *table;
-    uint64_t left;
-    unsigned damaged;
-} listing;
-
-static bool list_one(void *ctx, gba_span key, const store_record *rec)
-{
-    listing *l = ctx;
     rec_subscriber r;
-    char impi[GBA_ID_MAX + 1], amf[5], sqn[24], created[GBA_TIME_TEXT], lifetime[24] = "default";
-    snprintf(impi, sizeof impi, "%.*s", (int)key.n, (const char *)key.p);
-    if (rec_subscriber_read(gba_mem(rec->value, rec->n), &r) != GBA_OK) {
-        ctl_warn("%s: damaged record", impi);
-        l->damaged++;
-        return true;
-    }
+    char amf[5], sqn[24], created[GBA_TIME_TEXT], lifetime[24] = "default";
+    (void)ctx;
+
+    if (rec_subscriber_read(value, &r) != GBA_OK)
+        return CTL_ROW_DAMAGED;
     gba_hex_encode(r.amf, 2, amf);
     snprintf(sqn, sizeof sqn, "%" PRIu64, r.sqn_initial);
-    time_text(r.created, created);
+    ctl_time_text(r.created, created);
     if (r.lifetime)
         snprintf(lifetime, sizeof lifetime, "%" PRId64 "s", r.lifetime);
-    ctl_table_row(l->table, l->c->json ? to_json(impi, &r) : NULL,
+    ctl_table_row(t, c->json ? to_json(impi, &r) : NULL,
                   (const char *const[]){impi, gba_aka_algorithm_name(r.key.algorithm), amf, sqn, lifetime, created,
                                         r.blocked ? "blocked" : "active"});
     rec_subscriber_wipe(&r);
-    return --l->left > 0;
+    return CTL_ROW_SHOWN;
 }
 
 static int run_list(ctl *c)
 {
     static const char *const heads[] = {"IMPI", "ALGORITHM", "AMF", "FIRST SQN", "LIFETIME", "CREATED", "STATE", NULL};
-    listing l = {.c = c, .left = UINT64_MAX};
-    const char *limit = ctl_get(c, "limit");
-    if (limit && !ctl_number(limit, 1, UINT64_MAX, &l.left))
-        return ctl_usage(c, "--limit '%s' is not a number above 0", limit);
-    l.table = ctl_table_begin(c, heads);
-    gba_err e = store_each(c->store, STORE_SUBSCRIBER, gba_str(ctl_get(c, "after")), service_now(), list_one, &l);
-    int rc = ctl_table_end(&l.table, "no subscribers");
-    if (e != GBA_OK)
-        return ctl_store_failed(c, "listing subscribers", e);
-    return l.damaged ? CTL_FAILED : rc;
-}
-
-static int parse_impi(ctl *c, gba_impi *out)
-{
-    if (gba_impi_parse(gba_str(c->arg[0]), out) == GBA_OK)
-        return CTL_OK;
-    return ctl_usage(c, "'%s' is not an IMPI (user@realm)", c->arg[0]);
+    static const ctl_list_spec spec = {
+        .kind = STORE_SUBSCRIBER, .plural = "subscribers", .none = "no subscribers", .heads = heads, .row = list_row};
+    return ctl_list(c, &spec, NULL);
 }
 
 static int not_found(ctl *c, const gba_impi *impi, gba_err e)
 {
-    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
-        return ctl_fail("%s: there is no such subscriber; " CTL_PROGRAM " subscriber list shows them", impi->s);
-    return ctl_store_failed(c, impi->s, e);
+    return ctl_not_found(c, impi->s, e, "there is no such subscriber", "subscriber list");
 }
 
 static int run_show(ctl *c)
@@ -321,7 +290,7 @@ static int run_show(ctl *c)
     rec_head head = {0};
     store_record rec = {0};
     char amf[5], created[GBA_TIME_TEXT];
-    int rc = parse_impi(c, &impi);
+    int rc = ctl_parse_impi(c, &impi);
     if (rc != CTL_OK)
         return rc;
     gba_err e = load(c, &impi, &r, NULL);
@@ -337,7 +306,7 @@ static int run_show(ctl *c)
     json_object_set_new(j, "seq_offset", json_integer(r.seq_offset));
     json_object_set_new(j, "btid", head.btid.s[0] ? json_string(head.btid.s) : json_null());
     gba_hex_encode(r.amf, 2, amf);
-    time_text(r.created, created);
+    ctl_time_text(r.created, created);
     rc = ctl_result(c, j,
                     "IMPI        %s\nalgorithm   %s, K of %zu bits, RES of %u octets\nAMF         %s%s\n"
                     "first SQN   after %" PRIu64 " (SEQ offset %" PRId64 ")\nlifetime    %" PRId64 " s%s\n"
@@ -356,19 +325,11 @@ static int run_show(ctl *c)
 static int run_remove(ctl *c)
 {
     gba_impi impi;
-    int rc = parse_impi(c, &impi);
-    gba_err e = GBA_E_STALE;
-    for (int i = 0; rc == CTL_OK && e == GBA_E_STALE && i < RACES_MAX; i++) {
-        ctl_ending end;
-        store_op ops[5] = {{.type = STORE_TAKE, .kind = STORE_SUBSCRIBER, .key = gba_str(impi.s)}};
-        size_t n = 1, failed = 0;
-        int64_t now = service_now();
-        e = ctl_session_ending(c, &impi, NULL, now, &end, ops, &n);
-        if (e == GBA_OK || e == GBA_E_UNKNOWN) /* UNKNOWN: no session to end */
-            e = store_write(c->store, ops, n, now, &failed);
-    }
+    int rc = ctl_parse_impi(c, &impi);
+
     if (rc != CTL_OK)
         return rc;
+    gba_err e = session_remove_subscriber(c->store, &impi, bsf_settings_keep_s(&c->s), service_now_ms());
     if (e != GBA_OK)
         return not_found(c, &impi, e);
     return ctl_result(c, json_pack("{s:s, s:s}", "impi", impi.s, "result", "removed"), "removed %s", impi.s);
@@ -380,7 +341,7 @@ static int set_blocked(ctl *c, bool blocked)
     rec_subscriber r;
     uint64_t version;
     const char *result = blocked ? "blocked" : "unblocked";
-    int rc = parse_impi(c, &impi);
+    int rc = ctl_parse_impi(c, &impi);
     gba_err e = GBA_E_STALE;
     for (int i = 0; rc == CTL_OK && e == GBA_E_STALE && i < RACES_MAX; i++) {
         e = load(c, &impi, &r, &version);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TRIES 4 /* the first and three more */
+#define REVOKE_TRIES 8 /* an operator's word counts: it may race longer */
 
 typedef struct call {
     struct call *next;
@@ -397,39 +398,69 @@ gba_err session_tmpi(store *s, gba_span tmpi, int64_t now_ms, gba_impi *out)
     return e;
 }
 
-gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms)
+/* What ends a session: the tombstone, the head without it, its TMPI. The head keeps its challenge time,
+ * below which nothing is inserted; one that has moved on to a newer session stays. */
+static gba_err add_ending(batch *b, store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms, gba_impi *impi,
+                          gba_impi *tmpi)
+{
+    store_record rec = {0};
+    rec_session have;
+    rec_head head;
+    uint64_t version, head_version;
+    gba_err e = store_get(s, STORE_SESSION, gba_str(btid->s), now_ms / 1000, &rec);
+
+    if (e != GBA_OK)
+        return e == GBA_E_EXPIRED ? GBA_E_UNKNOWN : e;
+    version = rec.version;
+    e = rec_session_read(gba_mem(rec.value, rec.n), &have);
+    store_record_free(&rec);
+    if (e != GBA_OK)
+        return e;
+    *impi = have.impi;
+    e = have.tombstone ? GBA_E_UNKNOWN : session_head(s, impi, now_ms, &head, &head_version);
+    if (e == GBA_OK)
+        add_tombstone(b, btid, impi, have.challenge_ms, now_ms / 1000 + keep_s, version);
+    rec_session_wipe(&have);
+    if (e != GBA_OK || !head_version || strcmp(head.btid.s, btid->s) != 0)
+        return e;
+    *tmpi = head.tmpi;
+    head.btid.s[0] = head.tmpi.s[0] = '\0';
+    add_head(b, impi, &head, head_version);
+    if (tmpi->s[0])
+        b->op[b->n++] = (store_op){.type = STORE_TAKE, .kind = STORE_TMPI, .key = gba_str(tmpi->s), .optional = true};
+    return b->err;
+}
+
+gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms, gba_impi *impi)
 {
     gba_err e = GBA_E_STALE;
 
-    for (int i = 0; i < TRIES && e == GBA_E_STALE; i++) {
-        store_record rec = {0};
-        rec_session have;
-        rec_head head;
-        uint64_t version, head_version;
+    for (int i = 0; i < REVOKE_TRIES && e == GBA_E_STALE; i++) {
+        gba_impi tmpi = {{0}};
         size_t failed;
         batch b = {0};
-
-        e = store_get(s, STORE_SESSION, gba_str(btid->s), now_ms / 1000, &rec);
-        if (e != GBA_OK)
-            return e == GBA_E_EXPIRED ? GBA_E_UNKNOWN : e;
-        version = rec.version;
-        e = rec_session_read(gba_mem(rec.value, rec.n), &have);
-        store_record_free(&rec);
-        if (e == GBA_OK && have.tombstone)
-            e = GBA_E_UNKNOWN;
-        if (e == GBA_OK)
-            e = session_head(s, &have.impi, now_ms, &head, &head_version);
-        if (e == GBA_OK) {
-            add_tombstone(&b, btid, &have.impi, have.challenge_ms, now_ms / 1000 + keep_s, version);
-            if (head_version && strcmp(head.btid.s, btid->s) == 0) {
-                head.btid.s[0] = '\0'; /* its challenge time stays: no replay */
-                add_head(&b, &have.impi, &head, head_version);
-            }
-            e = b.err;
-        }
+        e = add_ending(&b, s, btid, keep_s, now_ms, impi, &tmpi);
         if (e == GBA_OK)
             e = store_write(s, b.op, b.n, now_ms / 1000, &failed);
-        rec_session_wipe(&have);
+    }
+    return e == GBA_E_STALE ? GBA_E_BUSY : e;
+}
+
+gba_err session_remove_subscriber(store *s, const gba_impi *impi, int64_t keep_s, int64_t now_ms)
+{
+    gba_err e = GBA_E_STALE;
+
+    for (int i = 0; i < REVOKE_TRIES && e == GBA_E_STALE; i++) {
+        gba_impi whose, tmpi = {{0}};
+        rec_head head;
+        uint64_t version;
+        size_t failed;
+        batch b = {.op = {{.type = STORE_TAKE, .kind = STORE_SUBSCRIBER, .key = gba_str(impi->s)}}, .n = 1};
+        e = session_head(s, impi, now_ms, &head, &version);
+        if (e == GBA_OK && head.btid.s[0])
+            e = add_ending(&b, s, &head.btid, keep_s, now_ms, &whose, &tmpi);
+        if (e == GBA_OK || e == GBA_E_UNKNOWN) /* UNKNOWN: its last session is over already */
+            e = store_write(s, b.op, b.n, now_ms / 1000, &failed);
     }
     return e == GBA_E_STALE ? GBA_E_BUSY : e;
 }

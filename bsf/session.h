@@ -55,6 +55,9 @@ gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms
 gba_err session_head(store *s, const gba_impi *impi, int64_t now_ms, rec_head *head, uint64_t *version) GBA_MUST_USE;
 /* UNKNOWN: no such TMPI. */
 gba_err session_tmpi(store *s, gba_span tmpi, int64_t now_ms, gba_impi *out) GBA_MUST_USE;
-/* gba-bsfctl session revoke: the tombstone and the head without it. Waits. UNKNOWN: no such live session. */
-gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms) GBA_MUST_USE;
+/* gba-bsfctl session revoke: the tombstone, the head without it, its TMPI, in one batch; *impi: whose it was.
+ * keep_s as in sessions_config. Waits. UNKNOWN: no such live session. */
+gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms, gba_impi *impi) GBA_MUST_USE;
+/* gba-bsfctl subscriber remove: its record, and its session as above, in one batch. UNKNOWN: no such subscriber. */
+gba_err session_remove_subscriber(store *s, const gba_impi *impi, int64_t keep_s, int64_t now_ms) GBA_MUST_USE;
 #endif

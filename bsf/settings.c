@@ -185,6 +185,11 @@ const char *bsf_settings_key_file(const bsf_settings *s, char *buf, size_t n)
     return buf;
 }
 
+int64_t bsf_settings_keep_s(const bsf_settings *s)
+{
+    return s->ub.nonce_lifetime + s->clock.tolerance + 1;
+}
+
 void bsf_settings_store(const bsf_settings *s, char *buf, size_t n, store_config *out)
 {
     *out = (store_config){

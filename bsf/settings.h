@@ -77,6 +77,8 @@ void bsf_settings_check(conf *c, const void *settings);
 const char *bsf_settings_key_file(const bsf_settings *s, char *buf, size_t n);
 /* How gba-bsfd and gba-bsfctl open the store; the spans point into s and buf. */
 void bsf_settings_store(const bsf_settings *s, char *buf, size_t n, store_config *out);
+/* How long tombstones are kept: as long as a nonce can be answered. */
+int64_t bsf_settings_keep_s(const bsf_settings *s);
 #define BSF_CIDRS_MAX 64
 gba_err bsf_settings_cidrs(const conf_strings *list, http_cidr out[BSF_CIDRS_MAX], size_t *n) GBA_MUST_USE;
 #endif

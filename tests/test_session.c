@@ -125,14 +125,16 @@ static void revoked(void)
     session_got got, x;
     session_want w = want(1, kit_now_ms, false), next = want(2, kit_now_ms + 10, false);
     gba_btid none;
+    gba_impi impi;
 
     kit_open(&k, NULL, false);
     CU_ASSERT_EQUAL_FATAL(establish(&k, &w, &got), GBA_OK);
-    CU_ASSERT_EQUAL(session_revoke(k.store, &got.btid, 66, kit_now_ms), GBA_OK);
+    CU_ASSERT_EQUAL(session_revoke(k.store, &got.btid, 66, kit_now_ms, &impi), GBA_OK);
+    CU_ASSERT_STRING_EQUAL(impi.s, KIT_IMPI);
     CU_ASSERT_EQUAL(state(&k, &got.btid), 'T');
-    CU_ASSERT_EQUAL(session_revoke(k.store, &got.btid, 66, kit_now_ms), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(session_revoke(k.store, &got.btid, 66, kit_now_ms, &impi), GBA_E_UNKNOWN);
     CU_ASSERT_EQUAL(gba_btid_parse(gba_str("x@y"), &none), GBA_OK);
-    CU_ASSERT_EQUAL(session_revoke(k.store, &none, 66, kit_now_ms), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(session_revoke(k.store, &none, 66, kit_now_ms, &impi), GBA_E_UNKNOWN);
     CU_ASSERT_EQUAL(establish(&k, &w, &x), GBA_E_STALE);
     kit_now_ms += 100000;
     CU_ASSERT_EQUAL(establish(&k, &w, &x), GBA_E_STALE);
@@ -140,6 +142,36 @@ static void revoked(void)
     CU_ASSERT_EQUAL(establish(&k, &next, &x), GBA_OK);
     kit_close(&k, false);
     kit_now_ms -= 100000;
+}
+
+/* subscriber remove: record, session and TMPI in one batch, and no replay brings the session back. */
+static void removed(void)
+{
+    kit k = {0};
+    session_got got, x;
+    session_want w = want(1, kit_now_ms, true);
+    gba_impi impi = kit_impi(KIT_IMPI), tmpi, who;
+    rec_head head;
+    uint64_t version, n;
+
+    kit_open(&k, NULL, false);
+    CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_E_UNKNOWN);
+    kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
+    CU_ASSERT_EQUAL_FATAL(establish(&k, &w, &got), GBA_OK);
+    CU_ASSERT_EQUAL(gba_tmpi(&w.ks, w.rand, &w.impi, &k.domain, &tmpi), GBA_OK);
+    CU_ASSERT_EQUAL(session_tmpi(k.store, gba_str(tmpi.s), kit_now_ms, &who), GBA_OK);
+    CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_OK);
+    CU_ASSERT_EQUAL(store_count(k.store, STORE_SUBSCRIBER, &n), GBA_OK);
+    CU_ASSERT_EQUAL(n, 0);
+    CU_ASSERT_EQUAL(state(&k, &got.btid), 'T');
+    CU_ASSERT_EQUAL(session_tmpi(k.store, gba_str(tmpi.s), kit_now_ms, &who), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(session_head(k.store, &impi, kit_now_ms, &head, &version), GBA_OK);
+    CU_ASSERT(head.challenge_ms == w.challenge_ms && !head.btid.s[0] && !head.tmpi.s[0]);
+    CU_ASSERT_EQUAL(establish(&k, &w, &x), GBA_E_STALE);
+    CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_E_UNKNOWN);
+    kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0); /* one without a live session goes as well */
+    CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_OK);
+    kit_close(&k, false);
 }
 
 /* A session shorter than a nonce's life is not made again by its own answer. */
@@ -295,6 +327,6 @@ static void retransmissions(void)
     kit_close(&k, false);
 }
 
-T_MAIN("session", {"once, and the same answer again", once_and_again}, {"superseded", superseded}, {"revoked", revoked},
+T_MAIN("session", {"once, and the same answer again", once_and_again}, {"superseded", superseded}, {"revoked", revoked}, {"a subscriber removed", removed},
        {"expired", expired}, {"resynchronised", resynced}, {"the clock steps back", clock_back}, {"TMPIs", tmpis},
        {"races of one IMPI", races}, {"retransmissions at once", retransmissions})
