@@ -502,8 +502,19 @@ static void answer_res(call *c)
     gba_vector_wipe(&r.vector);
 }
 
+/* A subscriber blocked or removed since then gets nothing again; only the own AuC can tell. */
+static gba_err still_welcome(const call *c, const uint8_t rand[16])
+{
+    av_source *av = c->u->c.av;
+    av_result r = {0};
+    gba_err e = av->ops->recompute ? av->ops->recompute(av, &c->impi, rand, &r) : GBA_E_UNSUPPORTED;
+
+    gba_vector_wipe(&r.vector);
+    return e == GBA_E_UNSUPPORTED ? GBA_OK : e;
+}
+
 /* The key that sealed the challenge may be gone while the session lives: then the session itself knows
- * which answer made it. True: it was that one, and is answered as it was. */
+ * which answer made it. True: it was that one, and is answered, as it was while its subscriber is welcome. */
 static bool answered_again(call *c)
 {
     gba_aka_nonce n;
@@ -514,7 +525,11 @@ static bool answered_again(call *c)
     if (c->a.auts.p || gba_aka_nonce_parse(c->a.nonce, &n) != GBA_OK)
         return false;
     hash_answer(c, hash);
-    gba_err e = session_again(c->u->c.sessions, n.rand, hash, c->now_ms, &c->impi, &got, rspauth);
+    gba_err e = session_again(c->u->c.sessions, n.rand, hash, c->now_ms, &c->impi, &got, rspauth), welcome;
+    if (e == GBA_OK && (welcome = still_welcome(c, n.rand)) != GBA_OK) {
+        refuse_source(c, welcome);
+        return true;
+    }
     if (e == GBA_OK) {
         gba_hex_encode(rspauth, sizeof rspauth, hex);
         e = print_body(c, &got);

@@ -358,6 +358,7 @@ static void replayed(void)
     kit_reply first, r;
     char answer[2048];
     gba_btid btid;
+    gba_impi impi;
     int64_t start = kit_now_ms;
 
     begin(&k, &u, NULL);
@@ -372,7 +373,7 @@ static void replayed(void)
     CU_ASSERT_STRING_EQUAL(r.expires, first.expires);
     CU_ASSERT_EQUAL(sessions_stored(&k), 1);
 
-    CU_ASSERT_EQUAL(session_revoke(k.store, &btid, KIT_NONCE_S + 6, kit_now_ms), GBA_OK);
+    CU_ASSERT_EQUAL(session_revoke(k.store, &btid, KIT_NONCE_S + 6, kit_now_ms, &impi), GBA_OK);
     kit_get(&k, answer, &r);
     CU_ASSERT_EQUAL(r.status, 401);
 
@@ -418,6 +419,7 @@ static void retransmitted_late(const kit_options *o)
     char answer[2048], other[2048], tmpi[2048];
     int64_t start = kit_now_ms, retransmissions;
     gba_btid btid;
+    gba_impi impi;
 
     begin(&k, &u, o);
     kit_bootstrap(&k, &u, NULL, &first, answer, sizeof answer);
@@ -449,7 +451,7 @@ static void retransmitted_late(const kit_options *o)
     kit_get(&k, answer, &r);
     CU_ASSERT_EQUAL(r.status, 401);
 
-    CU_ASSERT_EQUAL(session_revoke(k.store, &btid, KIT_NONCE_S + 6, kit_now_ms), GBA_OK);
+    CU_ASSERT_EQUAL(session_revoke(k.store, &btid, KIT_NONCE_S + 6, kit_now_ms, &impi), GBA_OK);
     kit_get(&k, tmpi, &r);
     CU_ASSERT_EQUAL(r.status, 401);
     finish(&k, &u);
@@ -482,6 +484,42 @@ static void retransmitted_too_late(void)
     CU_ASSERT_EQUAL(challenge_ring_tick(k.ring, kit_now_ms), GBA_OK);
     kit_get(&k, answer, &r);
     CU_ASSERT_EQUAL(r.status, 401);
+    finish(&k, &u);
+    kit_now_ms = start;
+}
+
+/* Who was blocked or removed meanwhile gets no 200 any more, whether the challenge can still be opened or not. */
+static void retransmitted_blocked(void)
+{
+    kit k;
+    kit_ue u;
+    kit_reply first, r;
+    rec_subscriber sub;
+    char answer[2048];
+    int64_t start = kit_now_ms;
+    store_op take = {.type = STORE_TAKE, .kind = STORE_SUBSCRIBER, .key = gba_str(KIT_IMPI)};
+
+    begin(&k, &u, NULL);
+    kit_bootstrap(&k, &u, NULL, &first, answer, sizeof answer);
+    CU_ASSERT_EQUAL_FATAL(first.status, 200);
+    kit_subscriber_get(&k, KIT_IMPI, &sub);
+    sub.blocked = true;
+    kit_subscriber_put(&k, KIT_IMPI, &sub);
+    kit_get(&k, answer, &r);
+    CU_ASSERT_EQUAL(r.status, 403);
+    kit_now_ms += 1000 * 1000;
+    CU_ASSERT_EQUAL(challenge_ring_tick(k.ring, kit_now_ms), GBA_OK);
+    kit_get(&k, answer, &r);
+    CU_ASSERT_EQUAL(r.status, 403);
+    CU_ASSERT_STRING_EQUAL(r.body, "");
+    CU_ASSERT_STRING_EQUAL(r.info, "");
+    sub.blocked = false; /* the session lived on, as gba-bsfctl says of block */
+    kit_subscriber_put(&k, KIT_IMPI, &sub);
+    same_again(&k, answer, &first);
+    CU_ASSERT_EQUAL(store_write(k.store, &take, 1, kit_now_ms / 1000, NULL), GBA_OK);
+    kit_get(&k, answer, &r);
+    CU_ASSERT_EQUAL(r.status, 403);
+    rec_subscriber_wipe(&sub);
     finish(&k, &u);
     kit_now_ms = start;
 }
@@ -764,6 +802,7 @@ T_MAIN("bsf_ub", {"malformed", malformed}, {"methods and targets", targets}, {"u
        {"rewritten header", rewritten}, {"nonce counts", counts}, {"parts of two challenges", swapped},
        {"out of time", in_time}, {"replayed", replayed}, {"retransmitted late, data in the nonce", retransmitted_nonce},
        {"retransmitted late, data in opaque", retransmitted_opaque}, {"retransmitted too late", retransmitted_too_late},
+       {"retransmitted by one blocked since", retransmitted_blocked},
        {"an older challenge", late_answer},
        {"more than three wrong answers", wrong_answers}, {"limit by source", by_source}, {"limit by IMPI", by_impi},
        {"AUTS", auts}, {"short RES", short_res}, {"vectors that cannot be computed again, nonce", remote_nonce},
