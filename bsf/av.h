@@ -14,7 +14,7 @@ typedef struct av_resync { /* TS 33.102 6.3.5 */
 } av_resync;
 typedef struct av_result {
     gba_vector vector;
-    int64_t lifetime; /* seconds for this subscriber, 0: default */
+    int64_t lifetime; /* seconds for this subscriber, 0: default; a recomputable source says it at recompute */
     /* The source can compute this vector again from RAND (own AuC): nothing of it need be
      * sealed into the challenge. */
     bool recomputable;

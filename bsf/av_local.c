@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* av_local.c - subscribers from the store, ticks from the table, vectors from libgba. */
 #include "bsf/av_local.h"
+#include <gba/guss.h>
 #include "bsf/hash.h"
 #include "bsf/records.h"
 #include "bsf/seq.h"
@@ -27,6 +28,8 @@ typedef struct cached {
     uint64_t version;
     int64_t expiry;
     rec_subscriber sub;
+    uint64_t guss_count; /* store_change_count_of the GUSSs, and 1, before this one's lifetime was read; 0: it was not */
+    int64_t guss_lifetime;
 } cached;
 
 typedef struct av_local {
@@ -39,6 +42,7 @@ typedef struct av_local {
     pthread_mutex_t mark_lock;
     uint64_t stored; /* the mark as it was in the store last; under mark_lock */
     _Atomic uint64_t slot[SLOTS]; /* last tick issued */
+    _Atomic uint64_t no_guss; /* store_change_count_of the GUSSs, and 1, when there was none at all */
     pthread_mutex_t cache_lock[CACHE_LOCKS];
     cached cache[CACHE_SLOTS];
 } av_local;
@@ -206,7 +210,77 @@ static void cache_keep(av_local *a, const gba_impi *impi, uint64_t count, const 
     c->count = count;
     c->version = rec->version;
     c->expiry = rec->expiry;
+    c->guss_count = 0;
     pthread_mutex_unlock(lock);
+}
+
+/* ---- key lifetimes ---- */
+
+static bool one_is_there(void *ctx, gba_span key, const store_record *rec)
+{
+    (void)key, (void)rec;
+    *(bool *)ctx = true;
+    return false;
+}
+
+/* Many networks have no GUSS: then none is looked up for each bootstrap. */
+static bool guss_none(av_local *a, uint64_t count)
+{
+    bool any = false;
+
+    if (atomic_load(&a->no_guss) == count)
+        return true;
+    if (store_each(a->store, STORE_GUSS, gba_str(NULL), service_now(), one_is_there, &any) != GBA_OK || any)
+        return false;
+    atomic_store(&a->no_guss, count);
+    return true;
+}
+
+static int64_t guss_read(av_local *a, const gba_impi *impi, uint64_t count)
+{
+    store_record rec = {0};
+    gba_guss *g = NULL;
+    int64_t lifetime = 0;
+
+    if (guss_none(a, count))
+        return 0;
+    gba_err e = store_get(a->store, STORE_GUSS, gba_str(impi->s), service_now(), &rec);
+
+    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        return 0;
+    if (e == GBA_OK)
+        e = (g = calloc(1, sizeof *g)) ? gba_guss_parse(gba_mem(rec.value, rec.n), g) : GBA_E_NOMEM;
+    if (e == GBA_OK)
+        lifetime = g->lifetime;
+    else
+        log_event(LOG_LEVEL_WARN, "av.guss_unusable", "impi", impi->s, "error", gba_err_name(e), NULL);
+    free(g);
+    store_record_free(&rec);
+    return lifetime;
+}
+
+/* TS 33.220 4.2.3: the lifetime in the subscriber's GUSS comes before the one of its record; 0: the BSF's own. */
+static int64_t lifetime_of(av_local *a, const gba_impi *impi, const rec_subscriber *sub)
+{
+    uint64_t count = store_change_count_of(a->store, STORE_GUSS) + 1;
+    pthread_mutex_t *lock;
+    cached *c = cache_slot(a, impi, &lock);
+    int64_t lifetime;
+
+    pthread_mutex_lock(lock);
+    bool known = c->guss_count == count && strcmp(c->impi.s, impi->s) == 0;
+    lifetime = c->guss_lifetime;
+    pthread_mutex_unlock(lock);
+    if (!known) {
+        lifetime = guss_read(a, impi, count);
+        pthread_mutex_lock(lock);
+        if (strcmp(c->impi.s, impi->s) == 0) {
+            c->guss_count = count;
+            c->guss_lifetime = lifetime;
+        }
+        pthread_mutex_unlock(lock);
+    }
+    return lifetime ? lifetime : sub->lifetime;
 }
 
 static gba_err subscriber_read(av_local *a, const gba_impi *impi, rec_subscriber *sub, uint64_t *version)
@@ -253,12 +327,12 @@ static gba_err sqn_at(const av_local *a, const rec_subscriber *sub, uint64_t tic
     return GBA_OK;
 }
 
+/* Its lifetime is asked for when the answer comes (local_recompute): it does not travel with the challenge. */
 static gba_err make_vector(const rec_subscriber *sub, uint64_t sqn, av_result *r)
 {
     uint8_t rand[16];
 
     service_random(rand, sizeof rand);
-    r->lifetime = sub->lifetime;
     r->recomputable = true;
     return gba_aka_vector(&sub->key, rand, sqn, sub->amf, &r->vector);
 }
@@ -370,7 +444,7 @@ static gba_err local_recompute(av_source *s, const gba_impi *impi, const uint8_t
 
     if (e != GBA_OK)
         return outward(e);
-    out->lifetime = sub.lifetime;
+    out->lifetime = lifetime_of((av_local *)s, impi, &sub);
     out->recomputable = true;
     e = gba_aka_vector(&sub.key, rand, 0, sub.amf, &out->vector); /* f2, f3, f4 see neither SQN nor AMF */
     rec_subscriber_wipe(&sub);

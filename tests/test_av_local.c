@@ -114,6 +114,55 @@ static void recompute(void)
     kit_close(&k, false);
 }
 
+static void put_guss(kit *k, const char *xml)
+{
+    store_op op = {.type = xml ? STORE_PUT : STORE_TAKE, .kind = STORE_GUSS, .key = gba_str(KIT_IMPI), .value = gba_str(xml)};
+    CU_ASSERT_EQUAL(store_write(k->store, &op, 1, kit_now_ms / 1000, NULL), GBA_OK);
+}
+
+static int64_t lifetime(kit *k)
+{
+    gba_impi impi = kit_impi(KIT_IMPI);
+    const uint8_t rand[16] = {1};
+    av_result r = {.lifetime = -1};
+    CU_ASSERT_EQUAL(k->av->ops->recompute(k->av, &impi, rand, &r), GBA_OK);
+    gba_vector_wipe(&r.vector);
+    return r.lifetime;
+}
+
+/* TS 33.220 4.2.3: the GUSS's key lifetime, then the record's, then (0) the BSF's. A change shows at once. */
+static void lifetimes(void)
+{
+    kit k = {0};
+    rec_subscriber sub;
+    got g;
+
+    kit_open(&k, NULL, false);
+    kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
+    CU_ASSERT_EQUAL(lifetime(&k), 0);
+    kit_subscriber_get(&k, KIT_IMPI, &sub);
+    sub.lifetime = 600;
+    kit_subscriber_put(&k, KIT_IMPI, &sub);
+    CU_ASSERT_EQUAL(lifetime(&k), 600);
+    put_guss(&k, "<guss><bsfInfo><lifeTime>7200</lifeTime></bsfInfo><ussList/></guss>");
+    CU_ASSERT_EQUAL(lifetime(&k), 7200);
+    CU_ASSERT_EQUAL(lifetime(&k), 7200);
+    put_guss(&k, "<guss><bsfInfo><lifeTime>60</lifeTime></bsfInfo><ussList/></guss>");
+    CU_ASSERT_EQUAL(lifetime(&k), 60);
+    put_guss(&k, "<guss><ussList/></guss>");
+    CU_ASSERT_EQUAL(lifetime(&k), 600);
+    put_guss(&k, "<guss><bsfInfo>"); /* a damaged one keeps nobody from bootstrapping */
+    CU_ASSERT_EQUAL(lifetime(&k), 600);
+    put_guss(&k, "<guss><bsfInfo><lifeTime>61</lifeTime></bsfInfo><ussList/></guss>");
+    CU_ASSERT_EQUAL(lifetime(&k), 61);
+    g = fetch(k.av, KIT_IMPI, NULL); /* which does not write it into the record */
+    CU_ASSERT_EQUAL(g.err, GBA_OK);
+    put_guss(&k, NULL);
+    CU_ASSERT_EQUAL(lifetime(&k), 600);
+    rec_subscriber_wipe(&sub);
+    kit_close(&k, false);
+}
+
 /* ---- no SQN twice ---- */
 
 static int by_value(const void *a, const void *b)
@@ -375,7 +424,7 @@ static void changed_elsewhere(void)
     kit_close(&k, false);
 }
 
-T_MAIN("av_local", {"the first SQN", first_sqn}, {"refused", refused}, {"recompute", recompute},
+T_MAIN("av_local", {"the first SQN", first_sqn}, {"refused", refused}, {"recompute", recompute}, {"key lifetimes", lifetimes},
        {"restarts and steps of the clock: no SQN twice", restarts}, {"beyond the mark", beyond_the_mark},
        {"threads and a twin with the same IND", threads_and_a_twin}, {"AUTS", resync}, {"AUTS, downwards", resync_down},
        {"the mark is damaged", mark_is_damaged}, {"housekeeping", housekeeping},
