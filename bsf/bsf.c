@@ -24,7 +24,6 @@
 #define SWEEPS 40 /* a second at most: 20,000 records */
 
 struct bsf {
-    bsf_settings was; /* numbers and names for comparison at reload; no pointer of it is used */
     store *store;
     av_source *av, *local; /* local is av, or one of its routes */
     bool diameter;
@@ -172,7 +171,7 @@ static gba_err start_parts(bsf *b, const bsf_settings *s, char *why, size_t why_
     sessions_config sc = {
         .store = b->store,
         .bsf = s->bsf.domain,
-        .keep_s = s->ub.nonce_lifetime + s->clock.tolerance + 1,
+        .keep_s = bsf_settings_keep_s(s),
         .tolerance_ms = lc.tolerance_ms,
     };
     gba_err e = start_vectors(b, s, why, why_n);
@@ -292,7 +291,6 @@ gba_err bsf_start(const bsf_settings *s, bsf **out, char *why, size_t why_n)
     *out = NULL;
     if (!b)
         return fail(GBA_E_NOMEM, "start", why, why_n);
-    b->was = *s;
     b->tolerance_ms = s->clock.tolerance * 1000;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->wake, NULL);
@@ -328,36 +326,6 @@ static gba_err reload_tls(tls_server *t, const char *name, char *why, size_t why
     return e;
 }
 
-static bool same_listen(const conf_listen *a, const conf_listen *b)
-{
-    return a->set == b->set && a->port == b->port && strcmp(a->address, b->address) == 0;
-}
-
-/* What only a start can change. */
-static void name_unchanged(const bsf_settings *a, const bsf_settings *b)
-{
-    const struct {
-        const char *path;
-        bool same;
-    } fixed[] = {
-        {"bsf.domain", strcmp(a->bsf.domain.s, b->bsf.domain.s) == 0},
-        {"bsf.lifetime", a->bsf.lifetime == b->bsf.lifetime},
-        {"ub.listen", same_listen(&a->ub.listen, &b->ub.listen)},
-        {"ub.tls_listen", same_listen(&a->ub.tls_listen, &b->ub.tls_listen)},
-        {"ub.challenge", a->ub.challenge == b->ub.challenge},
-        {"ub.nonce_lifetime", a->ub.nonce_lifetime == b->ub.nonce_lifetime},
-        {"ub.min_res_bits", a->ub.min_res_bits == b->ub.min_res_bits},
-        {"ub.tmpi", a->ub.tmpi == b->ub.tmpi},
-        {"ub.unknown_status", a->ub.unknown_status == b->ub.unknown_status},
-        {"zn.listen", same_listen(&a->zn.listen, &b->zn.listen)},
-        {"replica.ind", a->replica.ind == b->replica.ind},
-        {"clock.tolerance", a->clock.tolerance == b->clock.tolerance},
-    };
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        if (!fixed[i].same)
-            log_event(LOG_LEVEL_WARN, "config.restart_needed", "setting", fixed[i].path, NULL);
-}
-
 gba_err bsf_reload(bsf *b, const bsf_settings *s, char *why, size_t why_n)
 {
     limits_config lc = limits_of(s);
@@ -366,7 +334,6 @@ gba_err bsf_reload(bsf *b, const bsf_settings *s, char *why, size_t why_n)
     if (e != GBA_OK)
         return fail(e, "limits.exempt, limits.trusted_proxies", why, why_n);
     limits_set(b->limits, &lc);
-    name_unchanged(&b->was, s);
     e = reload_tls(b->ub_tls, "ub.cert", why, why_n);
     e2 = reload_tls(b->zn_tls, "zn.cert", why, why_n);
     return e == GBA_OK ? e2 : e;

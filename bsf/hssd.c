@@ -10,8 +10,7 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
 static gba_err reload(void *state, const void *settings, char *why, size_t why_n)
 {
     (void)state, (void)settings, (void)why, (void)why_n;
-    log_event(LOG_LEVEL_WARN, "config.restart_needed", "setting", "all", NULL);
-    return GBA_OK;
+    return GBA_OK; /* the event config.restart_needed names what differs */
 }
 
 static void drain(void *state)
@@ -31,6 +30,7 @@ static gba_err health(void *state, char *why, size_t why_n)
 
 int main(int argc, char **argv)
 {
+    static const char *const live[] = {NULL};
     static const daemon_spec spec = {
         .name = "gba-hssd",
         .summary = "gives BSFs vectors and user security settings over Zh (TS 29.109)",
@@ -40,6 +40,7 @@ int main(int argc, char **argv)
         .check = hss_settings_check,
         .start = start,
         .reload = reload,
+        .live = live,
         .drain = drain,
         .stop = stop,
         .health = health,

@@ -29,6 +29,7 @@ static gba_err health(void *state, char *why, size_t why_n)
 
 int main(int argc, char **argv)
 {
+    static const char *const live[] = {"limits.", NULL};
     static const daemon_spec spec = {
         .name = "gba-bsfd",
         .summary = "bootstraps SIMs over Ub (TS 24.109) and releases NAF keys over Zn (TS 29.309)",
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
         .check = bsf_settings_check,
         .start = start,
         .reload = reload,
+        .live = live,
         .drain = drain,
         .stop = stop,
         .health = health,

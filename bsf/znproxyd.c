@@ -93,8 +93,7 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
 static gba_err reload(void *state, const void *settings, char *why, size_t why_n)
 {
     (void)state, (void)settings, (void)why, (void)why_n;
-    log_event(LOG_LEVEL_WARN, "config.restart_needed", "setting", "all", NULL);
-    return GBA_OK;
+    return GBA_OK; /* the event config.restart_needed names what differs */
 }
 
 static void drain(void *state)
@@ -119,6 +118,7 @@ static gba_err health(void *state, char *why, size_t why_n)
 
 int main(int argc, char **argv)
 {
+    static const char *const live[] = {NULL};
     static const daemon_spec spec = {
         .name = "gba-znproxyd",
         .summary = "Zn-Proxy: forwards the key queries of this network's NAFs to other networks' BSFs (TS 33.220)",
@@ -128,6 +128,7 @@ int main(int argc, char **argv)
         .check = check,
         .start = start,
         .reload = reload,
+        .live = live,
         .drain = drain,
         .stop = stop,
         .health = health,

@@ -177,10 +177,10 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
 static gba_err reload(void *state, const void *settings, char *why, size_t why_n)
 {
     nafd *d = state;
-    (void)settings; /* the rest of them takes a restart; docs/operations.md says so */
+    (void)settings; /* the rest of them takes a restart: config.restart_needed names what differs */
     gba_err e = d->tls ? tls_server_reload(d->tls, why, why_n) : GBA_OK;
     log_event(e == GBA_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "nafd.reloaded", "certificates",
-              e == GBA_OK ? "read again" : "kept", "restart_for", "all other settings", NULL);
+              e == GBA_OK ? "read again" : "kept", NULL);
     return e;
 }
 
@@ -203,6 +203,7 @@ static gba_err health(void *state, char *why, size_t why_n)
 
 int main(int argc, char **argv)
 {
+    static const char *const live[] = {NULL};
     static const daemon_spec spec = {.name = "gba-nafd",
                                      .summary = "GBA network application function and authentication proxy",
                                      .table = nafd_settings_table,
@@ -211,6 +212,7 @@ int main(int argc, char **argv)
                                      .check = nafd_settings_check,
                                      .start = start,
                                      .reload = reload,
+                                     .live = live,
                                      .drain = drain,
                                      .stop = stop,
                                      .health = health};

@@ -66,6 +66,10 @@ void conf_free(conf **c); /* the settings' strings go with it */
 void conf_fault(conf *c, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_warn(conf *c, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool conf_ok(const conf *c); /* no fault so far */
+/* Calls visit for each setting that differs between two readings: "ub.listen", "diameter.peers[1].address", or the
+ * list itself when it grew or shrank. */
+typedef void conf_change(void *ctx, const char *path);
+void conf_each_change(const conf_field *table, const void *a, const void *b, conf_change *visit, void *ctx);
 /* A commented YAML file of all defaults, on stdout. */
 void conf_print_defaults(const conf_field *table);
 #endif

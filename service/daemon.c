@@ -37,6 +37,7 @@ typedef struct daemon_run {
     const daemon_spec *spec;
     const char *file;
     reading *now;
+    const void *first; /* the settings of the start; readings live until the end */
     bool reloading;
     unsigned faults;
     http_server *admin;
@@ -198,6 +199,24 @@ static void set_phase(daemon_run *d, int phase)
     pthread_mutex_unlock(&d->lock);
 }
 
+static bool takes_over(const char *const *live, const char *path)
+{
+    static const char *const ours[] = {"log.", "drain", "admin.listen", NULL}; /* admin.listen has an event of its own */
+
+    for (const char *const *const *list = (const char *const *const[]){ours, live, NULL}; *list; list++)
+        for (const char *const *p = *list; *p; p++)
+            if ((*p)[strlen(*p) - 1] == '.' ? !strncmp(path, *p, strlen(*p)) : !strcmp(path, *p))
+                return true;
+    return false;
+}
+
+static void name_change(void *ctx, const char *path)
+{
+    const daemon_run *d = ctx;
+    if (!takes_over(d->spec->live, path))
+        log_event(LOG_LEVEL_WARN, "config.restart_needed", "setting", path, NULL);
+}
+
 static void reload(daemon_run *d)
 {
     char text[96], why[512] = "the configuration has faults";
@@ -223,6 +242,8 @@ static void reload(daemon_run *d)
         adopt(d, r);
         if (strcmp(old.address, common(d)->admin.address) || old.port != common(d)->admin.port)
             log_event(LOG_LEVEL_WARN, "daemon.restart_needed", "setting", "admin.listen", NULL);
+        if (d->spec->live)
+            conf_each_change(d->spec->table, d->first, d->now->settings, name_change, d);
         metric_add(d->reloads, 1);
         log_event(LOG_LEVEL_INFO, "daemon.reloaded", "config", d->file, NULL);
     }
@@ -302,6 +323,7 @@ static int run(daemon_run *d)
     sigprocmask(SIG_BLOCK, &set, NULL); /* inherited by every thread: only this one takes signals */
     register_metrics(d);
     gba_err e = start_admin(d, why, sizeof why);
+    d->first = d->now->settings;
     if (e == GBA_OK && d->spec->start)
         e = d->spec->start(d->now->settings, &d->state, why, sizeof why);
     if (e == GBA_OK)
