@@ -26,11 +26,12 @@ gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_
     gba_naf_zn_diameter_config c = {.identity = f.identity, .realm = f.realm, .listen = f.listen, .port = f.port,
                                     .sec_port = f.sec_port, .cert_file = f.cert, .key_file = f.key, .ca_file = f.ca,
                                     .crl_file = f.crl, .peers = peers, .bsfs = bsfs, .gsids = gsids,
-                                    .total_ms = (unsigned)s->zn.timeout_ms, .log = f.log, .peer_change = f.peer_change};
+                                    .total_ms = (unsigned)s->zn.timeout_ms,
+                                    .sctp = (gba_sctp)f.sctp, .log = f.log, .peer_change = f.peer_change};
     for (; c.n_peers < f.n_peers; c.n_peers++) {
         const fd_peer_conf *p = &f.peers[c.n_peers];
         peers[c.n_peers] = (gba_naf_zn_diameter_peer){p->identity, p->address[0] ? p->address : NULL, p->port, !p->tls,
-                                                              p->relay};
+                                                              p->relay, p->sctp};
     }
     for (size_t i = 0; i < s->naf.bsfs.n; i++)
         if (b[i].dia_realm.s[0])

@@ -65,7 +65,7 @@ static gba_err start(gba_naf_zn_diameter *z, const gba_naf_zn_diameter_config *c
 {
     fd_conf f = {.identity = z->text[0], .realm = z->text[1], .listen = z->text[2], .cert = z->text[3], .key = z->text[4],
                  .ca = z->text[5], .crl = z->text[6], .port = c->port, .sec_port = c->sec_port,
-                 .applications = {GBA_DIA_ZN}, .log = c->log, .peer_change = c->peer_change};
+                 .applications = {GBA_DIA_ZN}, .sctp = (fd_sctp)c->sctp, .log = c->log, .peer_change = c->peer_change};
     char reason[256] = "";
 
     if (!c->n_peers || c->n_peers > FD_PEERS)
@@ -78,6 +78,7 @@ static gba_err start(gba_naf_zn_diameter *z, const gba_naf_zn_diameter_config *c
             return say(why, why_n, GBA_E_ARG, "a peer's identity or address is too long");
         o->tls = !p->plaintext;
         o->relay = p->relay;
+        o->sctp = p->sctp && p->plaintext;
         o->port = p->port ? p->port : p->plaintext ? 3868 : 5658;
     }
     gba_err e = fd_stack_start(&f, reason, sizeof reason);

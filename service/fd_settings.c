@@ -12,6 +12,9 @@
 #define PORT_PLAIN 3868
 #define PORT_TLS 5658 /* IANA: diameters */
 
+const char *const fd_sctp_names[] = {"auto", "no", "yes", NULL};
+_Static_assert(FD_SCTP_AUTO == 0 && FD_SCTP_NO == 1 && FD_SCTP_YES == 2, "in the order of their names");
+
 const conf_field fd_peer_table[] = {
     {.path = "identity", .type = CONF_FQDN, .offset = offsetof(fd_peer_settings, identity), .required = true,
      .help = "its DiameterIdentity"},
@@ -25,6 +28,8 @@ const conf_field fd_peer_table[] = {
      .help = "connect to it when it has an address; false: wait for it"},
     {.path = "relay", .type = CONF_BOOL, .offset = offsetof(fd_peer_settings, relay), .def = "false",
      .help = "requests for realms that no other peer has go to it: a Zn-Proxy, a Diameter agent"},
+    {.path = "sctp", .type = CONF_BOOL, .offset = offsetof(fd_peer_settings, sctp), .def = "false",
+     .help = "connect to it by SCTP, and by TCP where that fails; not with tls"},
     {.path = "agent_for", .type = CONF_STRINGS, .offset = offsetof(fd_peer_settings, agent_for),
      .help = "hosts it may speak for as agent or Zn-Proxy: names, or *.example.com"},
     {.path = "nafs", .type = CONF_STRINGS, .offset = offsetof(fd_peer_settings, nafs),
@@ -144,6 +149,11 @@ static void check_peer(conf *c, const fd_settings *s, size_t i)
         conf_fault(c, path, "false needs diameter.insecure_plaintext: true");
     if (p->tls && !s->cert)
         conf_fault(c, path, "needs diameter.cert, diameter.key and diameter.ca");
+    snprintf(path, sizeof path, "diameter.peers[%zu].sctp", i);
+    if (p->sctp && p->tls)
+        conf_fault(c, path, "carries no TLS here (RFC 6733 wants DTLS): use TCP, or tls: false inside IPsec");
+    if (p->sctp && s->sctp == FD_SCTP_NO)
+        conf_fault(c, path, "needs diameter.sctp: auto or yes");
     snprintf(path, sizeof path, "diameter.peers[%zu].identity", i);
     if (strcmp(p->identity.s, s->identity.s) == 0)
         conf_fault(c, path, "%s is our own identity", p->identity.s);
@@ -228,6 +238,7 @@ void fd_settings_conf(const fd_settings *s, fd_conf *out)
         .ca = s->ca,
         .crl = s->crl,
         .threads = (unsigned)s->threads,
+        .sctp = (fd_sctp)s->sctp,
         .log = stack_log,
         .peer_change = peer_change,
     };
@@ -238,6 +249,7 @@ void fd_settings_conf(const fd_settings *s, fd_conf *out)
             snprintf(o->address, sizeof o->address, "%s", p[i].address);
         o->tls = p[i].tls;
         o->relay = p[i].relay;
+        o->sctp = p[i].sctp;
         o->port = (uint16_t)(p[i].port ? p[i].port : p[i].tls ? PORT_TLS : PORT_PLAIN);
     }
 }

@@ -12,7 +12,7 @@ typedef struct fd_peer_settings {
     gba_fqdn identity;
     char *address;
     int64_t port; /* 0: 3868, 5658 with TLS */
-    bool tls, connect, relay;
+    bool tls, connect, relay, sctp;
     conf_strings agent_for; /* Origin-Hosts it may speak for: names, or "*.example.com" */
     conf_strings nafs;      /* gba-znproxyd: FQDNs it may ask keys for, likewise */
 } fd_peer_settings;
@@ -22,9 +22,11 @@ typedef struct fd_settings {
     int64_t port, sec_port, threads;
     char *cert, *key, *ca, *crl;
     bool insecure_plaintext;
+    int sctp; /* fd_sctp */
     conf_items peers; /* fd_peer_settings */
 } fd_settings;
 extern const conf_field fd_peer_table[];
+extern const char *const fd_sctp_names[];
 
 #define FD_SETTINGS_ROWS(S, M)                                                                                         \
     {.path = "diameter.identity", .type = CONF_FQDN, .offset = offsetof(S, M.identity),                                \
@@ -47,6 +49,8 @@ extern const conf_field fd_peer_table[];
          .help = "PEM list of revoked peer certificates"},                                                             \
         {.path = "diameter.insecure_plaintext", .type = CONF_BOOL, .offset = offsetof(S, M.insecure_plaintext),        \
          .def = "false", .help = "peers with tls: false may connect, from their address; keys then travel in clear"},  \
+        {.path = "diameter.sctp", .type = CONF_ENUM, .offset = offsetof(S, M.sctp), .def = "auto",                     \
+         .names = fd_sctp_names, .help = "SCTP beside TCP: auto, where the kernel has it; no; yes, not without it"},   \
     {                                                                                                                  \
         .path = "diameter.peers", .type = CONF_ITEMS, .offset = offsetof(S, M.peers), .item = fd_peer_table,           \
         .item_size = sizeof(fd_peer_settings), .help = "who may connect to us, or we to them"                          \

@@ -36,7 +36,7 @@ static struct {
     struct service service[2];
     fd_forward *forward;
     void *forward_ctx;
-    bool registered;
+    bool registered, sctp;
     atomic_bool up;
     /* what is known of each configured peer's connection */
     pthread_mutex_t lock;
@@ -648,57 +648,6 @@ static int validate(struct peer_info *info, int *auth, int (**cb2)(struct peer_i
     return 0;
 }
 
-static void configuration(FILE *f)
-{
-    const fd_conf *c = &g.conf;
-    fprintf(f, "Identity = \"%s\";\nRealm = \"%s\";\nNo_SCTP;\n", c->identity, c->realm);
-    fprintf(f, "Port = %u;\nSecPort = %u;\nListenOn = \"%s\";\n", c->port, c->sec_port, c->listen);
-    if (!c->relay)
-        fprintf(f, "NoRelay;\n");
-    fprintf(f, "AppServThreads = %u;\nTcTimer = 2;\nTwTimer = 6;\n", c->threads ? c->threads : 4);
-    if (c->cert) {
-        fprintf(f, "TLS_Cred = \"%s\", \"%s\";\nTLS_CA = \"%s\";\n", c->cert, c->key, c->ca);
-        fprintf(f, "TLS_Prio = \"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2\";\nTLS_DH_Bits = 2048;\n");
-        if (c->crl)
-            fprintf(f, "TLS_CRL = \"%s\";\n", c->crl);
-    }
-    for (size_t i = 0; i < c->n_peers; i++) {
-        const fd_peer_conf *p = &c->peers[i];
-        if (p->address[0])
-            fprintf(f, "ConnectPeer = \"%s\" { ConnectTo = \"%s\"; Port = %u; %s };\n", p->identity, p->address, p->port,
-                    p->tls ? "" : "No_TLS;");
-    }
-}
-
-/* Nothing that ends a quoted string may enter freeDiameter's own configuration. */
-static bool plain(const char *s)
-{
-    return !s || !s[strcspn(s, "\"\\\n\r")];
-}
-
-static gba_err check(const fd_conf *c, char *why, size_t why_n)
-{
-    bool ok = plain(c->identity) && plain(c->realm) && plain(c->listen) && plain(c->cert) && plain(c->key) &&
-              plain(c->ca) && plain(c->crl) && c->n_peers <= FD_PEERS;
-    for (size_t i = 0; ok && i < c->n_peers; i++)
-        ok = plain(c->peers[i].identity) && plain(c->peers[i].address);
-    if (!ok) {
-        snprintf(why, why_n, "an identity, address or path holds a quote, a backslash or a line end");
-        return GBA_E_ARG;
-    }
-    if (!c->listen || (!c->port && !c->sec_port)) {
-        snprintf(why, why_n, "a Diameter node needs a local address and a port to listen on, also as a client");
-        return GBA_E_ARG;
-    }
-    /* freeDiameter drops a loopback ListenOn silently and then listens everywhere */
-    if (!strncmp(c->listen, "127.", 4) || !strcmp(c->listen, "::1")) {
-        snprintf(why, why_n, "Diameter cannot listen on loopback address %s: freeDiameter would ignore it and listen "
-                             "everywhere; give another local address", c->listen);
-        return GBA_E_ARG;
-    }
-    return GBA_OK;
-}
-
 static gba_err parse_configuration(char *why, size_t why_n)
 {
     char path[64];
@@ -711,7 +660,7 @@ static gba_err parse_configuration(char *why, size_t why_n)
             close(fd);
         return e;
     }
-    configuration(f);
+    fd_conf_print(&g.conf, g.sctp, f);
     fflush(f);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (fd_core_parseconf(path))
@@ -725,7 +674,9 @@ static gba_err parse_configuration(char *why, size_t why_n)
 
 gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
 {
-    gba_err e = check(c, why, why_n);
+    gba_err e = fd_conf_check(c, why, why_n);
+    if (e == GBA_OK)
+        e = fd_sctp_choose(c->sctp, c->sctp != FD_SCTP_NO && fd_sctp_here(), &g.sctp, why, why_n);
     struct fd_hook_hdl *hook;
     struct fd_rt_out_hdl *routes;
     if (e != GBA_OK)

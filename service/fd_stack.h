@@ -7,14 +7,18 @@
 #ifndef SERVICE_FD_STACK_H
 #define SERVICE_FD_STACK_H
 #include <gba/diameter.h>
+#include <stdio.h>
 
 #define FD_PEERS 32
+/* SCTP beside TCP: where the kernel has it (tried by a socket at start); never; or not without it. */
+typedef enum fd_sctp { FD_SCTP_AUTO = 0, FD_SCTP_NO, FD_SCTP_YES } fd_sctp;
 typedef struct fd_peer_conf {
     char identity[256];
     char address[64]; /* to connect to; empty: the peer connects to us */
     uint16_t port;
     bool tls;
     bool relay; /* requests for any realm may go there when no peer of that realm is connected */
+    bool sctp;  /* we connect by SCTP, and by TCP where that fails; not with tls */
 } fd_peer_conf;
 
 typedef struct fd_conf {
@@ -23,6 +27,7 @@ typedef struct fd_conf {
     uint16_t port, sec_port;          /* TCP and TLS; 0: closed, but not both */
     const char *cert, *key, *ca, *crl; /* PEM; needed for TLS */
     bool relay;                       /* only the Zn-Proxy */
+    fd_sctp sctp;
     unsigned threads;                 /* workers, 0: 4 */
     uint32_t applications[2];         /* GBA_DIA_ZH, GBA_DIA_ZN; 0: none */
     size_t n_peers;
@@ -39,6 +44,14 @@ typedef struct fd_conf {
 /* Once a process. The dictionary is registered and checked against gba_dia_dictionary. */
 gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n) GBA_MUST_USE;
 void fd_stack_stop(void);
+
+/* ---- fd_conf.c: freeDiameter's configuration ---- */
+gba_err fd_conf_check(const fd_conf *c, char *why, size_t why_n) GBA_MUST_USE;
+void fd_conf_print(const fd_conf *c, bool sctp, FILE *f);
+/* Does this kernel make SCTP sockets? It may load its module for that. */
+bool fd_sctp_here(void);
+/* What becomes of the wish: GBA_OK and *use, or UNSUPPORTED and why. */
+gba_err fd_sctp_choose(fd_sctp wish, bool here, bool *use, char *why, size_t why_n) GBA_MUST_USE;
 /* Peers with an open connection. */
 unsigned fd_stack_open_peers(void);
 bool fd_stack_peer_open(const char *identity);

@@ -65,6 +65,9 @@ static void test_faults(void)
     CU_ASSERT(faulty(TLS "    - identity: naf.test\n      tls: false\n      address: 10.0.0.3\n", "insecure_plaintext: true"));
     CU_ASSERT(faulty(TLS "    - identity: naf.test\n    - identity: naf.test\n", "twice"));
     CU_ASSERT(faulty(TLS "    - identity: bsf.home.test\n", "own identity"));
+    CU_ASSERT(faulty(TLS "    - identity: p.test\n      sctp: true\n", "peers[0].sctp: carries no TLS"));
+    CU_ASSERT(faulty(HEAD "  listen: 10.0.0.2\n  insecure_plaintext: true\n  sctp: no\n  peers:\n    - identity: p.test\n"
+                          "      address: 10.0.0.3\n      tls: false\n      sctp: true\n", "needs diameter.sctp"));
     CU_ASSERT(faulty(TLS "    - identity: p.test\n      agent_for: [\"*\"]\n", "agent_for[0]"));
 }
 
@@ -125,4 +128,89 @@ static void test_trust(void)
     conf_free(&c);
 }
 
-T_MAIN("fd_settings", {"faults", test_faults}, {"a warning", test_warning}, {"whose word counts", test_trust})
+static const char *printed(const fd_conf *f, bool sctp)
+{
+    static char text[4096];
+    FILE *o = fmemopen(text, sizeof text, "w");
+    if (!o)
+        return "";
+    fd_conf_print(f, sctp, o);
+    fclose(o);
+    return text;
+}
+
+/* What freeDiameter is told; SCTP only where it is there, and only for the peers that ask for it. */
+static void test_freediameter_conf(void)
+{
+    settings s;
+    char why[512] = "";
+    bool use;
+    fd_conf f;
+    conf *c = load(HEAD "  listen: 10.0.0.2\n  insecure_plaintext: true\n  cert: c\n  key: k\n  ca: a\n  peers:\n"
+                        "    - identity: s.test\n      address: 10.0.0.3\n      tls: false\n      sctp: true\n"
+                        "    - identity: t.test\n      address: 10.0.0.4\n      tls: false\n"
+                        "    - identity: u.test\n      address: 10.0.0.5\n"
+                        "    - identity: w.test\n      address: 10.0.0.6\n      connect: false\n", &s);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    fd_settings_conf(&s.d, &f);
+    CU_ASSERT(f.sctp == FD_SCTP_AUTO && f.peers[0].sctp && !f.peers[1].sctp);
+    CU_ASSERT_EQUAL(fd_conf_check(&f, why, sizeof why), GBA_OK);
+    const char *text = printed(&f, true);
+    CU_ASSERT_PTR_NULL(strstr(text, "No_SCTP;\nPort"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"s.test\" { ConnectTo = \"10.0.0.3\"; Port = 3868; No_TLS;  };"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"t.test\" { ConnectTo = \"10.0.0.4\"; Port = 3868; No_TLS; No_SCTP; };"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"u.test\" { ConnectTo = \"10.0.0.5\"; Port = 5658; No_SCTP; };"));
+    CU_ASSERT_PTR_NULL(strstr(text, "w.test"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "NoRelay;"));
+    text = printed(&f, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "No_SCTP;\nPort = 3868;\nSecPort = 5658;\nListenOn = \"10.0.0.2\";"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "Port = 3868; No_TLS;  };"));
+
+    CU_ASSERT(fd_sctp_choose(FD_SCTP_AUTO, true, &use, why, sizeof why) == GBA_OK && use);
+    CU_ASSERT(fd_sctp_choose(FD_SCTP_AUTO, false, &use, why, sizeof why) == GBA_OK && !use);
+    CU_ASSERT(fd_sctp_choose(FD_SCTP_NO, true, &use, why, sizeof why) == GBA_OK && !use);
+    CU_ASSERT(fd_sctp_choose(FD_SCTP_YES, true, &use, why, sizeof why) == GBA_OK && use);
+    CU_ASSERT_EQUAL(fd_sctp_choose(FD_SCTP_YES, false, &use, why, sizeof why), GBA_E_UNSUPPORTED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "modprobe sctp"));
+    printf("this kernel has %s SCTP ", fd_sctp_here() ? "" : "no");
+
+    f.identity = "a\"; LoadExtension = \"x"; /* nothing leaves its quotes */
+    CU_ASSERT_EQUAL(fd_conf_check(&f, why, sizeof why), GBA_E_ARG);
+    f.identity = "a.test";
+    f.listen = "127.0.0.1";
+    CU_ASSERT_EQUAL(fd_conf_check(&f, why, sizeof why), GBA_E_ARG);
+    conf_free(&c);
+}
+
+static void note(void *ctx, const char *path)
+{
+    (void)ctx;
+    snprintf(said + strlen(said), sizeof said - strlen(said), "%s ", path);
+}
+
+/* What a reload would have to tell. */
+static void test_changes(void)
+{
+    settings a, b;
+    conf *x = load(TLS "    - identity: naf.test\n      agent_for: [a.test]\n    - identity: b.test\n", &a);
+    conf *y = load(HEAD "  listen: 10.0.0.9\n  cert: c2\n  key: k\n  ca: a\n  threads: 5\n  sctp: no\n  peers:\n"
+                        "    - identity: naf.test\n      agent_for: [a.test, b.test]\n    - identity: b.test\n      port: 1\n", &b);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(y);
+    said[0] = '\0';
+    conf_each_change(table, &a, &a, note, NULL);
+    CU_ASSERT_STRING_EQUAL(said, "");
+    conf_each_change(table, &a, &b, note, NULL);
+    CU_ASSERT_STRING_EQUAL(said, "diameter.listen diameter.threads diameter.cert diameter.sctp "
+                                 "diameter.peers[0].agent_for diameter.peers[1].port ");
+    conf_free(&y);
+    y = load(HEAD "  listen: 10.0.0.2\n  cert: c\n  key: k\n  ca: a\n  peers:\n    - identity: naf.test\n", &b);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(y);
+    said[0] = '\0';
+    conf_each_change(table, &a, &b, note, NULL);
+    CU_ASSERT_STRING_EQUAL(said, "diameter.peers ");
+    conf_free(&x);
+    conf_free(&y);
+}
+
+T_MAIN("fd_settings", {"freeDiameter's configuration", test_freediameter_conf}, {"changes", test_changes}, {"faults", test_faults}, {"a warning", test_warning}, {"whose word counts", test_trust})

@@ -23,7 +23,10 @@ typedef struct gba_naf_zn_diameter_peer { /* a BSF, a Zn-Proxy or an agent that 
     uint16_t port;       /* [5658; 3868 without TLS] */
     bool plaintext;      /* no TLS: on links that IPsec protects, or in tests */
     bool relay;          /* a Zn-Proxy or agent: requests for any realm may go there */
+    bool sctp;           /* by SCTP, and by TCP where that fails; plaintext alone */
 } gba_naf_zn_diameter_peer;
+/* SCTP beside TCP: where the kernel has it; never; or not without it. */
+typedef enum gba_sctp { GBA_SCTP_AUTO = 0, GBA_SCTP_NO, GBA_SCTP_YES } gba_sctp;
 typedef struct gba_naf_zn_diameter_config {
     const char *identity, *realm; /* ours; the BSF knows us by the identity */
     const char *listen;           /* an address of ours, no loopback one: every Diameter node has one */
@@ -37,6 +40,7 @@ typedef struct gba_naf_zn_diameter_config {
     const uint32_t *gsids; /* GAA services whose user security settings are asked for, at most 16 */
     size_t n_gsids;
     bool gba_u_aware;
+    gba_sctp sctp;
     /* freeDiameter's own lines (level 1 notice .. 3 fatal), and peers that come and go; may be NULL */
     void (*log)(int level, const char *line);
     void (*peer_change)(const char *identity, bool open);
