@@ -39,6 +39,12 @@ ok "opengba-bsf.yaml(5) has every setting" \
 # shellcheck disable=SC2086
 ok "opengba-naf.yaml(5) has every setting" \
     "$(settings naf/gba-nafd docs/man/opengba-naf.yaml.5 naf/nafd_settings.c $common)"
+# shellcheck disable=SC2086
+ok "opengba-hss.yaml(5) has every setting" \
+    "$(settings bsf/gba-hssd docs/man/opengba-hss.yaml.5 bsf/hss_settings.c $common)"
+# shellcheck disable=SC2086
+ok "opengba-znproxy.yaml(5) has every setting" \
+    "$(settings bsf/gba-znproxyd docs/man/opengba-znproxy.yaml.5 $common)"
 # every option of a program's --help stands in its page; mdoc writes --x as "Fl -x" or ", -x"
 options() { # options PAGE HELP
     sed 's/\\e//g' "$1" | grep -oE '(^|[ (])-[a-z][a-z-]+' | tr -d ' (' | sort -u >"$work/told"
@@ -127,7 +133,8 @@ if command -v codespell >/dev/null; then
         README.md NEWS examples/* systemd/*)"
 fi
 if command -v systemd-analyze >/dev/null && [ -x "$build/bsf/gba-bsfd" ]; then
-    for unit in gba-bsfd:bsf gba-nafd:naf; do
+    for unit in gba-bsfd:bsf gba-nafd:naf gba-hssd:bsf gba-znproxyd:bsf; do
+        [ -x "$build/${unit#*:}/${unit%:*}" ] || continue
         sed "s|/usr/sbin/|$build/${unit#*:}/|" "systemd/${unit%:*}.service" >"$work/${unit%:*}.service"
         ok "systemd/${unit%:*}.service" "$(systemd-analyze verify --man=no "$work/${unit%:*}.service" 2>&1 | grep "${unit%:*}")"
     done
