@@ -12,14 +12,22 @@ HSS_CONFIG=$demo/hss.yaml BSF_CONFIG=$demo/bsf.yaml NAF_CONFIG=$demo/naf.yaml NA
 ZNPROXY_CONFIG=$demo/znproxy.yaml HSSB_CONFIG=$demo/hssb.yaml
 dia_tls=no # yes: TLS between all peers
 
-# dia_possible: neither root with the right to make namespaces, nor user namespaces: no.
+# dia_possible: can a namespace with a bridge and its links be made here? If not, dia_why says what to do.
 dia_possible() {
-    command -v ip >/dev/null || return 1
+    local own=-n
+    [ "$(id -u)" -eq 0 ] || own=-Urn
+    command -v ip >/dev/null && command -v unshare >/dev/null && command -v nsenter >/dev/null || {
+        dia_why="the Diameter chain needs ip, unshare and nsenter: apt-get install iproute2 util-linux"
+        return 1
+    }
+    unshare $own sh -c 'ip link add dia0 type bridge && ip link add dia1 type veth peer name dia2 && unshare -n true' 2>/dev/null && return
+    dia_why="no network namespace with a bridge can be made here, which keeps the Diameter chain from everyone else: "
     if [ "$(id -u)" -eq 0 ]; then
-        unshare -n ip link add dia0 type bridge 2>/dev/null
+        dia_why+="this root may not (a container without CAP_SYS_ADMIN and CAP_NET_ADMIN?), or the kernel lacks bridge or veth"
     else
-        unshare -Urn ip link add dia0 type bridge 2>/dev/null
+        dia_why+="run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces)"
     fi
+    return 1
 }
 
 # dia_enter COMMAND...: runs it inside a fresh namespace; $DIAMETER_NETNS says which.
@@ -93,7 +101,7 @@ dia_daemon() {
 
 # dia_section IDENTITY REALM NUMBER: the diameter section, peers follow by dia_peer.
 dia_section() {
-    printf 'diameter:\n  identity: %s\n  realm: %s\n  listen: 10.99.0.%s\n' "$1" "$2" "$3"
+    printf 'diameter:\n  identity: %s\n  realm: %s\n  listen: 10.99.0.%s\n  sctp: no\n' "$1" "$2" "$3"
     if [ $dia_tls = yes ]; then
         demo_cert dia "dia-$1" "$1"
         printf '  cert: dia-%s.pem\n  key: dia-%s.key\n  ca: dia-ca.pem\n' "$1" "$1"
@@ -206,21 +214,34 @@ dia_wait_peers() {
         dia_wait_peer gba-nafd-visited znproxy.visited.test && dia_wait_peer gba-znproxyd bsf.home.test
 }
 
+# The capture ends with a datagram of its own: when that stands in the file, all before it does.
 dia_capture() { # FILE
-    dia_capture_pid=
+    local i
+    dia_capture_pid='' dia_capture_file=$1
     if command -v tcpdump >/dev/null; then
-        tcpdump -Z root --immediate-mode -U -i dia0 -w "$1" tcp port 3868 >"$demo/capture.log" 2>&1 &
+        tcpdump -Z root --immediate-mode -U -i dia0 -w "$1" 'tcp port 3868 or udp port 9' >"$demo/capture.log" 2>&1 &
     elif command -v dumpcap >/dev/null; then
-        dumpcap -q -P -i dia0 -f 'tcp port 3868' -w "$1" >"$demo/capture.log" 2>&1 &
+        dumpcap -P -i dia0 -f 'tcp port 3868 or udp port 9' -w "$1" >"$demo/capture.log" 2>&1 &
     else
         return 0
     fi
     dia_capture_pid=$!
-    sleep 1
+    for i in $(seq 100); do
+        [ -s "$1" ] || grep -qs 'listening on\|^File:' "$demo/capture.log" && return 0
+        kill -0 "$dia_capture_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    dia_capture_pid=
+    say "      no capture: $(tail -n 1 "$demo/capture.log")"
 }
 dia_capture_end() {
+    local i
     [ -n "${dia_capture_pid:-}" ] || return 0
-    sleep 0.5
+    for i in $(seq 100); do
+        printf 'end of capture' >"/dev/udp/$HSS_ADDRESS/9"
+        grep -qsa 'end of capture' "$dia_capture_file" && break
+        sleep 0.1
+    done 2>/dev/null
     kill -INT "$dia_capture_pid" 2>/dev/null
     wait "$dia_capture_pid" 2>/dev/null
     dia_capture_pid=
@@ -301,7 +322,6 @@ dia_main() { # KEEP
     dia_capture_end
     say "[6/6] what travelled"
     if [ -s "$demo/diameter.pcap" ] && command -v tshark >/dev/null; then
-        sleep 2 # the last packets reach the file
         dia_step "tshark reads every message of build/demo/diameter.pcap" dia_decodes
         tshark -r "$demo/diameter.pcap" -Y 'diameter.cmd.code == 303 || diameter.cmd.code == 310' -T fields -e ip.src -e ip.dst \
             -e diameter.cmd.code -e diameter.flags.request -e diameter.Result-Code -e diameter.Experimental-Result-Code \
