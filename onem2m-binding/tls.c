@@ -22,6 +22,8 @@ struct m2m_tls {
     uint16_t suite;
     int fd;
     char why[256]; /* the server's certificate was refused */
+    bool presented; /* our identity went out */
+    bool open;
 };
 
 static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -92,6 +94,7 @@ static int on_psk(gnutls_session_t s, gnutls_datum_t *username, gnutls_datum_t *
         return -1;
     memcpy(username->data, identity, username->size + 1);
     memcpy(key->data, k.o, k.n);
+    t->presented = true;
     return 0;
 }
 
@@ -243,8 +246,10 @@ static gba_err shake(m2m_tls *t, int64_t deadline, char *why, size_t why_n)
     while ((r = gnutls_handshake(t->session)) < 0 && !gnutls_error_is_fatal(r))
         if ((r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED) && (e = wait_for(t, deadline)) != GBA_OK)
             return say(why, why_n, e, "%s", e == GBA_E_BUSY ? "the TLS handshake took too long" : "the connection broke");
-    if (r == 0)
+    if (r == 0) {
+        t->open = true;
         return GBA_OK;
+    }
     if (t->psk_err != GBA_OK)
         return say(why, why_n, t->psk_err, "no pre-shared key for this handshake: %s", gba_err_text(t->psk_err));
     if (t->why[0])
@@ -252,6 +257,8 @@ static gba_err shake(m2m_tls *t, int64_t deadline, char *why, size_t why_n)
     if (r == GNUTLS_E_FATAL_ALERT_RECEIVED)
         return say(why, why_n, GBA_E_AUTH, "the server ended the TLS handshake: %s",
                    gnutls_alert_get_name(gnutls_alert_get(t->session)));
+    if (r == GNUTLS_E_PREMATURE_TERMINATION && t->presented) /* many servers refuse a key without an alert */
+        return say(why, why_n, GBA_E_AUTH, "the server closed the connection when it had our identity");
     if (r == GNUTLS_E_PREMATURE_TERMINATION || r == GNUTLS_E_PULL_ERROR || r == GNUTLS_E_PUSH_ERROR)
         return say(why, why_n, GBA_E_IO, "the connection broke during the TLS handshake");
     return say(why, why_n, GBA_E_AUTH, "the TLS handshake failed: %s", gnutls_strerror(r));
@@ -286,7 +293,8 @@ void m2m_tls_close(m2m_tls **tp)
     if (!t)
         return;
     if (t->session) {
-        (void)gnutls_bye(t->session, GNUTLS_SHUT_WR);
+        if (t->open)
+            (void)gnutls_bye(t->session, GNUTLS_SHUT_WR);
         gnutls_deinit(t->session);
     }
     if (t->psk)
