@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2015
+# shellcheck disable=SC2015,SC2034,SC2206
 # Entity A as a process: m2m through all seven frameworks against gate, MAF, MEF and BSF as processes, and
 # against OpenSSL as a foreign Entity B; what it keeps, what it refuses, what it tells.
 set -u
@@ -111,12 +111,14 @@ mefctl credential add --fqdn maf.example.com --kpm-id maf@mef.example.com --key-
 mefctl credential add --cse-id $B --kpm-id gate@mef.example.com --key-file KPMG
 mefctl credential add --ae-id $B/Cdev --kpm-id Dev1@mef.example.com --key-file KPM --enrol maf.example.com,21 --enrol $B,22
 mefctl credential add --ae-id $B/Cae --cert-uri $B/Cae --enrol maf.example.com,21 --enrol $B,22
-printf '{"cmdClassID":3,"cmdArgs":{"MONodeCmdArgs":{"objectPath":"x","objectTypeID":1,"objectTypeSpecifcArgs":{}}}}' >command
-mefctl credential add --ae-id $B/Cshort --kpm-id short@mef.example.com --key-file KPM \
-    --enrol "maf.example.com,21,$(date -u -d '+12 seconds' +%Y%m%dT%H%M%S)" --enrol "$B,22,$(date -u -d '+12 seconds' +%Y%m%dT%H%M%S)" --command command
-SHORT=$(($(date +%s) + 12))
-start mef "$bin/m2m-mefd" --config mef.yaml
-MEF=$(port_of mef 'listening on=mef')
+start_mef() {
+    rm -f mef.log
+    start mef "$bin/m2m-mefd" --config mef.yaml
+    MEF_PID=${pids[-1]} MEF=$(port_of mef 'listening on=mef')
+    mef=(--mef "https://127.0.0.1:$MEF" --mef-fqdn mef.example.com)
+}
+start_mef
+conf_maf() {
 cat >maf.yaml <<Y
 maf: {fqdn: maf.example.com, listen: "127.0.0.1:0", cert: maf.pem, key: maf.key, client_ca: m2m-ca.pem, crl: m2m.crl}
 store: {url: "sqlite:maf.db"}
@@ -128,16 +130,25 @@ zn: {ca: m2m-ca.pem, cert: maf.pem, key: maf.key}
 mefs:
   - {fqdn: mef.example.com, address: "127.0.0.1:$MEF", psk_id: maf@mef.example.com, psk_file: KPMM}
 Y
+}
+conf_maf
 mafctl() { must "$bin/m2m-mafctl" --config maf.yaml "$@"; }
 mafctl credential add --ae-id $B/Cmaf --km-id Km-A@maf.example.com --key-file KM
 mafctl credential add --cse-id $B --km-id gate@maf.example.com --key-file KGATE
 mafctl credential add --ae-id $B/Cgba --impi "$IMPI"
-start maf "$bin/m2m-mafd" --config maf.yaml
-MAF=$(port_of maf 'listening on=maf')
+start_maf() { # on any free port, each time
+    conf_maf
+    rm -f maf.log
+    start maf "$bin/m2m-mafd" --config maf.yaml
+    MAF_PID=${pids[-1]} MAF=$(port_of maf 'listening on=maf')
+    maf=(--maf "https://127.0.0.1:$MAF" --maf-fqdn maf.example.com)
+}
+start_maf
 
 # ---- CSE and gate ----
 start cse "$build/examples/cse_small" --port 0 --cse-id $B
 CSE=$(port_of cse listening)
+conf_gate() {
 cat >gate.yaml <<Y
 listen: 127.0.0.1:0
 egress: 127.0.0.1:0
@@ -158,14 +169,21 @@ seal: {key_file: gate.seal}
 keys: {wait_ms: 5000, unknown_ttl: 1}
 admin: {listen: "127.0.0.1:0"}
 Y
+}
+conf_gate
 gatectl() { must "$bin/m2m-gatectl" --config gate.yaml "$@"; }
 gatectl seal create-key
 gatectl credential add --kpsa-id dev1@sp.example.com --key-file KPSA --ae-id $B/Cdev1
 gatectl credential add --kpsa-id new1@sp.example.com --key-file KPSA
-start gate "$bin/m2m-gate" --config gate.yaml
-GATE=$(port_of gate gate.listening)
-url=https://127.0.0.1:$GATE sni=(--sni in.sp.example.com)
-maf=(--maf "https://127.0.0.1:$MAF" --maf-fqdn maf.example.com) mef=(--mef "https://127.0.0.1:$MEF" --mef-fqdn mef.example.com)
+start_gate() {
+    conf_gate
+    rm -f gate.log
+    start gate "$bin/m2m-gate" --config gate.yaml
+    GATE_PID=${pids[-1]} GATE=$(port_of gate gate.listening)
+    url=https://127.0.0.1:$GATE
+}
+start_gate
+sni=(--sni in.sp.example.com)
 usim=(--usim usim --bsf "http://127.0.0.1:$UB/" --bsf-domain bsf.example.com)
 
 # ---- the command line ----
@@ -252,6 +270,190 @@ timeout 60 "$m2m" connect "https://127.0.0.1:$port" "${sni[@]}" "${cert[@]}" --e
 ok "OpenSSL as B: SAEF 2 with C023" err 'TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256'
 timeout 60 "$m2m" connect "https://127.0.0.1:$port" --sni other.example.com "${cert[@]}" --explain >out 2>err </dev/null
 ok "OpenSSL as B under another name (exit $?)" [ $? -eq 4 ]
+
+# ---- SAEF 3: Km by hand, Kc from the MAF ----
+km_options() { km=(--framework maf "${maf[@]}" --psk-id Km-A@maf.example.com --psk-file KM --ae-id $B/Cmaf --state s3); }
+km_options
+run 0 "SAEF 3" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --json --explain
+ok "SAEF 3: Kc, KcID, answer" out '"framework":"SAEF 3".*"identifier":"[0-9A-F]{32}@maf.example.com","identifier_name":"KcID".*"key":"Kc","key_from":"MAF".*"rsc":2000'
+ok "SAEF 3, --explain: MAF Handshake" err 'MAF Handshake +Entity A -> MAF maf.example.com'
+ok "SAEF 3, --explain: KmID" err 'Entity A authenticated by KmID Km-A@maf.example.com'
+ok "SAEF 3, --explain: Kc by export" err 'key: Kc, KcID [0-9A-F]{32}@maf.example.com, by TLS export EXPORTER-oneM2M-Connection'
+ok "SAEF 3, --explain --json: steps" out '"phase":"MAF Key Registration"'
+ok "SAEF 3: the MAF told the gate" logged maf 'op=key_retrieve rsc=2000 why=released'
+kc=$(value identifier)
+run 0 "SAEF 3 again" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --json
+ok "SAEF 3 again: the same Kc while it lives" out "\"identifier\":\"$kc\""
+run 0 "SAEF 3, --fresh" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --json --fresh
+ok "SAEF 3, --fresh: another Kc" not out "$kc"
+run 0 "credentials" "$m2m" credentials --state s3 --json
+ok "credentials: Kc with its target and until when" out '"key":"Kc".*"target":"//sp.example.com/in".*"until":"20'
+run 4 "SAEF 3: From of another" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --from Cdev1 --json
+ok "SAEF 3: 4106" out '"rsc":4106'
+run 4 "SAEF 3: an unknown KmID" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --psk-id nobody@maf.example.com --state s3b
+run 4 "SAEF 3: a wrong Km" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --psk-file KPSA --state s3b
+run 4 "SAEF 3: an identity that is not Km's" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --ae-id $B/Cother --state s3b
+ok "SAEF 3: the MAF's 4106" err '4106 ORIGINATOR_NOT_AUTHENTICATED'
+run 4 "SAEF 3: Kc for another target" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --target //sp.example.com/elsewhere --state s3b
+run 2 "SAEF 3: no identity" "$m2m" connect "$url" "${sni[@]}" --framework maf "${maf[@]}" --psk-id Km-A@maf.example.com --psk-file KM --state s3b
+# the MAF forgets Kc: the gate refuses it, A makes a new one by itself
+kill "$MAF_PID" && wait "$MAF_PID"
+rm -f maf.db*
+mafctl credential add --ae-id $B/Cmaf --km-id Km-A@maf.example.com --key-file KM
+mafctl credential add --cse-id $B --km-id gate@maf.example.com --key-file KGATE
+mafctl credential add --ae-id $B/Cgba --impi "$IMPI"
+kill "$GATE_PID" && wait "$GATE_PID"
+start_maf
+start_gate
+km_options
+run 0 "SAEF 3: a Kc that the MAF has forgotten" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --json --explain
+ok "SAEF 3: a new Kc, by itself" err 'the key is over, a new one is made'
+run 0 "SAEF 3 with a certificate" "$m2m" connect "$url" "${sni[@]}" --framework maf "${maf[@]}" --cert aecert.pem --key aecert.key --ca m2m-ca.pem --ae-id $B/Cae --state s3c --json
+ok "SAEF 3 with a certificate: Kc" out '"key":"Kc".*"rsc":2000'
+
+# ---- SAEF 4 ----
+gba=(--framework gba "${usim[@]}" --state s4)
+run 0 "SAEF 4: the AE registers" "$m2m" connect "$url" "${sni[@]}" "${gba[@]}" ae --name gba --json --explain
+ok "SAEF 4: B-TID, Ks_NAF" out '"framework":"SAEF 4".*"identifier":"[^"]*@bsf.example.com","identifier_name":"B-TID".*"key_from":"BSF".*"rsc":2001'
+ok "SAEF 4, --explain: Ub" err 'Bootstrapping +Entity A -> BSF bsf.example.com: Ub'
+ok "SAEF 4, --explain: AKA both ways" err 'BSF bsf.example.com authenticated by AUTN'
+btid=$(value identifier) aei=$(value ae_id)
+run 0 "SAEF 4 again" "$m2m" connect "$url" "${sni[@]}" "${gba[@]}" --ae-id "$B/$aei" --json --explain
+ok "SAEF 4 again: the session serves" err 'a session that is still valid'
+run 4 "SAEF 4: From of another" "$m2m" connect "$url" "${sni[@]}" "${gba[@]}" --from Cdev1 --json
+ok "SAEF 4: 4106" out '"rsc":4106'
+bsfctl session revoke "$btid"
+kill "$GATE_PID" && wait "$GATE_PID" # its keys are warm
+start_gate
+run 0 "SAEF 4: the BSF has revoked the session" "$m2m" connect "$url" "${sni[@]}" "${gba[@]}" ae --name gba2 --json --explain
+ok "SAEF 4: one new bootstrap, by itself" err 'the key is over, a new one is made'
+run 2 "SAEF 4: no USIM" "$m2m" connect "$url" "${sni[@]}" --framework gba --state s4
+bsfctl subscriber block "$IMPI"
+run 4 "SAEF 4: a subscriber that the BSF refuses" "$m2m" connect "$url" "${sni[@]}" "${gba[@]}" --state s4b
+bsfctl subscriber unblock "$IMPI"
+
+# ---- SBF 1: Km for the MAF, Kpsa for the CSE ----
+kpm_options() { kpm=(--framework psk "${mef[@]}" --psk-id Dev1@mef.example.com --psk-file KPM --ae-id $B/Cdev --state b1); }
+kpm_options
+run 5 "before the enrolment" "$m2m" connect "$url" "${sni[@]}" --framework maf "${maf[@]}" --state b1
+run 0 "SBF 1: Km" "$m2m" enrol "${kpm[@]}" --target maf.example.com "${maf[@]}" --json --explain
+ok "SBF 1: KeID, until when" out '"enrolled":true.*"key":"Km","identifier":"[0-9A-F]{32}@mef.example.com".*"framework":"SBF 1".*"until":"20'
+ok "SBF 1, --explain: MEF Handshake" err 'MEF Handshake +Entity A -> MEF mef.example.com'
+ok "SBF 1, --explain: Ke by export" err 'key: Ke, KeID [0-9A-F]{32}@mef.example.com, by TLS export EXPORTER-oneM2M-Bootstrap'
+keid=$(value identifier)
+run 0 "SAEF 3 by the enrolment, no further step" "$m2m" connect "$url" "${sni[@]}" --framework maf --state b1 --json --explain
+ok "SAEF 3 by the enrolment: KeID at the MAF" err "Entity A authenticated by KeID $keid"
+ok "SAEF 3 by the enrolment: KmID assigned" err 'key: Km, KmID Km-[0-9A-F]{24}@maf.example.com, by assigned by the MAF'
+ok "SAEF 3 by the enrolment: answer" out '"framework":"SAEF 3".*"from":"Cdev".*"rsc":2000'
+run 0 "SAEF 3 by the assigned KmID" "$m2m" connect "$url" "${sni[@]}" --framework maf --state b1 --fresh --json --explain
+ok "SAEF 3 by the assigned KmID: it is presented" err 'Entity A authenticated by KmID Km-[0-9A-F]{24}@maf.example.com'
+run 0 "SBF 1: Kpsa" "$m2m" enrol "${kpm[@]}" --target $B --json
+run 0 "SAEF 1 by the enrolment" "$m2m" connect "$url" --framework psk --state b1 --json --explain
+ok "SAEF 1 by the enrolment: KeID, B asks the MEF" err 'Entity B asks the MEF'
+ok "SAEF 1 by the enrolment: answer" out '"framework":"SAEF 1".*"key":"Kpsa","key_from":"SBF 1".*"from":"Cdev".*"rsc":2000'
+run 0 "re-enrolment" "$m2m" enrol "${kpm[@]}" --target maf.example.com --json
+ok "re-enrolment: a new KeID" not out "$keid"
+run 0 "SAEF 3 after it" "$m2m" connect "$url" "${sni[@]}" --framework maf --state b1 --fresh --json --explain
+ok "SAEF 3 after it: a new KmID of the registration" err 'there already'
+run 0 "--if-needed" "$m2m" enrol "${kpm[@]}" --target maf.example.com --if-needed --json
+ok "--if-needed: nothing to do" out '"enrolled":false'
+run 0 "credentials" "$m2m" credentials --state b1
+ok "credentials: Km, Kpsa, Kc" [ "$(grep -cE '^(Km|Kpsa|Kc) ' out)" -eq 3 ]
+run 4 "SBF 1: an unknown KpmID" "$m2m" enrol "${kpm[@]}" --psk-id nobody@mef.example.com --target maf.example.com
+run 4 "SBF 1: a wrong Kpm" "$m2m" enrol "${kpm[@]}" --psk-file KPSA --target maf.example.com
+run 4 "SBF 1: a target without instruction" "$m2m" enrol "${kpm[@]}" --target //sp.example.com/elsewhere
+ok "SBF 1: the MEF's answer" err '4103 ORIGINATOR_HAS_NO_PRIVILEGE'
+run 4 "SBF 1: the identity of another" "$m2m" enrol "${kpm[@]}" --ae-id $B/Cother --target maf.example.com
+run 2 "SBF 1: no target" "$m2m" enrol "${kpm[@]}"
+for f in b1/m2m-*.gba; do ok "sealed: mode of $f" [ "$(stat -c %a "$f")" = 600 ]; done
+# a key of the KDF of 2014 is none of today's MEF
+run 0 "SBF 1, --kdf 2014" "$m2m" enrol "${kpm[@]}" --target $B --kdf 2014 --state b1o
+run 4 "SBF 1, --kdf 2014 at a MEF of today" "$m2m" connect "$url" --framework psk --state b1o
+
+# ---- SBF 2 ----
+mc=(--framework cert "${mef[@]}" --cert aecert.pem --key aecert.key --ca m2m-ca.pem --ae-id $B/Cae --state b2)
+run 0 "SBF 2: Kpsa" "$m2m" enrol "${mc[@]}" --target $B --json
+ok "SBF 2: framework" out '"framework":"SBF 2"'
+run 0 "SAEF 1 after SBF 2" "$m2m" connect "$url" --framework psk --state b2 --json
+ok "SAEF 1 after SBF 2: answer" out '"key_from":"SBF 2".*"rsc":2000'
+run 0 "SBF 2: Km" "$m2m" enrol "${mc[@]}" --target maf.example.com --json
+run 0 "SAEF 3 after SBF 2" "$m2m" connect "$url" "${sni[@]}" --framework maf "${maf[@]}" --state b2 --json
+ok "SAEF 3 after SBF 2: answer" out '"framework":"SAEF 3".*"rsc":2000'
+run 4 "SBF 2: the certificate of another" "$m2m" enrol "${mc[@]}" --cert other.pem --key other.key --target $B
+run 4 "SBF 2: a MEF under another name" "$m2m" enrol "${mc[@]}" --mef-fqdn other.example.com --target $B
+run 4 "SBF 2: a MEF of another CA" "$m2m" enrol "${mc[@]}" --ca other-ca.pem --target $B
+
+# ---- SBF 3 ----
+bg=(--framework gba "${usim[@]}" --ae-id $B/Cgba --state b3)
+run 0 "SBF 3: Km" "$m2m" enrol "${bg[@]}" --target maf.example.com "${maf[@]}" --json --explain
+ok "SBF 3: KmID is the B-TID" out '"key":"Km","identifier":"[^"]*@bsf.example.com","identifier_name":"KmID = B-TID".*"framework":"SBF 3"'
+ok "SBF 3, --explain: Ke = Ks" err 'key: Ke = Ks, KeID = B-TID'
+run 0 "SAEF 3 after SBF 3, without the USIM" "$m2m" connect "$url" "${sni[@]}" --framework maf --state b3 --json
+ok "SAEF 3 after SBF 3: answer" out '"framework":"SAEF 3".*"rsc":2000'
+run 0 "SBF 3: Kpsa" "$m2m" enrol "${bg[@]}" --target $B --json
+run 0 "SAEF 1 after SBF 3, without the USIM" "$m2m" connect "$url" --framework psk --state b3 --from C ae --name gba3 --json
+ok "SAEF 1 after SBF 3: answer" out '"framework":"SAEF 1".*"key_from":"SBF 3".*"rsc":2001'
+
+# ---- identities of other domains ----
+run 4 "a KeID of another MEF at the MAF" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --psk-id 00112233445566778899AABBCCDDEEFF@mef2.example.com --state s9
+ok "a KeID of another MEF: the MAF asks nobody" logged maf 'handshake .*reason=forbidden'
+run 4 "a KeID of another MEF at the CSE" "$m2m" connect "$url" "${sni[@]}" "${psk[@]}" --psk-id 00112233445566778899AABBCCDDEEFF@mef2.example.com
+run 4 "an unknown KeID at the CSE" "$m2m" connect "$url" "${sni[@]}" "${psk[@]}" --psk-id 00112233445566778899AABBCCDDEEFF@mef.example.com
+run 4 "a KcID of another MAF at the CSE" "$m2m" connect "$url" "${sni[@]}" "${psk[@]}" --psk-id 00112233445566778899AABBCCDDEEFF@maf2.example.com
+
+# ---- a command of the MEF; the ends of an enrolment and of a Kc ----
+printf '{"cmdClassID":3,"cmdArgs":{"MONodeCmdArgs":{"objectPath":"x","objectTypeID":1,"objectTypeSpecifcArgs":{}}}}' >cmd.json
+for seconds in 8 60; do # the second for a machine that is very slow
+    end=$(($(date +%s) + seconds))
+    mefctl credential add --replace --ae-id $B/Cshort --kpm-id short@mef.example.com --key-file KPM \
+        --enrol "$B,22,$(date -u -d "@$end" +%Y%m%dT%H%M%S)" --command cmd.json
+    "$m2m" enrol --framework psk "${mef[@]}" --psk-id short@mef.example.com --psk-file KPM --ae-id $B/Cshort --state bs --target $B \
+        --json --explain >out 2>err && break
+done
+ok "a short enrolment" out '"enrolled":true'
+ok "MEF Client Command: answered" err 'MEF Client Command .*MO_NODE: answered with CLASS_NOT_SUPPORTED'
+ok "MEF Client Command: to the end" err 'MEF Client Command .*NO_MORE_COMMANDS'
+run 0 "a Kc of ten seconds" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --state s6 --lifetime 10 --json
+kc=$(value identifier) end2=$(($(date +%s) + 11))
+while [ "$(date +%s)" -le "$end" ] || [ "$(date +%s)" -le "$end2" ]; do sleep 0.5; done
+run 5 "the enrolment is over" "$m2m" connect "$url" --framework psk --state bs
+ok "the enrolment is over: the way out" err 'ran out at .*: enrol again'
+run 0 "credentials" "$m2m" credentials --state bs --json
+ok "credentials: expired" out '"expired":true'
+run 4 "the MEF's instruction is over, too" "$m2m" enrol --framework psk "${mef[@]}" --psk-id short@mef.example.com --psk-file KPM \
+    --ae-id $B/Cshort --state bs --target $B
+run 0 "forget what is over" "$m2m" credentials forget --expired --state bs --json
+ok "forget what is over: one" out '"forgotten": ?1'
+run 0 "Kc is over: a new one" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --state s6 --json
+ok "Kc is over: another identifier" not out "$kc"
+
+# ---- both generations of the KDF ----
+kill "$MEF_PID" && wait "$MEF_PID"
+sed -i 's/127.0.0.1:0", cert: mef/127.0.0.1:0", kdf: "2014", cert: mef/' mef.yaml
+kill "$MAF_PID" "$GATE_PID" && wait "$MAF_PID" "$GATE_PID"
+start_mef
+start_maf
+start_gate
+kpm_options
+run 0 "KDF of 2014 at a MEF of 2014: Kpsa" "$m2m" enrol "${kpm[@]}" --target $B --kdf 2014 --state b14
+run 0 "KDF of 2014: SAEF 1" "$m2m" connect "$url" --framework psk --state b14 --json
+run 0 "KDF of 2014: Km" "$m2m" enrol "${kpm[@]}" --target maf.example.com --kdf 2014 --state b14
+run 0 "KDF of 2014: SAEF 3" "$m2m" connect "$url" "${sni[@]}" --framework maf "${maf[@]}" --state b14 --json
+kill "$MEF_PID" && wait "$MEF_PID"
+run 3 "the MEF is down" "$m2m" enrol "${kpm[@]}" --target $B --timeout 3
+
+# ---- what is held ----
+"$m2m" credentials --state b1 --json >out 2>err
+run 0 "forget" "$m2m" credentials forget "$(value identifier)" --state b1 --quiet
+run 1 "forget what is not there" "$m2m" credentials forget nothing@x --state b1
+run 2 "forget nothing" "$m2m" credentials forget --state b1
+held=(b2/m2m-*.gba)
+printf x >>"${held[0]}"
+run 1 "a damaged file" "$m2m" credentials --state b2
+ok "a damaged file: said so" err 'damaged'
+for k in "$KPSA" "$KM" "$KPM"; do
+    ok "no key in state, log or output" not grep -rqi "$k" s3 b1 b2 b3 maf.log mef.log gate.log out err
+done
 
 echo "$n checks, $bad failed"
 [ $bad -eq 0 ]
