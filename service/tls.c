@@ -198,7 +198,11 @@ static int verify_in_handshake(gnutls_session_t session)
     tls_hold *h = gnutls_session_get_ptr(session);
     if (h && h->session == session && h->creds->client_optional && shows_none(session))
         return 0;
-    return verify(session) == GBA_OK ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+    if (verify(session) != GBA_OK)
+        return GNUTLS_E_CERTIFICATE_ERROR;
+    if (h && h->session == session)
+        h->verified = h->creds;
+    return 0;
 }
 
 /* ---- credentials ---- */
@@ -447,7 +451,7 @@ static gba_err check_anew(tls_hold *h)
     h->n_names = 0;
     if (!h->creds->client_ca || (h->creds->client_optional && shows_none(h->session)))
         return GBA_OK;
-    gba_err e = verify(h->session);
+    gba_err e = h->verified == h->creds ? GBA_OK : verify(h->session); /* a handshake that was full has just done it */
     if (e == GBA_OK)
         e = read_names(h->session, names, &n);
     if (e != GBA_OK || n == 0)

@@ -38,6 +38,7 @@ struct tls_hold {
     tls_server *server;
     creds *creds;
     gnutls_session_t session;
+    const creds *verified; /* under which the handshake found the peer good; NULL: it was not asked */
     bool checked; /* the peer, under `creds` */
     gba_err peer;
     gba_fqdn *names;

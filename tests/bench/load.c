@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <getopt.h>
+#include <math.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -294,6 +295,34 @@ static bool op_raw(struct conn *c)
 
 static bool (*op)(struct conn *);
 
+/* Latencies of operations, in steps of a ninth: eight to the octave of microseconds. */
+#define STEPS 256
+static atomic_ulong took[STEPS];
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void note_latency(double seconds)
+{
+    double step = seconds > 1e-6 ? log2(seconds * 1e6) * 8 : 0;
+    atomic_fetch_add(&took[step < STEPS ? (size_t)step : STEPS - 1], 1);
+}
+
+static double percentile_ms(double share)
+{
+    unsigned long sum = 0, below = 0;
+    size_t i;
+    for (i = 0; i < STEPS; i++)
+        sum += atomic_load(&took[i]);
+    for (i = 0; i < STEPS && (double)below < share * (double)sum; i++)
+        below += atomic_load(&took[i]);
+    return exp2((double)i / 8) / 1e3;
+}
+
 static void *worker(void *unused)
 {
     static __thread struct conn c;
@@ -304,7 +333,9 @@ static void *worker(void *unused)
     while (!atomic_load(&go))
         usleep(1000);
     while (!atomic_load(&stop) && (!o.ops || atomic_fetch_add(&begun, 1) < o.ops)) {
+        double began = now();
         atomic_fetch_add(op(&c) ? &done_ops : &bad_ops, 1);
+        note_latency(now() - began);
         if (o.fresh)
             conn_close(&c);
     }
@@ -330,13 +361,6 @@ static double server_cpu(void)
         sum += (double)(u + s) / (double)sysconf(_SC_CLK_TCK);
     }
     return sum;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static void hex_secret(const char *hex, gba_secret *s)
@@ -447,7 +471,8 @@ int main(int argc, char **argv)
     atomic_store(&stop, true);
     for (int i = 0; i < o.threads; i++)
         pthread_join(t[i], NULL);
-    printf("ops=%lu bad=%lu requests=%lu wall_s=%.2f server_cpu_s=%.2f ops_per_s=%.0f ops_per_cpu_s=%.0f\n", ops,
-           atomic_load(&bad_ops), reqs, wall, cpu, (double)ops / wall, cpu > 0 ? (double)ops / cpu : 0);
+    printf("ops=%lu bad=%lu requests=%lu wall_s=%.2f server_cpu_s=%.2f ops_per_s=%.0f ops_per_cpu_s=%.0f p50_ms=%.2f p99_ms=%.2f\n", ops,
+           atomic_load(&bad_ops), reqs, wall, cpu, (double)ops / wall, cpu > 0 ? (double)ops / cpu : 0,
+           percentile_ms(0.5), percentile_ms(0.99));
     return atomic_load(&bad_ops) > ops / 100;
 }
