@@ -132,9 +132,9 @@ out=$("$client" "$MAF" maf.example.com psk Km-A@maf.example.com "$KM" $CONN $B G
 has "$out" '^403 4106 ' "another originator"
 
 # ---- OpenSSL: 00AE, and its exporter ----
-ossl() { # PORT SNI ID KEY LABEL SUITE; request on stdin
+ossl() { # PORT SNI ID KEY LABEL SUITE OPTION...; request on stdin
     timeout 20 openssl s_client -connect "127.0.0.1:$1" -servername "$2" -psk_identity "$3" -psk "$4" -tls1_2 -cipher "$6" \
-        -keymatexport "$5" -keymatexportlen 48 -ign_eof 2>&1
+        -keymatexport "$5" -keymatexportlen 48 -ign_eof "${@:7}" 2>&1
 }
 request() { # METHOD TARGET ORIGIN TYPE BODY
     local type="Content-Type: $4\r\n"
@@ -154,9 +154,9 @@ lit "$out" "\"kv\":\"$(xxd -r -p <<<"${mat:32}" | base64 -w0)\"" "Kc is what Ope
 out=$(request GET /MAFBase $A - '' | ossl "$MAF" maf.example.com Km-A@maf.example.com "$KM" $CONN ECDHE-PSK-CHACHA20-POLY1305)
 has "$out" 'HTTP/1.1 200' "an ECDHE-PSK suite"
 # C023 with a CSE-ID and an AE-ID certificate
-oscert() { # PORT SNI CERT
+oscert() { # PORT SNI CERT OPTION...
     timeout 20 openssl s_client -connect "127.0.0.1:$1" -servername "$2" -CAfile m2m-ca.pem -verify_return_error -cert "$3.pem" \
-        -key "$3.key" -tls1_2 -cipher ECDHE-ECDSA-AES128-SHA256 -ign_eof 2>&1
+        -key "$3.key" -tls1_2 -cipher ECDHE-ECDSA-AES128-SHA256 -ign_eof "${@:4}" 2>&1
 }
 out=$(request GET /MAFBase $A - '' | oscert "$MAF" maf.example.com cse)
 has "$out" 'Cipher is ECDHE-ECDSA-AES128-SHA256' "C023"
@@ -180,6 +180,18 @@ out=$("$client" "$MAF" mef.example.com cert m2m-ca.pem - $CONN $A GET /MAFBase -
 has "$out" '^refused auth' "a server under another name"
 out=$("$client" "$MAF" maf.example.com cert other-ca.pem - $CONN $A GET /MAFBase - -)
 has "$out" '^refused auth' "a server of another CA"
+
+# ---- a session that is resumed brings out no key: its export would be the first one's again ----
+reg=$(request POST /MAFBase $A 'application/json;ty=60003' "$macr")
+key=$(request POST /MAFBase $A 'application/json;ty=60005' "$skr")
+oscert "$MAF" maf.example.com cse -sess_out cert.sess <<<"$reg" >/dev/null
+out=$(oscert "$MAF" maf.example.com cse -sess_in cert.sess <<<"$key")
+has "$out" 'Reused, TLSv1.2' "a certificate's session is resumed"
+has "$out" 'X-M2M-RSC: 4107' "and no key is registered in it"
+has "$(tail -n 1 maf.log)" 'op=key_register .*why=no_export' "its audit line"
+ossl "$MAF" maf.example.com Km-B@maf.example.com "$KM_B" $CONN PSK-AES128-CBC-SHA256 -sess_out psk.sess <<<"$reg" >/dev/null
+out=$(ossl "$MAF" maf.example.com Km-B@maf.example.com "$KM_B" $CONN PSK-AES128-CBC-SHA256 -sess_in psk.sess <<<"$key")
+has "$out" '^New, TLSv1' "a session of a Km is never resumed"
 
 # ---- SBF 1: MEF, then the MAF by KeID, then by the KmID it assigns ----
 D=//sp.example.com/in/Cdev
