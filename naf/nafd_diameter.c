@@ -37,8 +37,7 @@ gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_
         if (b[i].dia_realm.s[0])
             bsfs[c.n_bsfs++] = (gba_naf_zn_diameter_bsf){b[i].domain.s, b[i].dia_realm.s,
                                                          b[i].dia_host.s[0] ? b[i].dia_host.s : NULL};
-    for (; c.n_gsids < s->zn.services.n && c.n_gsids < GBA_DIA_GSIDS; c.n_gsids++)
-        gsids[c.n_gsids] = (uint32_t)strtoul(s->zn.services.v[c.n_gsids], NULL, 10);
+    conf_numbers(NULL, "zn.services", &s->zn.services, gsids, GBA_DIA_GSIDS, &c.n_gsids);
     gba_err e = gba_naf_zn_diameter_new(&c, &zn, why, why_n);
     *out = zn;
     return e;

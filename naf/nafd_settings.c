@@ -54,7 +54,7 @@ const conf_field nafd_settings_table[] = {
      .help = "requests that wait for a key at once; above it 503"},
 
     {.path = "zn.services", .type = CONF_STRINGS, AT(zn.services),
-     .help = "GAA service identifiers whose user security settings are asked for, over Diameter"},
+     .help = "GAA service identifiers whose user security settings are asked for"},
     FD_SETTINGS_ROWS(nafd_settings, diameter),
 
     {.path = "ua.listen", .type = CONF_LISTEN, AT(ua.listen), .help = "plain HTTP for UEs"},
@@ -164,21 +164,15 @@ size_t nafd_settings_cidrs(const conf_strings *list, http_cidr out[NAFD_CIDRS])
 
 static void check_zn(conf *c, const nafd_settings *s, bool http)
 {
-    char item[64], *end;
+    uint32_t gsids[GBA_DIA_GSIDS];
+    size_t n;
     if (http && !s->zn.cert)
         conf_fault(c, "zn.cert", "is missing: zn_url needs it");
     if (http && !s->zn.key)
         conf_fault(c, "zn.key", "is missing: zn_url needs it");
     if (http && !s->zn.ca)
         conf_fault(c, "zn.ca", "is missing: zn_url needs it");
-    for (size_t i = 0; i < s->zn.services.n; i++) {
-        unsigned long long v = strtoull(s->zn.services.v[i], &end, 10);
-        snprintf(item, sizeof item, "zn.services[%zu]", i);
-        if (i == GBA_DIA_GSIDS)
-            conf_fault(c, "zn.services", "has %zu entries, at most %d are possible", s->zn.services.n, GBA_DIA_GSIDS);
-        if (s->zn.services.v[i][0] < '0' || s->zn.services.v[i][0] > '9' || *end || v > UINT32_MAX)
-            conf_fault(c, item, "'%s' is not a number of 0 to 4294967295", s->zn.services.v[i]);
-    }
+    conf_numbers(c, "zn.services", &s->zn.services, gsids, GBA_DIA_GSIDS, &n);
     if (nafd_diameter_used(s) && !fd_settings_used(&s->diameter))
         conf_fault(c, "diameter.identity", "is missing: zn_diameter needs the section diameter");
     fd_settings_check(c, &s->diameter);

@@ -259,10 +259,12 @@ static gba_err open_http(nafd_zn *z, const gba_naf_zn_bsf *bsfs, size_t n, char 
 {
     const nafd_settings *s = z->d->s;
     const char *reason = "";
-    gba_naf_zn_http_config c = {.bsfs = bsfs, .n_bsfs = n, .ca_file = s->zn.ca, .cert_file = s->zn.cert,
+    uint32_t gsids[GBA_NAF_ZN_GSIDS];
+    gba_naf_zn_http_config c = {.gsids = gsids, .bsfs = bsfs, .n_bsfs = n, .ca_file = s->zn.ca, .cert_file = s->zn.cert,
                                 .key_file = s->zn.key, .connect_ms = (unsigned)s->zn.connect_timeout_ms,
                                 .total_ms = (unsigned)s->zn.timeout_ms, .connections = (unsigned)s->zn.workers,
                                 .user_agent = "gba-nafd"};
+    conf_numbers(NULL, "zn.services", &s->zn.services, gsids, GBA_NAF_ZN_GSIDS, &c.n_gsids);
     gba_err e = gba_naf_zn_http_new(&c, &z->http, &reason);
     if (e != GBA_OK)
         snprintf(why, why_n, "%s", reason);

@@ -26,6 +26,8 @@ struct gba_naf_zn_http {
     char *ca, *cert, *key, *agent;
     unsigned connect_ms, total_ms, idle_max;
     bool allow_http;
+    uint32_t gsids[GBA_NAF_ZN_GSIDS];
+    size_t n_gsids;
     struct curl_slist *headers;
     pthread_mutex_t lock;
     carrier *idle;
@@ -96,6 +98,10 @@ gba_err gba_naf_zn_http_new(const gba_naf_zn_http_config *c, gba_naf_zn_http **o
     z->total_ms = c->total_ms ? c->total_ms : 5000;
     z->idle_max = c->connections ? c->connections : 8;
     z->allow_http = c->allow_http;
+    for (; z->n_gsids < c->n_gsids && z->n_gsids < GBA_NAF_ZN_GSIDS; z->n_gsids++)
+        z->gsids[z->n_gsids] = c->gsids[z->n_gsids];
+    if (!*why && c->n_gsids > GBA_NAF_ZN_GSIDS)
+        *why = "too many GAA services";
     if (!*why)
         *why = take_bsfs(z, c);
     if (!*why && (!copy(&z->ca, c->ca_file) || !copy(&z->cert, c->cert_file) || !copy(&z->key, c->key_file) ||
@@ -299,7 +305,7 @@ gba_err gba_naf_zn_http_fetch(void *zn, const gba_naf_query *q, gba_naf_keys *ou
             b = &z->bsfs[i];
     if (!b)
         return GBA_E_ARG;
-    gba_err e = gba_naf_zn_request_print(q, body, &n);
+    gba_err e = gba_naf_zn_request_print_for(q, z->gsids, z->n_gsids, body, &n);
     if (e != GBA_OK)
         return e;
     carrier *k = carrier_take(z);

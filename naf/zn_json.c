@@ -7,11 +7,23 @@
 
 gba_err gba_naf_zn_request_print(const gba_naf_query *q, char *out, size_t *n)
 {
+    return gba_naf_zn_request_print_for(q, NULL, 0, out, n);
+}
+
+gba_err gba_naf_zn_request_print_for(const gba_naf_query *q, const uint32_t *gsids, size_t n_gsids, char *out, size_t *n)
+{
     char ua[2 * sizeof q->naf.ua.o + 1];
     gba_hex_encode(q->naf.ua.o, sizeof q->naf.ua.o, ua);
     json_t *j = json_pack("{s:s, s:{s:s, s:s}}", "btId", q->btid.s, "nafId", "nafFqdn", q->naf.fqdn.s, "uaSecProtId", ua);
     if (!j)
         return GBA_E_ARG; /* no UTF-8, or no memory */
+    json_t *ids = n_gsids ? json_array() : NULL;
+    for (size_t i = 0; i < n_gsids; i++)
+        json_array_append_new(ids, json_integer(gsids[i]));
+    if (n_gsids && json_object_set_new(j, "gsIds", ids) != 0) {
+        json_decref(j);
+        return GBA_E_NOMEM;
+    }
     size_t need = json_dumpb(j, out, *n, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(j);
     if (!need || need > *n)

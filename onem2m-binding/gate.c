@@ -57,10 +57,12 @@ static gba_err open_naf(gate *g, char *why, size_t why_n)
         return GBA_OK;
     gba_naf_config c = {.fqdns = &fqdn, .n_fqdns = 1, .bsfs = bsfs, .n_bsfs = s->bsf.n, .keys_max = (size_t)s->keys,
                         .unknown_ttl = s->unknown_ttl, .unknown_per_source = (unsigned)s->unknown_per_source};
-    gba_naf_zn_http_config z = {.bsfs = zn, .n_bsfs = s->bsf.n, .ca_file = s->zn.ca ? s->zn.ca : s->ca,
+    uint32_t gsids[GBA_NAF_ZN_GSIDS];
+    gba_naf_zn_http_config z = {.gsids = gsids, .bsfs = zn, .n_bsfs = s->bsf.n, .ca_file = s->zn.ca ? s->zn.ca : s->ca,
                                 .cert_file = s->zn.cert ? s->zn.cert : s->cert,
                                 .key_file = s->zn.key ? s->zn.key : s->key, .total_ms = (unsigned)s->wait_ms,
                                 .connections = 16, .user_agent = "m2m-gate"};
+    conf_numbers(NULL, "zn.services", &s->zn.services, gsids, GBA_NAF_ZN_GSIDS, &z.n_gsids);
     gba_err e = gba_naf_new(&c, &g->naf, &reason);
     if (e == GBA_OK)
         e = gba_naf_zn_http_new(&z, &g->zn, &reason);

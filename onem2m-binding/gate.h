@@ -38,6 +38,7 @@ typedef struct gate_settings {
     conf_items bsf, maf, mef, peers;
     struct {
         char *cert, *key, *ca;
+        conf_strings services;
     } zn;
     struct {
         char *url;

@@ -64,6 +64,8 @@ const conf_field gate_settings_table[] = {
     {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert), .help = "PEM client certificate towards the BSFs; default: cert"},
     {.path = "zn.key", .type = CONF_PATH, AT(zn.key), .help = "PEM private key of zn.cert; default: key"},
     {.path = "zn.ca", .type = CONF_PATH, AT(zn.ca), .help = "PEM CA of the BSFs' Zn certificates; default: ca"},
+    {.path = "zn.services", .type = CONF_STRINGS, AT(zn.services),
+     .help = "GAA service identifiers whose user security settings are asked for: their UIDs name AE-IDs or a CSE-ID"},
     {.path = "store.url", .type = CONF_PATH, AT(store.url), .def = "sqlite:/var/lib/opengba/gate.db",
      .help = "where credentials and learned AE-IDs are kept"},
     {.path = "seal.key_file", .type = CONF_PATH, AT(seal.key_file),
@@ -227,6 +229,9 @@ static void check_domains(conf *c, const gate_settings *s)
     const gba_fqdn *clash = gba_m2m_domains_clash(&d);
     if (clash)
         conf_fault(c, "maf", "%s stands twice among bsf, maf and mef: a PSK identity could not be told apart", clash->s);
+    uint32_t gsids[GBA_NAF_ZN_GSIDS];
+    size_t n;
+    conf_numbers(c, "zn.services", &s->zn.services, gsids, GBA_NAF_ZN_GSIDS, &n);
     if (s->bsf.n && (!(s->zn.ca || s->ca)))
         conf_fault(c, "zn.ca", "is missing: the BSFs' Zn certificates cannot be checked without it");
 }

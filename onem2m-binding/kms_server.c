@@ -162,8 +162,10 @@ static gba_err start_bsfs(server *s, const kms_settings *c, char *why, size_t wh
         zn[i] = (gba_naf_zn_bsf){b[i].domain.s, b[i].url};
     }
     gba_naf_config nc = {.fqdns = fqdns, .n_fqdns = 1, .bsfs = domains, .n_bsfs = c->bsfs.n};
-    gba_naf_zn_http_config zc = {.bsfs = zn, .n_bsfs = c->bsfs.n, .ca_file = c->zn_ca, .cert_file = c->zn_cert, .key_file = c->zn_key,
+    uint32_t gsids[GBA_NAF_ZN_GSIDS];
+    gba_naf_zn_http_config zc = {.gsids = gsids, .bsfs = zn, .n_bsfs = c->bsfs.n, .ca_file = c->zn_ca, .cert_file = c->zn_cert, .key_file = c->zn_key,
                                  .total_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000, .user_agent = s->kind->program};
+    conf_numbers(NULL, "zn.services", &c->zn_services, gsids, GBA_NAF_ZN_GSIDS, &zc.n_gsids);
     gba_err e = fail(gba_naf_new(&nc, &s->naf, &text), "bsfs", text, why, why_n);
     return e == GBA_OK ? fail(gba_naf_zn_http_new(&zc, &s->zn, &text), "bsfs", text, why, why_n) : e;
 }

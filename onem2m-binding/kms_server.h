@@ -24,6 +24,7 @@ typedef struct kms_settings {
     int store_sync;
     conf_items bsfs, mefs;
     char *zn_ca, *zn_cert, *zn_key;
+    conf_strings zn_services;
     int64_t fetch_timeout, fetches; /* seconds */
     int kdf;
     char *device_config;

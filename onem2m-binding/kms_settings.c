@@ -53,6 +53,8 @@ static const conf_field mef_item[] = {
     {.path = "zn.ca", .type = CONF_PATH, AT(zn_ca), .help = "PEM certificates of the CA of the BSFs"},                         \
     {.path = "zn.cert", .type = CONF_PATH, AT(zn_cert), .help = "PEM certificate of this NAF towards the BSFs"},               \
     {.path = "zn.key", .type = CONF_PATH, AT(zn_key), .help = "PEM private key of zn.cert"},                                   \
+    {.path = "zn.services", .type = CONF_STRINGS, AT(zn_services),                                                             \
+     .help = "GAA service identifiers whose user security settings are asked for: a UID names the client"},                    \
     DAEMON_CONF_ROWS(kms_settings, daemon, ADMIN)
 
 const conf_field kms_maf_table[] = {
@@ -112,6 +114,9 @@ void kms_settings_check(conf *c, const void *settings)
         if (gba_fqdn_parse(gba_str(s->admins.v[i]), &f) != GBA_OK)
             conf_fault(c, item, "'%s' is not an FQDN", s->admins.v[i]);
     }
+    uint32_t gsids[GBA_NAF_ZN_GSIDS];
+    size_t n_gsids;
+    conf_numbers(c, "zn.services", &s->zn_services, gsids, GBA_NAF_ZN_GSIDS, &n_gsids);
     if (s->bsfs.n && (!s->zn_ca || !s->zn_cert || !s->zn_key))
         conf_fault(c, "zn.cert", "bsfs needs zn.ca, zn.cert and zn.key");
     if (s->bsfs.n > GBA_NAF_BSFS || s->mefs.n > GBA_NAF_BSFS) {

@@ -63,6 +63,8 @@ gba_err conf_load_text(const char *program, const char *file, gba_span text, con
                        conf_report *report, void *ctx, conf **out) GBA_MUST_USE;
 void conf_free(conf **c); /* the settings' strings go with it */
 /* For the program's own checks, same form: names the line of `path` ("naf.upstreams[2].url"). */
+/* A list of unsigned numbers of 32 bits, at most `max`; *n of them. c NULL: checked before, no faults told. */
+void conf_numbers(conf *c, const char *path, const conf_strings *list, uint32_t *out, size_t max, size_t *n);
 void conf_fault(conf *c, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_warn(conf *c, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool conf_ok(const conf *c); /* no fault so far */

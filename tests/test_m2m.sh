@@ -90,8 +90,8 @@ Y
 bsfctl() { must "$build/bsf/gba-bsfctl" --config bsf.yaml "$@"; }
 bsfctl seal create-key
 bsfctl subscriber add "$IMPI" --k "$K" --opc "$OPC"
-bsfctl naf allow in.sp.example.com --fqdn in.sp.example.com --ua 010001 --impi
-bsfctl naf allow maf.example.com --fqdn maf.example.com --ua 010001 --impi
+bsfctl naf allow in.sp.example.com --fqdn in.sp.example.com --ua 010001 --impi --service 7
+bsfctl naf allow maf.example.com --fqdn maf.example.com --ua 010001 --impi --service 7
 must "$build/ue/gba" usim create usim --impi "$IMPI" --k "$K" --opc "$OPC"
 start bsf "$build/bsf/gba-bsfd" --config bsf.yaml
 UB=$(port_of bsf 'listening on=ub') ZN=$(port_of bsf 'listening on=zn')
@@ -126,7 +126,7 @@ seal: {key_file: maf.seal}
 admin: {listen: "127.0.0.1:0"}
 bsfs:
   - {domain: bsf.example.com, url: "https://localhost:$ZN"}
-zn: {ca: m2m-ca.pem, cert: maf.pem, key: maf.key}
+zn: {ca: m2m-ca.pem, cert: maf.pem, key: maf.key, services: [7]}
 mefs:
   - {fqdn: mef.example.com, address: "127.0.0.1:$MEF", psk_id: maf@mef.example.com, psk_file: KPMM}
 Y
@@ -164,6 +164,7 @@ maf:
   - {fqdn: maf.example.com, url: "https://127.0.0.1:$MAF", psk_id: gate@maf.example.com, psk_file: KGATE}
 mef:
   - {fqdn: mef.example.com, url: "https://127.0.0.1:$MEF", psk_id: gate@mef.example.com, psk_file: KPMG}
+zn: {services: [7]}
 store: {url: "sqlite:gate.db"}
 seal: {key_file: gate.seal}
 keys: {wait_ms: 5000, unknown_ttl: 1}
@@ -393,6 +394,17 @@ ok "SAEF 3 after SBF 3: answer" out '"framework":"SAEF 3".*"rsc":2000'
 run 0 "SBF 3: Kpsa" "$m2m" enrol "${bg[@]}" --target $B --json
 run 0 "SAEF 1 after SBF 3, without the USIM" "$m2m" connect "$url" --framework psk --state b3 --from C ae --name gba3 --json
 ok "SAEF 1 after SBF 3: answer" out '"framework":"SAEF 1".*"key_from":"SBF 3".*"rsc":2001'
+
+# ---- the subscriber's user security settings name the entity ----
+cat >guss.xml <<X
+<guss id="$IMPI" xmlns="urn:3gpp:gba:GBAGUSSSchema-R9:2010-02"><ussList><uss id="7" type="7"><uids><uid>$B/Cuss</uid><uid>$B/Cuss2</uid></uids></uss></ussList></guss>
+X
+bsfctl guss set "$IMPI" --file guss.xml
+run 0 "SAEF 4: AE-IDs of the GUSS" "$m2m" connect "$url" "${sni[@]}" "${gba[@]}" --state s4u --ae-id $B/Cuss2 --json
+run 4 "SAEF 4: another than those of the GUSS" "$m2m" connect "$url" "${sni[@]}" "${gba[@]}" --state s4u --ae-id $B/Cuss3 --json
+ok "SAEF 4, GUSS: 4106" out '"rsc":4106'
+run 0 "SBF 3: the MAF's client by the GUSS" "$m2m" enrol --framework gba "${usim[@]}" --ae-id $B/Cuss --state s4u --target maf.example.com "${maf[@]}"
+run 0 "SAEF 3 after it" "$m2m" connect "$url" "${sni[@]}" --framework maf --state s4u --json
 
 # ---- identities of other domains ----
 run 4 "a KeID of another MEF at the MAF" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --psk-id 00112233445566778899AABBCCDDEEFF@mef2.example.com --state s9

@@ -265,6 +265,12 @@ static void test_request(void)
                                        "\"uaSecProtId\":\"0100011301\"}}")));
     n = 20;
     CU_ASSERT_EQUAL(gba_naf_zn_request_print(&q, out, &n), GBA_E_SPACE);
+    const uint32_t gsids[] = {1, 4294967295u};
+    n = sizeof out;
+    CU_ASSERT_EQUAL(gba_naf_zn_request_print_for(&q, gsids, 2, out, &n), GBA_OK);
+    CU_ASSERT_TRUE(gba_span_eq(gba_mem(out, n),
+                               gba_str("{\"btId\":\"a+/b==@bsf.home1.net\",\"nafId\":{\"nafFqdn\":\"naf1.home1.net\","
+                                       "\"uaSecProtId\":\"0100011301\"},\"gsIds\":[1,4294967295]}")));
 }
 
 static void test_config(void)

@@ -16,6 +16,7 @@ typedef struct gba_naf_zn_bsf {
     const char *domain; /* as in gba_naf_config.bsfs */
     const char *url;    /* apiRoot: "https://bsf.example.com:8443", before /nbsp-gba; no secret in it */
 } gba_naf_zn_bsf;
+#define GBA_NAF_ZN_GSIDS 16
 typedef struct gba_naf_zn_http_config {
     const gba_naf_zn_bsf *bsfs;
     size_t n_bsfs;
@@ -25,6 +26,8 @@ typedef struct gba_naf_zn_http_config {
     unsigned connections;             /* idle connections kept [8] */
     const char *user_agent;           /* [OpenGBA-NAF] */
     bool allow_http;                  /* http:// URLs, for tests on loopback only */
+    const uint32_t *gsids;            /* GAA services whose user security settings are wanted */
+    size_t n_gsids;                   /* at most GBA_NAF_ZN_GSIDS */
 } gba_naf_zn_http_config;
 
 typedef struct gba_naf_zn_http gba_naf_zn_http;
@@ -42,6 +45,9 @@ GBA_API gba_err gba_naf_zn_http_fetch(void *zn, const gba_naf_query *q, gba_naf_
 GBA_API gba_err gba_naf_zn_answer_parse(gba_span json, gba_naf_keys *out) GBA_MUST_USE;
 /* The request's body, BootstrappingInfoRequest. *n: in, room; out, octets. */
 GBA_API gba_err gba_naf_zn_request_print(const gba_naf_query *q, char *out, size_t *n) GBA_MUST_USE;
+/* The same with gsIds, when there are any. */
+GBA_API gba_err gba_naf_zn_request_print_for(const gba_naf_query *q, const uint32_t *gsids, size_t n_gsids, char *out,
+                                             size_t *n) GBA_MUST_USE;
 
 #ifdef __cplusplus
 }
