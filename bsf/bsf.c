@@ -81,7 +81,7 @@ static void *keep(void *p)
 
     pthread_mutex_lock(&b->lock);
     while (!b->stop) {
-        clock_gettime(CLOCK_REALTIME, &t);
+        clock_gettime(CLOCK_MONOTONIC, &t); /* else a wall clock that steps back would hold this up for as long */
         t.tv_sec++;
         pthread_cond_timedwait(&b->wake, &b->lock, &t);
         if (b->stop)
@@ -286,6 +286,7 @@ static gba_err start_keeper(bsf *b, char *why, size_t why_n)
 gba_err bsf_start(const bsf_settings *s, bsf **out, char *why, size_t why_n)
 {
     bsf *b = calloc(1, sizeof *b);
+    pthread_condattr_t a;
     gba_err e;
 
     *out = NULL;
@@ -293,7 +294,10 @@ gba_err bsf_start(const bsf_settings *s, bsf **out, char *why, size_t why_n)
         return fail(GBA_E_NOMEM, "start", why, why_n);
     b->tolerance_ms = s->clock.tolerance * 1000;
     pthread_mutex_init(&b->lock, NULL);
-    pthread_cond_init(&b->wake, NULL);
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->wake, &a);
+    pthread_condattr_destroy(&a);
     e = start_store(b, s, why, why_n);
     if (e == GBA_OK)
         e = start_parts(b, s, why, why_n);

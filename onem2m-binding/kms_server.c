@@ -107,7 +107,7 @@ static void *keep(void *p)
 
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
-        clock_gettime(CLOCK_REALTIME, &t);
+        clock_gettime(CLOCK_MONOTONIC, &t);
         t.tv_sec++;
         pthread_cond_timedwait(&s->wake, &s->lock, &t);
         if (s->stop)
@@ -226,6 +226,7 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
     const kms_settings *c = settings;
     server *s = calloc(1, sizeof *s);
     void *self = s;
+    pthread_condattr_t a;
     gba_err e;
 
     *state = NULL;
@@ -234,7 +235,10 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
     why[0] = 0;
     s->kind = this_kind;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, NULL);
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &a);
+    pthread_condattr_destroy(&a);
     e = start_core(s, c, why, why_n);
     if (e == GBA_OK && pthread_create(&s->keeper, NULL, keep, s) == 0)
         s->keeping = true;

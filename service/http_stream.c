@@ -304,7 +304,7 @@ static void serve(http_pool *p, http_stream *st)
 static http_stream *next_stream(http_pool *p)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += WORKER_IDLE_S;
     p->idle++;
     while (!p->first && !p->stop)
@@ -338,10 +338,14 @@ static void *worker(void *ctx)
 http_pool *http_pool_new(unsigned max, http_handler *handler, void *ctx)
 {
     http_pool *p = calloc(1, sizeof *p);
+    pthread_condattr_t a;
     if (!p)
         return NULL;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->work, NULL);
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->work, &a);
+    pthread_condattr_destroy(&a);
     pthread_cond_init(&p->ended, NULL);
     p->max = max;
     p->handler = handler;
