@@ -3,13 +3,15 @@
 # demo.sh - a BSF and a NAF on loopback with everything they need. Sourced by ./quickstart and the
 # end-to-end tests, which set: build (the build folder), demo (the folder to use).
 
-demo_free_port() { # a TCP port that nothing listens on
+# A TCP port that nothing uses: below the range from which the kernel takes the local ports of outgoing
+# connections (a port seen free there may be taken a moment later), and from a part of it that this process
+# has for itself, so that tests side by side do not meet.
+demo_free_port() {
     local p
     while :; do
-        p=$((20000 + RANDOM % 30000))
-        grep -qi ":$(printf '%04X' $p) 0\{8,\}" /proc/net/tcp /proc/net/tcp6 2>/dev/null && continue
-        case " ${demo_ports:-} " in *" $p "*) continue ;; esac
-        demo_ports="${demo_ports:-} $p"
+        p=$((10000 + ($$ * 20 + ${demo_ports:=0}) % 22000))
+        demo_ports=$((demo_ports + 1))
+        grep -qi "^ *[0-9]*: [0-9A-F]*:$(printf '%04X' $p) " /proc/net/tcp /proc/net/tcp6 2>/dev/null && continue
         demo_port=$p
         return
     done
@@ -53,7 +55,6 @@ demo_prepare() {
     demo_cert zn zn-other other.operator.test
     demo_cert naf naf localhost
     BSF_DOMAIN=bsf.example.test NAF_FQDN=localhost
-    demo_ports=
     demo_free_port && p_ub=$demo_port
     demo_free_port && p_ubtls=$demo_port
     demo_free_port && p_zn=$demo_port
@@ -121,7 +122,7 @@ demo_daemon() {
     local i
     setsid "$2" --config "$3" >>"$demo/$1.log" 2>&1 </dev/null &
     demo_pid=$!
-    for i in $(seq 100); do
+    for i in $(seq 300); do
         kill -0 $demo_pid 2>/dev/null || break
         if demo_http "$4/healthz" >/dev/null; then return 0; fi
         sleep 0.1

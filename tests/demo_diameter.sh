@@ -67,7 +67,7 @@ dia_party() {
     local i own
     own=$(readlink /proc/self/ns/net)
     dia_hold unshare -n
-    for i in $(seq 100); do
+    for i in $(seq 300); do
         [ "$(readlink "/proc/$dia_pid/ns/net")" != "$own" ] && [ "$(readlink "/proc/$dia_pid/exe")" = "$demo/netns-hold" ] && break
         sleep 0.05
     done

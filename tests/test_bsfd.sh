@@ -49,7 +49,7 @@ is "a source over its limit" 429 "$got"
 is "another source behind the same proxy" 401 "$(ub "$IMPI" -H "X-Forwarded-For: 192.0.2.2")"
 sed -i 's/trusted_proxies: .*/trusted_proxies: []/; s/source_requests: 1$/source_requests: 0/' "$BSF_CONFIG"
 kill -HUP "$BSF_PID"
-for _ in $(seq 50); do [ "$(logged daemon.reloaded)" -ge 1 ] && break || sleep 0.1; done
+for _ in $(seq 300); do [ "$(logged daemon.reloaded)" -ge 1 ] && break || sleep 0.1; done
 is "reloaded" 1 "$(logged daemon.reloaded)"
 ub nobody@example.test -H "X-Forwarded-For: 192.0.2.77" >/dev/null
 sleep 0.5
@@ -64,7 +64,7 @@ serial() { openssl s_client -connect "127.0.0.1:$p_ubtls" -servername localhost 
 before=$(serial)
 demo_cert ub ub localhost bsf.example.test
 kill -HUP "$BSF_PID"
-for _ in $(seq 50); do [ "$(logged daemon.reloaded)" -ge 2 ] && break || sleep 0.1; done
+for _ in $(seq 300); do [ "$(logged daemon.reloaded)" -ge 2 ] && break || sleep 0.1; done
 is "another certificate after SIGHUP" 1 "$([ -n "$before" ] && [ "$(serial)" != "$before" ] && echo 1)"
 is "and it is the new one" "$(openssl x509 -noout -serial -in "$demo/ub.pem")" "$(serial)"
 mv "$demo/ub.key" "$demo/ub.key.good"

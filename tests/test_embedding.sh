@@ -80,7 +80,7 @@ host() { # host NAME: starts it, sets port
     "$demo/bin/$1" 0 "$NAF_FQDN" "$BSF_DOMAIN" "$BSF_ZN_URL" "$ZN_CA" "$ZN_CERT" "$ZN_KEY" <"$demo/in" >"$demo/port" 2>"$demo/host.log" &
     host_pid=$!
     exec 7>"$demo/in"
-    for _ in $(seq 50); do [ -s "$demo/port" ] && break || sleep 0.1; done
+    for _ in $(seq 300); do [ -s "$demo/port" ] && break || sleep 0.1; done
     port=$(cat "$demo/port")
 }
 host_end() {

@@ -61,7 +61,7 @@ mkfifo "$demo/in"
     "$ZN_CERT" "$ZN_KEY" <"$demo/in" >"$demo/port" 2>"$demo/err" &
 naf_pid=$!
 exec 7>"$demo/in"
-for _ in $(seq 100); do [ -s "$demo/port" ] && break || sleep 0.1; done
+for _ in $(seq 300); do [ -s "$demo/port" ] && break || sleep 0.1; done
 url=https://localhost:$(cat "$demo/port")
 demo_gba get --ca "$NAF_CA" "$url/page?x=%20y" >"$demo/page" 2>"$demo/err"
 ok "gba get of the embedded NAF" grep -q '^Hello .*, this is /page?x=%20y\.' "$demo/page"

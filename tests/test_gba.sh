@@ -43,7 +43,7 @@ serve() {
     rm -f "$dir/port"
     "$fake" "$dir/port" "$@" &
     pids+=($!)
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         [ -s "$dir/port" ] && break
         sleep 0.05
     done

@@ -40,7 +40,7 @@ count() { [ "$(grep -c 'bootstrapped: B-TID' "$dir/err")" -eq "$1" ]; }
 
 "$build/tests/fake_ub" "$dir/port" &
 pids+=($!)
-for _ in $(seq 100); do
+for _ in $(seq 300); do
     [ -s "$dir/port" ] && break
     sleep 0.05
 done

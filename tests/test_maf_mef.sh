@@ -45,7 +45,7 @@ admin: {listen: "127.0.0.1:0"}
 Y
 port_of() { # NAME
     local i
-    for i in $(seq 100); do
+    for i in $(seq 300); do
         sed -n "s/.*listening .*on=$1 .*port=\([0-9]*\).*/\1/p" "$1.log" 2>/dev/null | grep . && return
         sleep 0.1
     done
@@ -84,7 +84,7 @@ mkfifo bsf.in
 "$build/tests/fake_bsf" 0 bsf.pem bsf.key m2m-ca.pem <bsf.in >bsf.out 2>&1 &
 pids+=($!)
 exec 7>bsf.in
-for i in $(seq 50); do [ -s bsf.out ] && break || sleep 0.1; done
+for i in $(seq 300); do [ -s bsf.out ] && break || sleep 0.1; done
 BSF=$(head -n 1 bsf.out)
 cat >maf.yaml <<Y
 maf: {fqdn: maf.example.com, listen: "127.0.0.1:0", cert: maf.pem, key: maf.key, client_ca: m2m-ca.pem, crl: m2m.crl}

@@ -44,7 +44,7 @@ start_bsf() { # start_bsf PORT
         <"$demo/bsf-in" >"$demo/bsf-port" 2>"$demo/bsf.log" 8>&- &
     bsf_pid=$!
     exec 7>"$demo/bsf-in"
-    for _ in $(seq 50); do [ -s "$demo/bsf-port" ] && break || sleep 0.1; done
+    for _ in $(seq 300); do [ -s "$demo/bsf-port" ] && break || sleep 0.1; done
     bsf_port=$(cat "$demo/bsf-port")
 }
 stop_bsf() {
@@ -54,7 +54,7 @@ stop_bsf() {
 start_bsf 0
 "$build/tests/fake_upstream" <"$demo/up-in" >"$demo/up-port" 7>&- &
 exec 8>"$demo/up-in"
-for _ in $(seq 50); do [ -s "$demo/up-port" ] && break || sleep 0.1; done
+for _ in $(seq 300); do [ -s "$demo/up-port" ] && break || sleep 0.1; done
 up_port=$(cat "$demo/up-port")
 demo_free_port && plain=$demo_port
 demo_free_port && tls=$demo_port
@@ -96,7 +96,7 @@ CONF
 start_nafd() {
     "$build/naf/gba-nafd" --config "$demo/naf.yaml" >>"$demo/nafd.log" 2>&1 7>&- 8>&- </dev/null &
     nafd_pid=$!
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         kill -0 "$nafd_pid" 2>/dev/null || break
         demo_http "http://127.0.0.1:$admin/healthz" && return
         sleep 0.1

@@ -30,7 +30,7 @@ ok() { # ok NAME COMMAND...: the command succeeds
 no() { ! "$@"; }
 out_has() { grep -q -- "$1" "$demo/out"; }
 log_has() { # the log is written behind the answer
-    for _ in $(seq 50); do
+    for _ in $(seq 300); do
         tail -n "+$((mark + 1))" "$demo/gba-nafd.log" | grep -q -- "$1" && return
         sleep 0.1
     done

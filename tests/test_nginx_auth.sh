@@ -43,7 +43,7 @@ CONF
 [ "$(id -u)" -ne 0 ] || sed -i "1i user root;" "$demo/nginx.conf"
 nginx -c "$demo/nginx.conf" -p "$demo/nginx" >"$demo/nginx/log" 2>&1 7>&- 8>&- &
 other_pid=$!
-for _ in $(seq 50); do (exec 9<>"/dev/tcp/127.0.0.1/$web") 2>/dev/null && break || sleep 0.1; done
+for _ in $(seq 300); do (exec 9<>"/dev/tcp/127.0.0.1/$web") 2>/dev/null && break || sleep 0.1; done
 P=http://localhost:$web T=https://localhost:$webtls
 
 # ---- through nginx ----
