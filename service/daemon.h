@@ -37,13 +37,13 @@ typedef struct daemon_spec {
     gba_err (*start)(const void *settings, void **state, char *why, size_t why_n);
     /* SIGHUP: new settings were checked already; applies what can change, logs what cannot. */
     gba_err (*reload)(void *state, const void *settings, char *why, size_t why_n);
-    /* What reload takes over: paths, or with a "." at their end sections; NULL ends it. Every other setting that
-     * differs from the ones of the start is named by the event config.restart_needed. NULL: none is named. */
-    const char *const *live;
     void (*drain)(void *state); /* accept no more */
     void (*stop)(void **state); /* after drain or its deadline */
     /* healthz: OK is 200, else 503 with why. */
     gba_err (*health)(void *state, char *why, size_t why_n);
+    /* What reload takes over: paths, or with a "." at their end sections; NULL ends it. Every other setting that
+     * differs from the ones of the start is named by the event config.restart_needed. NULL: none is named. */
+    const char *const *live;
 } daemon_spec;
 /* --config F [--check] | --print-defaults | --version | --help. Returns the exit code:
  * 0; 1 failed at run time; 2 usage; 78 (EX_CONFIG) configuration. */
