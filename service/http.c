@@ -9,8 +9,8 @@
  * - An answer in the first call of the access handler closes the connection, so answers are given in
  *   the last call, except refusals, which must close.
  * - A connection that is suspended in the first call gets the first call again.
- * - With a thread a connection, a resumed connection may sleep on: the threads share one wake-up, and
- *   any of them takes it. There the thread waits in the handler's place, and nothing is suspended.
+ * - With a thread a connection (http_each.c) the thread waits in the handler's place, and nothing is
+ *   suspended.
  * - A TLS handshake that fails ends without an alert.
  * - The session of a TLS connection is gone, and its socket still open, when its end is notified.
  */
@@ -97,7 +97,7 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
     k->handled = false;
     atomic_store_explicit(&k->busy, true, memory_order_relaxed);
     int64_t latest = r->began + k->server->idle_ms;
-    if (latest < atomic_load_explicit(&k->deadline, memory_order_relaxed))
+    if (k->server->each || latest < atomic_load_explicit(&k->deadline, memory_order_relaxed))
         atomic_store_explicit(&k->deadline, latest, memory_order_relaxed);
     return r;
 }
@@ -308,7 +308,8 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **req_ctx, en
     if (!k || !k->handled)
         return; /* never was one; on_closed tells */
     k->begun = false;
-    /* The library ends a connection idle for idle_s; one still here after twice that trickles. */
+    /* The library ends a connection idle for idle_s (with a thread each, its socket does); one still here
+     * after twice that trickles. */
     atomic_store_explicit(&k->deadline, service_mono_ms() + 2 * k->server->idle_ms, memory_order_relaxed);
     atomic_store_explicit(&k->busy, false, memory_order_relaxed);
 }
@@ -335,7 +336,7 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
     atomic_init(&k->deadline, service_mono_ms() + s->idle_ms);
     if (s->tls) {
         k->session = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
-        if (!k->session || tls_server_attach(s->tls, k->session, &k->tls) != GBA_OK)
+        if (!k->session || tls_server_attach(s->tls, k->session, fd, s->each != NULL, (struct sockaddr *)&k->peer, &k->tls) != GBA_OK)
             shutdown(fd, SHUT_RDWR);
     }
     *slot = k;
@@ -370,7 +371,7 @@ static void on_closed(http_server *s, void **slot)
     free(k);
 }
 
-static void on_connection(void *ctx, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what)
+void http_on_connection(void *ctx, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what)
 {
     if (what == MHD_CONNECTION_NOTIFY_STARTED)
         on_started(ctx, c, slot);
@@ -471,38 +472,47 @@ static void register_metrics(http_server *s)
     s->seconds = metric_histogram("http_request_seconds", labels, "From the request line to the answer's first octet");
 }
 
-static bool start_library(http_server *s, const http_config *c, unsigned threads, unsigned connections)
-{
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG;
-    flags |= s->tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL;
-    flags |= s->thread_each ? MHD_USE_THREAD_PER_CONNECTION : MHD_ALLOW_SUSPEND_RESUME;
-    struct MHD_OptionItem o[18];
-    size_t n = 0;
 #define OPTION(name, number, pointer) o[n++] = (struct MHD_OptionItem){name, (intptr_t)(number), pointer}
-    OPTION(MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL);
-    OPTION(MHD_OPTION_CONNECTION_LIMIT, connections, NULL);
-    OPTION(MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_ip, NULL);
-    OPTION(MHD_OPTION_CONNECTION_TIMEOUT, s->idle_ms / 1000 + (s->tls ? 1 : 0), NULL);
+size_t http_library_options(http_server *s, struct MHD_OptionItem *o)
+{
+    size_t n = 0;
     OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->header_max * 2 < 32768 ? 32768 : s->header_max * 2, NULL);
     OPTION(MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
     OPTION(MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, s);
     OPTION(MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s);
-    OPTION(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s);
-    if (s->thread_each)
-        OPTION(MHD_OPTION_THREAD_STACK_SIZE, 512 * 1024, NULL);
-    else if (threads > 1)
-        OPTION(MHD_OPTION_THREAD_POOL_SIZE, threads, NULL);
     if (s->tls) {
-        OPTION(MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls_server_key_pem(s->tls));
-        OPTION(MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)tls_server_cert_pem(s->tls));
+        OPTION(MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_no_certificate());
         OPTION(MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_server_priority(s->tls));
     }
+    return n;
+}
+
+struct MHD_Daemon *http_library_start(http_server *s, unsigned flags, struct MHD_OptionItem *o)
+{
+    return MHD_start_daemon(flags | MHD_USE_ERROR_LOG | (s->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, s,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY, o, MHD_OPTION_END);
+}
+
+static bool start_library(http_server *s, const http_config *c, unsigned threads, unsigned connections)
+{
+    /* a PSK function that waits for a key must hold up its own connection alone */
+    if (s->tls && tls_server_waits(s->tls))
+        return http_each_start(s, connections, c->per_ip);
+    struct MHD_OptionItem o[HTTP_OPTIONS + 8];
+    size_t n = http_library_options(s, o);
+    OPTION(MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL);
+    OPTION(MHD_OPTION_CONNECTION_LIMIT, connections, NULL);
+    OPTION(MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_ip, NULL);
+    OPTION(MHD_OPTION_CONNECTION_TIMEOUT, s->idle_ms / 1000 + (s->tls ? 1 : 0), NULL);
+    OPTION(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, s);
+    if (threads > 1)
+        OPTION(MHD_OPTION_THREAD_POOL_SIZE, threads, NULL);
     OPTION(MHD_OPTION_END, 0, NULL);
-#undef OPTION
-    s->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-                              MHD_OPTION_ARRAY, o, MHD_OPTION_END);
+    s->mhd = http_library_start(s, MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                                (s->tls ? MHD_USE_POLL : MHD_USE_EPOLL), o);
     return s->mhd != NULL;
 }
+#undef OPTION
 
 static http_server *server_new(const http_config *c, unsigned connections)
 {
@@ -513,8 +523,6 @@ static http_server *server_new(const http_config *c, unsigned connections)
     snprintf(s->name, sizeof s->name, "%s", c->name ? c->name : "http");
     s->listen_fd = -1;
     s->tls = c->tls;
-    /* a PSK function that waits for a key must hold up its own connection alone */
-    s->thread_each = c->tls && tls_server_waits(c->tls);
     s->header_max = c->header_max ? c->header_max : 16384;
     s->body_max = c->body_max ? c->body_max : 65536;
     s->idle_ms = (c->idle_s ? c->idle_s : 30) * 1000;
@@ -556,7 +564,7 @@ gba_err http_server_start(const http_config *c, http_server **out, char *why, si
     else if (e == GBA_OK)
         e = GBA_E_NOMEM;
     if (e != GBA_OK) {
-        if (!s->mhd && s->listen_fd >= 0)
+        if (!s->mhd && !s->each && s->listen_fd >= 0)
             close(s->listen_fd);
         http_server_stop(&s, 0);
         return e;
@@ -576,9 +584,11 @@ uint16_t http_server_port(const http_server *s)
 
 void http_server_drain(http_server *s)
 {
-    if (!s || !s->mhd || atomic_exchange(&s->draining, true))
+    if (!s || (!s->mhd && !s->each) || atomic_exchange(&s->draining, true))
         return;
-    MHD_socket fd = MHD_quiesce_daemon(s->mhd);
+    if (s->each)
+        http_each_drain(s);
+    MHD_socket fd = s->mhd ? MHD_quiesce_daemon(s->mhd) : MHD_INVALID_SOCKET;
     if (fd != MHD_INVALID_SOCKET)
         close(fd);
     pthread_mutex_lock(&s->lock);
@@ -624,8 +634,11 @@ static void abandon_all(http_server *s)
     if (s->pool)
         http_pool_stop(s->pool);
     pthread_mutex_lock(&s->lock);
-    for (http_conn *k = s->conns; k; k = k->next)
+    for (http_conn *k = s->conns; k; k = k->next) {
         abandon(k->req);
+        if (s->each) /* its thread may wait for it */
+            shutdown(k->fd, SHUT_RDWR);
+    }
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -639,10 +652,12 @@ void http_server_stop(http_server **sp, unsigned ms)
     http_server_drain(s);
     for (int64_t until = service_mono_ms() + ms; any_busy(s) && service_mono_ms() < until;)
         usleep(5000);
-    if (s->mhd) {
+    if (s->mhd || s->each)
         abandon_all(s);
+    if (s->mhd)
         MHD_stop_daemon(s->mhd);
-    }
+    if (s->each)
+        http_each_stop(s);
     if (s->watching) {
         pthread_mutex_lock(&s->lock);
         s->watch_stop = true;

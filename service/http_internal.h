@@ -63,10 +63,12 @@ struct http_req {
     int64_t began;
 };
 
+typedef struct http_each http_each; /* http_each.c */
 struct http_server {
     http_server *next; /* of all in the process */
     struct MHD_Daemon *mhd;
-    int listen_fd; /* until quiesced */
+    http_each *each; /* in its place: a thread a connection */
+    int listen_fd;   /* until quiesced */
     uint16_t port;
     tls_server *tls;
     char name[32];
@@ -79,11 +81,22 @@ struct http_server {
     pthread_mutex_t lock; /* conns, watch */
     pthread_cond_t watch_cond;
     pthread_t watch;
-    bool watching, watch_stop, thread_each;
+    bool watching, watch_stop;
     http_conn *conns;
     atomic_bool draining, stopping;
     metric *rejected[REASONS], *answered[6], *open, *seconds;
 };
+
+/* ---- http.c ---- */
+#define HTTP_OPTIONS 6
+size_t http_library_options(http_server *s, struct MHD_OptionItem *o); /* at most HTTP_OPTIONS, without an end */
+struct MHD_Daemon *http_library_start(http_server *s, unsigned flags, struct MHD_OptionItem *o);
+void http_on_connection(void *server, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what);
+
+/* ---- http_each.c: a kept thread for each connection ---- */
+bool http_each_start(http_server *s, unsigned connections, unsigned per_ip);
+void http_each_drain(http_server *s); /* no more connections */
+void http_each_stop(http_server *s);  /* waits for those that are left, and closes the listening socket */
 
 /* ---- http_req.c ---- */
 http_req *http_req_new(http_conn *k);

@@ -15,7 +15,7 @@ http_req *http_req_new(http_conn *k)
     if (r) {
         atomic_init(&r->refs, 1);
         atomic_init(&r->conn, k);
-        r->blocks = k->server->thread_each;
+        r->blocks = k->server->each != NULL;
         pthread_mutex_init(&r->lock, NULL);
         pthread_cond_init(&r->woken, NULL);
     }

@@ -105,14 +105,11 @@ __attribute__((visibility("default"))) int gnutls_init(gnutls_session_t *session
     return f(session, flags & GNUTLS_SERVER ? flags | GNUTLS_ENABLE_RAWPK : flags);
 }
 
-static void tell_refusal(gnutls_session_t session, const tls_hold *h, const char *why, const char *name)
+static void tell_refusal(const tls_hold *h, const char *why, const char *name)
 {
-    struct sockaddr_storage peer;
-    tls_refusal r = {.why = why, .name = name};
     if (!h || !h->server->cert_refused)
         return;
-    if (tls_peer_address(session, &peer))
-        r.peer = (struct sockaddr *)&peer;
+    tls_refusal r = {.why = why, .name = name, .peer = h->remote};
     h->server->cert_refused(h->server->cert_ctx, &r);
 }
 
@@ -127,7 +124,7 @@ static gba_err verify_raw(gnutls_session_t session, const tls_hold *h)
     if (e == GBA_OK)
         gba_hex_encode(id, sizeof id, hex);
     log_event(LOG_LEVEL_WARN, "tls.client_refused", "reason", "the raw public key is not known", NULL);
-    tell_refusal(session, h, "unknown_key", hex);
+    tell_refusal(h, "unknown_key", hex);
     return GBA_E_AUTH;
 }
 
@@ -144,7 +141,7 @@ static gba_err verify(gnutls_session_t session)
         return GBA_OK;
     cert_name(session, name, sizeof name);
     log_event(LOG_LEVEL_WARN, "tls.client_refused", "reason", text, NULL);
-    tell_refusal(session, h, why, name);
+    tell_refusal(h, why, name);
     return GBA_E_AUTH;
 }
 
@@ -411,19 +408,34 @@ static int hand_over(gnutls_session_t session, const creds *c)
     return r;
 }
 
-gba_err tls_server_attach(tls_server *t, void *session, tls_hold **out)
+static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
 {
-    tls_hold *h = calloc(1, sizeof *h);
+    tls_hold *h = gnutls_session_get_ptr(s);
+    (void)when, (void)msg;
+    if (h && h->session == s)
+        tls_io_note(h, type, incoming);
+    return 0;
+}
+
+gba_err tls_server_attach(tls_server *t, void *session, int fd, bool blocks, const struct sockaddr *peer, tls_hold **out)
+{
+    tls_hold *h = malloc(sizeof *h);
     *out = h;
     if (!h)
         return GBA_E_NOMEM;
+    memset(h, 0, offsetof(tls_hold, io.in));
+    h->remote = peer;
     h->server = t;
     h->session = session;
     h->creds = creds_now(t);
     gnutls_session_set_ptr(h->session, h);
+    tls_io_attach(h, fd, blocks);
+    gnutls_handshake_set_hook_function(h->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     /* where PSKs are, tls_psk.c chooses the ticket's key when it has seen the ClientHello */
     if (hand_over(h->session, h->creds) < 0 || tls_psk_attach(h) < 0 ||
         (!t->psk.psk && gnutls_session_ticket_enable_server(h->session, &t->ticket_key) < 0)) {
+        gnutls_session_set_ptr(h->session, NULL);
+        gnutls_transport_set_ptr(h->session, NULL);
         tls_hold_release(out);
         return GBA_E_NOMEM;
     }
@@ -486,14 +498,17 @@ const char *tls_server_priority(const tls_server *t)
     return t->priority;
 }
 
-const char *tls_server_cert_pem(const tls_server *t)
+/* Never asked: each session gets its credentials by tls_server_attach. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca, int n, const gnutls_pk_algorithm_t *algorithms,
+                          int algorithms_n, gnutls_pcert_st **chain, unsigned *chain_n, gnutls_privkey_t *key)
 {
-    return (const char *)t->now->cert_pem.data;
+    (void)session, (void)ca, (void)n, (void)algorithms, (void)algorithms_n, (void)chain, (void)chain_n, (void)key;
+    return -1;
 }
 
-const char *tls_server_key_pem(const tls_server *t)
+void *tls_no_certificate(void)
 {
-    return (const char *)t->now->key_pem.data;
+    return (void *)(intptr_t)no_certificate;
 }
 
 /* ---- of a session ---- */

@@ -61,18 +61,21 @@ gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, 
 /* Reads the files again; the old ones stay when a new one is bad. New handshakes use the new. */
 gba_err tls_server_reload(tls_server *t, char *why, size_t why_n) GBA_MUST_USE;
 void tls_server_free(tls_server **t);
-/* For http.c: attach credentials and verification to a fresh gnutls_session_t (its session pointer
- * is then ours). *hold keeps the credentials while the session lives: release it afterwards. */
+/* For http.c: attach credentials, verification and the socket to a fresh gnutls_session_t (its session
+ * pointer is then ours). blocks: the calling thread is the connection's own, and may wait in reading and
+ * writing as long as the socket's SO_RCVTIMEO and SO_SNDTIMEO say. peer lives as long as *hold, which keeps
+ * the credentials while the session lives: release it afterwards. */
 typedef struct tls_hold tls_hold;
-gba_err tls_server_attach(tls_server *t, void *session, tls_hold **hold) GBA_MUST_USE;
+gba_err tls_server_attach(tls_server *t, void *session, int fd, bool blocks, const struct sockaddr *peer,
+                          tls_hold **hold) GBA_MUST_USE;
 void tls_hold_release(tls_hold **hold);
 /* Before a request of an attached session is handled: OK when no client certificate is asked for, or
  * it is verified under the credentials of today (a reload is followed also on open connections). */
 gba_err tls_server_check_peer(tls_hold *hold) GBA_MUST_USE;
 bool tls_server_waits(const tls_server *t); /* its handshakes may block: a thread a connection */
 const char *tls_server_priority(const tls_server *t);
-const char *tls_server_cert_pem(const tls_server *t);
-const char *tls_server_key_pem(const tls_server *t);
+/* For the library's MHD_OPTION_HTTPS_CERT_CALLBACK: it wants a certificate before tls_server_attach gives one. */
+void *tls_no_certificate(void);
 
 /* After the handshake, of a gnutls_session_t. */
 gba_transport tls_session_transport(void *session);

@@ -34,6 +34,16 @@ struct tls_server {
     tls_tickets *tickets; /* of PSK sessions; NULL: none */
 };
 
+/* tls_io.c */
+typedef struct tls_io {
+    int fd;
+    bool blocks;                    /* a thread of the connection's own */
+    bool finished_in, finished_out; /* both: the handshake is over */
+    bool ticket;                    /* what goes out next is one */
+    size_t in_at, in_n, out_at, out_n;
+    uint8_t in[4096], out[4096]; /* read ahead; held back. Not zeroed. */
+} tls_io;
+
 struct tls_hold {
     tls_server *server;
     creds *creds;
@@ -49,10 +59,13 @@ struct tls_hold {
     bool opened, fresh, found; /* tickets: the key was chosen; it is this session's own; it is that of a ticket */
     uint8_t ticket_key[TLS_TICKET_KEY], ticket_name[TLS_TICKET_NAME];
     void *resumed_who; /* of the ticket found, believed if the session is resumed */
+    const struct sockaddr *remote;
+    tls_io io; /* the last, for its size */
 };
+void tls_io_attach(tls_hold *h, int fd, bool blocks);
+void tls_io_note(tls_hold *h, unsigned type, unsigned incoming); /* a handshake message, from the hook */
 
 /* tls_psk.c */
-bool tls_peer_address(gnutls_session_t s, struct sockaddr_storage *out);
 gba_err tls_psk_start(tls_server *t, const tls_server_config *c, char *why, size_t why_n) GBA_MUST_USE;
 void tls_psk_end(tls_server *t);
 int tls_psk_attach(tls_hold *h);

@@ -194,6 +194,7 @@ static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned
         return GNUTLS_E_INTERNAL_ERROR;
     if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && when == GNUTLS_HOOK_PRE)
         return on_client_hello(h, msg);
+    tls_io_note(h, type, incoming);
     if (incoming)
         return 0;
     if (type == GNUTLS_HANDSHAKE_SERVER_HELLO) {
@@ -210,13 +211,6 @@ static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned
     return 0;
 }
 
-bool tls_peer_address(gnutls_session_t s, struct sockaddr_storage *out)
-{
-    socklen_t n = sizeof *out;
-    int fd = gnutls_transport_get_int(s);
-    return fd >= 0 && getpeername(fd, (struct sockaddr *)out, &n) == 0;
-}
-
 /* 0: a key; 1: GnuTLS goes on with a random key, so that this looks like a wrong key. */
 static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutls_datum_t *key)
 {
@@ -224,17 +218,16 @@ static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutl
     char sni[256];
     size_t n = sizeof sni;
     unsigned type;
-    struct sockaddr_storage peer;
     GBA_SECRET_SCOPED psk = {0};
     tls_psk_query q = {.identity = gba_mem(identity->data, identity->size), .transport = tls_session_transport(s)};
     gba_err e;
 
+    if (h)
+        q.peer = h->remote;
     if (!h || (h->server->psk.psk_ours && !h->server->psk.psk_ours(h->server->psk.psk_ctx, q.identity)))
         return 1;
     if (gnutls_server_name_get(s, sni, &n, &type, 0) == 0 && type == GNUTLS_NAME_DNS)
         q.sni = gba_mem(sni, strnlen(sni, sizeof sni));
-    if (tls_peer_address(s, &peer))
-        q.peer = (struct sockaddr *)&peer;
     q.suite = q.transport == GBA_TLS12 ? h->suite : 0;
     forget_who(h);
     e = h->server->psk.psk(h->server->psk.psk_ctx, &q, &psk, &h->who);

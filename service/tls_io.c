@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tls_io.c - how the octets of a session travel: in fewer system calls than GnuTLS would make.
+ *
+ * GnuTLS sends each record and reads each record's header by itself. Here the records of a flight are
+ * gathered, and sent when the peer's turn has come: before anything is read, or with what ends the
+ * handshake. TLS 1.3's tickets, which end nothing, go with the first answer. On a thread of the
+ * connection's own the socket blocks and what has arrived is read ahead; elsewhere it must stay in
+ * the socket, where the library's poll finds it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include "service/tls_internal.h"
+
+static ssize_t failed(const tls_hold *h)
+{
+    gnutls_transport_set_errno(h->session, errno);
+    return -1;
+}
+
+static bool send_held(tls_io *io)
+{
+    while (io->out_at < io->out_n) {
+        ssize_t r = send(io->fd, io->out + io->out_at, io->out_n - io->out_at, MSG_NOSIGNAL);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return false;
+        io->out_at += (size_t)r;
+    }
+    io->out_at = io->out_n = 0;
+    return true;
+}
+
+/* A record; p is NULL where tls_server_attach failed. What is held belongs to the handshake, so that elsewhere than on a thread of its own nothing
+ * said to be sent waits for a next call that may not come. */
+static ssize_t push(gnutls_transport_ptr_t p, const void *data, size_t n)
+{
+    tls_hold *h = p;
+    if (!h)
+        return -1;
+    tls_io *io = &h->io;
+    bool hold = !(io->finished_in && io->finished_out) || io->ticket;
+    size_t sent = 0;
+    io->ticket = false;
+    if ((hold || io->blocks) && n <= sizeof io->out - io->out_n) {
+        memcpy(io->out + io->out_n, data, n);
+        io->out_n += n;
+        return hold || send_held(io) ? (ssize_t)n : failed(h);
+    }
+    if (!send_held(io))
+        return failed(h);
+    do {
+        ssize_t r = send(io->fd, (const uint8_t *)data + sent, n - sent, MSG_NOSIGNAL);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return failed(h);
+        sent += (size_t)r;
+    } while (io->blocks && sent < n);
+    return (ssize_t)sent;
+}
+
+static ssize_t receive(const tls_hold *h, void *data, size_t n)
+{
+    ssize_t r;
+    do
+        r = recv(h->io.fd, data, n, 0);
+    while (r < 0 && errno == EINTR);
+    if (r < 0 && errno == EAGAIN && h->io.blocks)
+        errno = ETIMEDOUT; /* it has waited */
+    return r < 0 ? failed(h) : r;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t p, void *data, size_t n)
+{
+    tls_hold *h = p;
+    if (!h)
+        return 0;
+    tls_io *io = &h->io;
+    if (io->in_at == io->in_n) {
+        if (!(io->finished_in && io->finished_out) && !send_held(io))
+            return failed(h);
+        if (!io->blocks || n >= sizeof io->in)
+            return receive(h, data, n);
+        ssize_t r = receive(h, io->in, sizeof io->in);
+        if (r <= 0)
+            return r;
+        io->in_at = 0;
+        io->in_n = (size_t)r;
+    }
+    if (n > io->in_n - io->in_at)
+        n = io->in_n - io->in_at;
+    memcpy(data, io->in + io->in_at, n);
+    io->in_at += n;
+    return (ssize_t)n;
+}
+
+void tls_io_note(tls_hold *h, unsigned type, unsigned incoming)
+{
+    if (type == GNUTLS_HANDSHAKE_FINISHED)
+        *(incoming ? &h->io.finished_in : &h->io.finished_out) = true;
+    else if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET && !incoming)
+        h->io.ticket = true;
+}
+
+void tls_io_attach(tls_hold *h, int fd, bool blocks)
+{
+    h->io.fd = fd;
+    h->io.blocks = blocks && fcntl(fd, F_SETFL, 0) == 0; /* the library has set O_NONBLOCK */
+    gnutls_transport_set_ptr(h->session, h);
+    gnutls_transport_set_push_function(h->session, push);
+    gnutls_transport_set_pull_function(h->session, pull);
+}
