@@ -106,6 +106,15 @@ void a_auth_wipe(a_auth *x)
     gba_wipe(x, sizeof *x);
 }
 
+bool a_own_cert(const gba_m2m_own *own, a_auth *x)
+{
+    x->own = own;
+    if (!own->key_file || (!own->ca_file && !own->server_key))
+        return false;
+    snprintf(x->id, sizeof x->id, "%s", own->cert_file ? own->cert_file : own->key_file);
+    return true;
+}
+
 /* ---- connections ---- */
 void a_party(const char *who, const gba_m2m_server *s, char out[300])
 {
@@ -156,6 +165,8 @@ gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_a
         c.crl_file = x->own->crl_file;
         c.cert_file = x->own->cert_file;
         c.key_file = x->own->key_file;
+        c.raw_key = !x->own->cert_file;
+        c.expect_key = x->own->server_key;
     }
     gba_err e = m2m_peer_open(&c, out, why, sizeof why);
     if (e == GBA_E_AUTH)

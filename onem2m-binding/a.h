@@ -47,6 +47,8 @@ void a_auth_wipe(a_auth *x);
 /* The row's handshake with `who` ("MAF", "Entity B"); priority may be NULL. */
 gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_auth *x, const char *priority,
                m2m_peer **out) GBA_MUST_USE;
+/* Is it enough for a handshake with certificates or raw keys? id: what shows it. */
+bool a_own_cert(const gba_m2m_own *own, a_auth *x);
 void a_party(const char *who, const gba_m2m_server *s, char out[300]); /* "MAF maf.example.com" */
 /* One request; the answer's status and RSC are the caller's to judge. */
 gba_err a_ask(gba_m2m_a *a, m2m_peer *p, const char *method, const char *target, unsigned ty, const char *from, gba_span body,

@@ -138,15 +138,12 @@ static gba_err saef_1(run *x)
 /* ---- SAEF 2 ---- */
 static gba_err saef_2(run *x)
 {
-    const gba_m2m_own *own = &x->how->own;
     gba_err e = choose_b(x, NULL);
 
     if (e != GBA_OK)
         return e;
-    if (!own->cert_file || !own->key_file || !own->ca_file)
-        return a_say(x->a, GBA_E_ARG, "SAEF 2 needs a certificate, its key, and the CA of Entity B");
-    x->auth.own = own;
-    snprintf(x->auth.id, sizeof x->auth.id, "%s", own->cert_file);
+    if (!a_own_cert(&x->how->own, &x->auth))
+        return a_say(x->a, GBA_E_ARG, "SAEF 2 needs a certificate with its key or a raw key, and the CA or the raw key of Entity B");
     snprintf(x->facts->key_from, sizeof x->facts->key_from, "certificate");
     a_step(x->a, &(gba_m2m_step){.phase = "Credential Configuration", .from = "provisioned", .to = "Entity A", .text = "key pair and certificate chain"});
     return GBA_OK;
@@ -159,13 +156,8 @@ static gba_err find_km(run *x, a_record *r, a_auth *auth)
 
     if (own->psk_id)
         return given_psk(x, own, "Km", "KmID", auth);
-    if (own->cert_file) {
-        if (!own->key_file || !own->ca_file)
-            return a_say(x->a, GBA_E_ARG, "a certificate towards the MAF needs its key and the MAF's CA");
-        auth->own = own;
-        snprintf(auth->id, sizeof auth->id, "%s", own->cert_file);
-        return GBA_OK;
-    }
+    if (own->key_file)
+        return a_own_cert(own, auth) ? GBA_OK : a_say(x->a, GBA_E_ARG, "which CA, or which raw key, has the MAF?");
     gba_err e = a_store_find(x->a, GBA_M2M_HELD_KM, &x->how->maf.fqdn, r);
     if (e == GBA_E_UNKNOWN)
         return a_say(x->a, e, "no Km for %s: enrol, or give KmID and Km, or a certificate",
@@ -399,8 +391,9 @@ gba_err gba_m2m_connect(gba_m2m_a *a, const gba_m2m_saef *how, gba_m2m_sa **out)
     *out = NULL;
     a->row = gba_m2m_row_of(how->framework);
     if (!sa || !a->row || !frameworks[how->framework]) {
+        bool memory = sa != NULL;
         free(sa);
-        return a_say(a, a->row ? GBA_E_NOMEM : GBA_E_ARG, "no security association establishment framework");
+        return a_say(a, memory ? GBA_E_ARG : GBA_E_NOMEM, memory ? "no security association establishment framework" : "out of memory");
     }
     x.facts = &sa->facts;
     sa->a = a;

@@ -30,13 +30,8 @@ static gba_err by_kpm(run *x, a_auth *auth)
 
 static gba_err by_cert(run *x, a_auth *auth)
 {
-    const gba_m2m_own *own = &x->how->own;
-
-    if (!own->cert_file || !own->key_file || !own->ca_file)
-        return a_say(x->a, GBA_E_ARG, "SBF 2 needs a certificate, its key, and the CA of the MEF");
-    auth->own = own;
-    snprintf(auth->id, sizeof auth->id, "%s", own->cert_file);
-    return GBA_OK;
+    return a_own_cert(&x->how->own, auth) ? GBA_OK
+                                          : a_say(x->a, GBA_E_ARG, "SBF 2 needs a certificate with its key or a raw key, and the CA or the raw key of the MEF");
 }
 
 static gba_err exchange(run *x, a_kms *k, a_exported *ke)

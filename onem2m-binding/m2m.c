@@ -30,7 +30,7 @@ static const char usage_text[] =
     "\n"
     "Frameworks of connect, and what they need\n"
     "  psk   SAEF 1   --psk-id KpsaID --psk-file F, or an enrolment with this CSE\n"
-    "  cert  SAEF 2   --cert F --key F --ca F\n"
+    "  cert  SAEF 2   --cert F --key F --ca F; --key alone: a raw public key (RFC 7250)\n"
     "  maf   SAEF 3   --maf URL; --psk-id KmID --psk-file F, --cert F --key F --ca F, or an enrolment\n"
     "                 with this MAF; --target CSE-ID (default: from the server's name). [--fresh]: a new Kc\n"
     "  gba   SAEF 4   --usim F [--bsf URL] [--bsf-domain FQDN]\n"
@@ -47,6 +47,7 @@ static const char usage_text[] =
     "  --psk-file F     a key of 16 octets and more in hex, - for standard input\n"
     "  --usim F, --bsf URL, --bsf-domain FQDN   as of gba              (GBA_USIM, GBA_BSF, GBA_BSF_DOMAIN)\n"
     "  --ca F, --crl F  CA certificates and revocation lists, PEM      (M2M_CA)\n"
+    "  --server-key HEX SHA-256 of the other side's raw public key, in place of --ca\n"
     "  --admin FQDN     the administrating stakeholder; default: the SP of this entity\n"
     "  --kdf usage|2014 keys from Ke by TS-0003 10.3.7 (default) or by 10.3.2 and 10.3.3\n"
     "  --lifetime SECONDS   to ask MAF and MEF for; default 30 days\n"
@@ -118,7 +119,8 @@ static const struct {
     {"psk-id", TEXT, offsetof(options, psk_id)},         {"psk-file", TEXT, offsetof(options, psk_file)},
     {"cert", TEXT, offsetof(options, cert)},             {"key", TEXT, offsetof(options, key)},
     {"ca", TEXT, offsetof(options, ca)},                 {"crl", TEXT, offsetof(options, crl)},
-    {"usim", TEXT, offsetof(options, usim)},             {"bsf", TEXT, offsetof(options, bsf)},
+    {"server-key", TEXT, offsetof(options, server_key)}, {"usim", TEXT, offsetof(options, usim)},
+    {"bsf", TEXT, offsetof(options, bsf)},
     {"bsf-domain", TEXT, offsetof(options, bsf_domain)}, {"sni", TEXT, offsetof(options, sni)},
     {"target", TEXT, offsetof(options, target)},         {"maf", TEXT, offsetof(options, maf)},
     {"maf-fqdn", TEXT, offsetof(options, maf_fqdn)},     {"mef", TEXT, offsetof(options, mef)},

@@ -18,7 +18,7 @@ typedef struct options {
     int64_t lifetime;
     unsigned timeout;
     /* its credentials */
-    const char *psk_id, *psk_file, *cert, *key, *ca, *crl, *usim, *bsf, *bsf_domain;
+    const char *psk_id, *psk_file, *cert, *key, *ca, *crl, *server_key, *usim, *bsf, *bsf_domain;
     /* the others */
     const char *sni, *target, *maf, *maf_fqdn, *mef, *mef_fqdn, *priority;
     bool fresh, if_needed, expired;
@@ -46,6 +46,7 @@ typedef struct usim usim; /* m2m_usim.c */
 typedef struct entity {
     gba_m2m_a *a;
     gba_secret psk;
+    uint8_t server_key[32];
     gba_m2m_own own;
     usim *card;
     gba_m2m_gba gba;

@@ -245,11 +245,14 @@ static int take_own(const options *o, entity *e)
 {
     if (!o->psk_id != !o->psk_file)
         return complain(M2M_USAGE, "--psk-id and --psk-file go together");
-    if (!o->cert != !o->key)
-        return complain(M2M_USAGE, "--cert and --key go together");
+    if (o->cert && !o->key)
+        return complain(M2M_USAGE, "--cert needs its --key");
+    size_t n = sizeof e->server_key;
+    if (o->server_key && (gba_hex_decode(gba_str(o->server_key), e->server_key, &n) != GBA_OK || n != sizeof e->server_key))
+        return complain(M2M_USAGE, "--server-key: %s is not 64 hexadecimal digits", o->server_key);
     int code = o->psk_file ? take_psk(o->psk_file, &e->psk) : M2M_DONE;
     e->own = (gba_m2m_own){.psk_id = o->psk_id, .psk = o->psk_id ? &e->psk : NULL, .cert_file = o->cert, .key_file = o->key,
-                           .ca_file = o->ca, .crl_file = o->crl, .gba = e->card ? &e->gba : NULL};
+                           .ca_file = o->ca, .crl_file = o->crl, .server_key = o->server_key ? e->server_key : NULL, .gba = e->card ? &e->gba : NULL};
     return code;
 }
 

@@ -176,6 +176,9 @@ gatectl() { must "$bin/m2m-gatectl" --config gate.yaml "$@"; }
 gatectl seal create-key
 gatectl credential add --kpsa-id dev1@sp.example.com --key-file KPSA --ae-id $B/Cdev1
 gatectl credential add --kpsa-id new1@sp.example.com --key-file KPSA
+openssl ecparam -name prime256v1 -genkey -noout -out raw.key 2>/dev/null
+openssl pkey -in raw.key -pubout -out raw.pub
+gatectl credential add --public-key raw.pub --ae-id $B/Craw
 start_gate() {
     conf_gate
     rm -f gate.log
@@ -243,6 +246,11 @@ run 4 "SAEF 2: the originator of another" "$m2m" connect "$url" "${sni[@]}" "${c
 ok "SAEF 2: 4106" out '"rsc":4106'
 run 4 "SAEF 2: Entity B under another name" "$m2m" connect "$url" --sni other.example.com "${cert[@]}"
 run 4 "SAEF 2: Entity B of another CA" "$m2m" connect "$url" "${sni[@]}" "${cert[@]}" --ca other-ca.pem
+key_id() { openssl pkey -in "$1" -pubout -outform DER | openssl dgst -sha256 -r | cut -c 1-64; }
+raw=(--framework cert --key raw.key --ae-id $B/Craw)
+run 0 "SAEF 2: a raw public key" "$m2m" connect "$url" "${sni[@]}" "${raw[@]}" --ca m2m-ca.pem
+run 0 "SAEF 2: raw public keys on both sides" "$m2m" connect "$url" "${sni[@]}" "${raw[@]}" --server-key "$(key_id gate.key)"
+run 4 "SAEF 2: Entity B shows another raw key" "$m2m" connect "$url" "${sni[@]}" "${raw[@]}" --server-key "$(key_id raw.key)"
 run 2 "SAEF 2: no CA" "$m2m" connect "$url" "${sni[@]}" --framework cert --cert aecert.pem --key aecert.key
 for c in expired foreign revoked; do
     timeout 60 "$m2m" connect "$url" "${sni[@]}" --framework cert --cert $c.pem --key $c.key --ca m2m-ca.pem --cse-id //sp.example.com/mn1 >out 2>err

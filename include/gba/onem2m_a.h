@@ -71,7 +71,8 @@ typedef struct gba_m2m_server {
 typedef struct gba_m2m_own { /* by what A authenticates itself; borrowed */
     const char *psk_id;    /* KpsaID, KmID, KpmID with its key; NULL: of the store, or the certificate */
     const gba_secret *psk;
-    const char *cert_file, *key_file, *ca_file, *crl_file; /* PEM */
+    const char *cert_file, *key_file, *ca_file, *crl_file; /* PEM; a key alone: a raw public key (RFC 7250) */
+    const uint8_t *server_key; /* 32 octets: SHA-256 of the server's raw public key, in place of the CA; NULL */
     const gba_m2m_gba *gba;
 } gba_m2m_own;
 

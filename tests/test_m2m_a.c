@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_m2m_a.c - Entity A's records, what it finds in its store, what it reads of MAF and MEF. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "onem2m-binding/a.h"
+#include "t_main.h"
+
+static int64_t clock_now = 1800000000;
+
+static int64_t on_now(void *arg)
+{
+    (void)arg;
+    return clock_now;
+}
+
+static void id_of(const char *text, gba_m2m_id *out)
+{
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_entity_parse(gba_str(text), out), GBA_OK);
+}
+
+static void record(gba_m2m_held_kind kind, const char *id, const char *self, const char *target, int64_t made, int64_t expires, a_record *out)
+{
+    gba_secret key = {.n = 32};
+
+    memset(key.o, (int)strlen(id), 32);
+    memset(out, 0, sizeof *out);
+    out->h = (gba_m2m_held){.kind = kind, .by = GBA_M2M_SBF_1, .made = made, .expires = expires};
+    snprintf(out->h.id, sizeof out->h.id, "%s", id);
+    snprintf(out->h.enrolled_as, sizeof out->h.enrolled_as, "%s", id);
+    id_of(self, &out->h.self);
+    id_of(target, &out->h.target);
+    snprintf(out->h.server.s, sizeof out->h.server.s, "mef.example.com");
+    a_keys_one(&out->keys, &key);
+}
+
+static void test_record(void)
+{
+    static a_record r, back;
+    uint8_t o[A_RECORD_MAX], again[A_RECORD_MAX];
+    size_t n = sizeof o, m = sizeof again;
+
+    record(GBA_M2M_HELD_KM, "AB@mef.example.com", "//sp.example.com/in/Cdev", "maf.example.com", 1, 2, &r);
+    snprintf(r.host, sizeof r.host, "127.0.0.1");
+    r.port = 8443;
+    snprintf(r.reg, sizeof r.reg, "R1");
+    r.reg_until = 77;
+    r.keys.n = 2;
+    r.keys.of[0].suite = 0xAE;
+    r.keys.of[1] = r.keys.of[0];
+    r.keys.of[1].suite = 0xA8;
+    CU_ASSERT_EQUAL_FATAL(a_record_print(&r, o, &n), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(a_record_parse(gba_mem(o, n), &back), GBA_OK);
+    CU_ASSERT_EQUAL(back.h.kind, GBA_M2M_HELD_KM);
+    CU_ASSERT_STRING_EQUAL(back.h.id, "AB@mef.example.com");
+    CU_ASSERT(gba_m2m_id_eq(&back.h.self, &r.h.self) && gba_m2m_id_eq(&back.h.target, &r.h.target));
+    CU_ASSERT_EQUAL(back.port, 8443);
+    CU_ASSERT_EQUAL(back.reg_until, 77);
+    CU_ASSERT(back.keys.n == 2 && back.keys.of[1].suite == 0xA8 && gba_secret_eq(&back.keys.of[1].key, &r.keys.of[1].key));
+    CU_ASSERT_EQUAL(a_record_print(&back, again, &m), GBA_OK);
+    CU_ASSERT(m == n && !memcmp(o, again, n));
+    for (size_t i = 0; i < n; i++) /* cut anywhere, it is none */
+        CU_ASSERT_NOT_EQUAL(a_record_parse(gba_mem(o, i), &back), GBA_OK);
+    o[0]++;
+    CU_ASSERT_EQUAL(a_record_parse(gba_mem(o, n), &back), GBA_E_UNSUPPORTED);
+    o[0]--;
+    o[1] = 9;
+    CU_ASSERT_EQUAL(a_record_parse(gba_mem(o, n), &back), GBA_E_SYNTAX);
+    n = 20;
+    CU_ASSERT_EQUAL(a_record_print(&r, again, &n), GBA_E_SPACE);
+}
+
+static char folder[] = "/tmp/test_m2m_a.XXXXXX";
+
+static void open_a(const char *self, gba_m2m_a **a)
+{
+    gba_m2m_a_config c = {.state_dir = folder, .now = on_now};
+    char text[GBA_M2M_TEXT];
+
+    if (self)
+        id_of(self, &c.id);
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_a_new(&c, a, text), GBA_OK);
+}
+
+static void count_one(void *arg, const gba_m2m_held *h)
+{
+    (void)h;
+    ++*(size_t *)arg;
+}
+
+static void test_store(void)
+{
+    static a_record r, got;
+    gba_m2m_a *a;
+    gba_fqdn maf = {"maf.example.com"}, b = {"in.sp.example.com"}, other = {"maf2.example.com"};
+    size_t n = 0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    open_a("//sp.example.com/in/Cdev", &a);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KM, &maf, &got), GBA_E_UNKNOWN);
+    record(GBA_M2M_HELD_KM, "A1@mef.example.com", "//sp.example.com/in/Cdev", "maf.example.com", 1, clock_now + 100, &r);
+    CU_ASSERT_EQUAL(a_store_save(a, &r), GBA_OK);
+    record(GBA_M2M_HELD_KPSA, "A22@mef.example.com", "//sp.example.com/in/Cdev", "//sp.example.com/in", 1, clock_now + 50, &r);
+    CU_ASSERT_EQUAL(a_store_save(a, &r), GBA_OK);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KM, &maf, &got), GBA_OK);
+    CU_ASSERT_STRING_EQUAL(got.h.id, "A1@mef.example.com");
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KPSA, &b, &got), GBA_OK); /* by the public domain name of the CSE */
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KPSA, NULL, &got), GBA_OK);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KM, &other, &got), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KC, NULL, &got), GBA_E_UNKNOWN);
+    /* an enrolment anew takes the place of the old one */
+    record(GBA_M2M_HELD_KM, "A333@mef.example.com", "//sp.example.com/in/Cdev", "maf.example.com", 2, clock_now + 200, &r);
+    CU_ASSERT_EQUAL(a_store_save(a, &r), GBA_OK);
+    CU_ASSERT_EQUAL(gba_m2m_held_each(a, count_one, &n), GBA_OK);
+    CU_ASSERT_EQUAL(n, 2);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KM, &maf, &got), GBA_OK);
+    CU_ASSERT_STRING_EQUAL(got.h.id, "A333@mef.example.com");
+    gba_m2m_a_free(&a);
+    /* another entity does not find it, one without identity does */
+    open_a("//sp.example.com/in/Cother", &a);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KM, &maf, &got), GBA_E_UNKNOWN);
+    gba_m2m_a_free(&a);
+    open_a(NULL, &a);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KM, &maf, &got), GBA_OK);
+    clock_now += 60; /* Kpsa is over */
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KPSA, &b, &got), GBA_E_EXPIRED);
+    CU_ASSERT_STRING_EQUAL(got.h.id, "A22@mef.example.com");
+    CU_ASSERT_EQUAL(gba_m2m_held_forget(a, NULL, &n), GBA_OK);
+    CU_ASSERT_EQUAL(n, 1);
+    CU_ASSERT_EQUAL(a_store_find(a, GBA_M2M_HELD_KPSA, &b, &got), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(gba_m2m_held_forget(a, "A333@mef.example.com", &n), GBA_OK);
+    CU_ASSERT_EQUAL(n, 1);
+    n = 0;
+    CU_ASSERT_EQUAL(gba_m2m_held_each(a, count_one, &n), GBA_OK);
+    CU_ASSERT_EQUAL(n, 0);
+    gba_m2m_a_free(&a);
+    char path[128];
+    snprintf(path, sizeof path, "%s/state.key", folder);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/m2m.lock", folder);
+    unlink(path);
+    CU_ASSERT_EQUAL(rmdir(folder), 0);
+}
+
+static void test_json(void)
+{
+    a_reg reg = {.until = 5};
+    a_cmd cmd;
+    char relative[GBA_M2M_KEY_ID_MAX + 1];
+    int64_t until = 0;
+
+    CU_ASSERT_EQUAL(a_json_reg_read(gba_str("{\"sec:macr\":{\"et\":\"20270101T000000\",\"aski\":\"Km-1@maf.example.com\"}}"), false, &reg), GBA_OK);
+    CU_ASSERT_EQUAL(reg.until, 1798761600);
+    CU_ASSERT_STRING_EQUAL(reg.assigned, "Km-1@maf.example.com");
+    CU_ASSERT_FALSE(reg.command);
+    CU_ASSERT_EQUAL(a_json_reg_read(gba_str("{\"sec:mecr\":{\"ch\":[{\"nm\":\"cmd\"}]}}"), true, &reg), GBA_OK);
+    CU_ASSERT_TRUE(reg.command);
+    static const char *const bad[] = {"", "{", "[]", "{\"sec:macr\":1}", "{\"sec:mecr\":{}}", "{\"sec:macr\":{\"et\":\"soon\"}}",
+                                      "{\"sec:macr\":{\"aski\":\"a b\"}}", "{\"sec:macr\":{\"aski\":7}}", "{\"sec:macr\":{},\"sec:macr\":{}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_EQUAL(a_json_reg_read(gba_str(bad[i]), false, &reg), GBA_E_SYNTAX);
+    CU_ASSERT_EQUAL(a_json_key_read(gba_str("{\"sec:skr\":{\"rn\":\"AB\",\"et\":\"20270101T000000\"}}"), relative, &until), GBA_OK);
+    CU_ASSERT_STRING_EQUAL(relative, "AB");
+    CU_ASSERT_EQUAL(a_json_key_read(gba_str("{\"sec:skr\":{\"rn\":\"AB\"}}"), relative, &until), GBA_E_SYNTAX);
+    CU_ASSERT_EQUAL(a_json_cmd_read(gba_str("{\"sec:mecc\":{\"cmid\":3,\"cmde\":{\"cmdClassID\":2}}}"), &cmd), GBA_OK);
+    CU_ASSERT(cmd.id == 3 && cmd.class == 2);
+    CU_ASSERT_EQUAL(a_json_cmd_read(gba_str("{\"sec:mecc\":{\"cmid\":-3,\"cmde\":{\"cmdClassID\":2}}}"), &cmd), GBA_E_SYNTAX);
+    CU_ASSERT_EQUAL(a_json_cmd_read(gba_str("{\"sec:mecc\":{\"cmid\":3,\"cmde\":7}}"), &cmd), GBA_E_SYNTAX);
+    char *text = a_json_key(1798761600, "adm.example.com", 32, "//sp.example.com/in");
+    CU_ASSERT_STRING_EQUAL(text, "{\"sec:skr\":{\"et\":\"20270101T000000\",\"adfq\":\"adm.example.com\",\"suid\":32,\"tgis\":[\"//sp.example.com/in\"]}}");
+    free(text);
+}
+
+static void test_arguments(void)
+{
+    gba_m2m_a_config c = {.now = on_now};
+    gba_m2m_saef how = {.framework = GBA_M2M_SBF_1};
+    gba_m2m_sbf sbf = {.framework = GBA_M2M_SAEF_1};
+    gba_m2m_held h;
+    gba_m2m_sa *sa;
+    gba_m2m_a *a;
+    bool done;
+
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_a_new(&c, &a, NULL), GBA_OK);
+    CU_ASSERT_EQUAL(gba_m2m_connect(a, &how, &sa), GBA_E_ARG);
+    CU_ASSERT_EQUAL(gba_m2m_enrol(a, &sbf, &h, &done), GBA_E_ARG);
+    sbf.framework = GBA_M2M_SBF_1;
+    CU_ASSERT_EQUAL(gba_m2m_enrol(a, &sbf, &h, &done), GBA_E_UNSUPPORTED); /* no state folder */
+    how.framework = GBA_M2M_SAEF_1;
+    CU_ASSERT_EQUAL(gba_m2m_connect(a, &how, &sa), GBA_E_UNKNOWN);
+    CU_ASSERT_PTR_NULL(sa);
+    how.framework = GBA_M2M_SAEF_4;
+    snprintf(how.b.fqdn.s, sizeof how.b.fqdn.s, "in.sp.example.com");
+    CU_ASSERT_EQUAL(gba_m2m_connect(a, &how, &sa), GBA_E_ARG); /* no USIM */
+    CU_ASSERT_PTR_NOT_NULL(strstr(gba_m2m_a_text(a), "USIM"));
+    gba_m2m_a_free(&a);
+    CU_ASSERT_PTR_NULL(a);
+}
+
+T_MAIN("Entity A", {"record", test_record}, {"store", test_store}, {"JSON", test_json}, {"arguments", test_arguments})
