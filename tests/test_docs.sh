@@ -53,6 +53,9 @@ options() { # options PAGE HELP
 if [ -x "$build/ue/gba" ]; then
     ok "gba(1) has every option" "$(options docs/man/gba.1 "$("$build/ue/gba" --help)")"
 fi
+if [ -x "$build/onem2m-binding/m2m" ]; then
+    ok "m2m(1) has every option" "$(options docs/man/m2m.1 "$("$build/onem2m-binding/m2m" --help)")"
+fi
 if [ -x "$build/bsf/gba-bsfctl" ]; then
     ctl=$build/bsf/gba-bsfctl
     all=$("$ctl" --help | grep -E '^  [a-z]' | cut -c 3-38 | sed 's/ [A-Z[].*//; s/ *$//')
