@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session.c - one attempt reads the head, decides, and submits a batch; when the batch lost a
- * race (STALE, or the B-TID was there) a worker of its own reads again, for the store's
- * callbacks must not block.
+ * session.c - a session is decided inside the store's write transaction, by the head as it is there;
+ * when it makes none (an old challenge, or the B-TID is there) a worker of its own looks why, for the
+ * store's callbacks must not block.
  */
 #include "bsf/session.h"
 #include <gba/kdf.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRIES 4 /* the first and three more */
 #define REVOKE_TRIES 8 /* an operator's word counts: it may race longer */
+
+#define BATCH_OCTETS (2 * REC_SESSION_MAX + REC_HEAD_MAX + 2 * REC_TMPI_MAX)
+typedef struct batch {
+    size_t n, used;
+    gba_err err;
+    store_op op[5];
+    uint8_t octets[BATCH_OCTETS]; /* the values, one after another */
+} batch;
 
 typedef struct call {
     struct call *next;
@@ -19,10 +28,11 @@ typedef struct call {
     session_want w;
     session_got got;
     int64_t now_ms;
-    int tries;
-    bool is_there; /* the B-TID exists: only look */
     session_done *done;
     void *ctx;
+    gba_impi tmpi, old_tmpi;
+    gba_btid old_btid;
+    batch b; /* last: its octets are not cleared */
 } call;
 
 struct sessions {
@@ -30,7 +40,7 @@ struct sessions {
     pthread_t worker;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    call *first, **last; /* to be tried again */
+    call *first, **last; /* to be looked into */
     bool stop;
 };
 
@@ -38,6 +48,7 @@ static void finish(call *c, gba_err e)
 {
     c->done(c->ctx, e, e == GBA_OK ? &c->got : NULL);
     gba_secret_wipe(&c->w.ks);
+    gba_wipe(c->b.octets, c->b.used);
     free(c);
 }
 
@@ -122,25 +133,34 @@ gba_err session_again(sessions *s, const uint8_t rand[16], const uint8_t answer[
 
 /* ---- the batch ---- */
 
-#define VALUE_MAX 1024 /* of a session, head or TMPI record */
-typedef struct batch {
-    store_op op[5];
-    uint8_t value[5][VALUE_MAX];
-    size_t n;
-    gba_err err;
-} batch;
+static void batch_begin(batch *b)
+{
+    b->n = b->used = 0;
+    b->err = GBA_OK;
+}
+
+/* Where the next value goes; *n: the room. */
+static uint8_t *batch_at(batch *b, size_t *n)
+{
+    *n = sizeof b->octets - b->used;
+    return b->octets + b->used;
+}
 
 static void batch_add(batch *b, store_op op, gba_err e, size_t n)
 {
     if (b->err == GBA_OK)
         b->err = e;
-    op.value = gba_mem(b->value[b->n], n);
+    if (b->err != GBA_OK)
+        return;
+    op.value = gba_mem(b->octets + b->used, n);
+    b->used += n;
     b->op[b->n++] = op;
 }
 
 static void add_session(batch *b, const call *c)
 {
-    size_t n = VALUE_MAX;
+    size_t n;
+    uint8_t *at = batch_at(b, &n);
     rec_session r = {
         .impi = c->w.impi,
         .ks = c->w.ks,
@@ -152,7 +172,7 @@ static void add_session(batch *b, const call *c)
     memcpy(r.rand, c->w.rand, sizeof r.rand);
     memcpy(r.answer, c->w.answer, sizeof r.answer);
     memcpy(r.rspauth, c->w.rspauth, sizeof r.rspauth);
-    gba_err e = rec_session_write(&r, b->value[b->n], &n);
+    gba_err e = rec_session_write(&r, at, &n);
     rec_session_wipe(&r);
     batch_add(b,
               (store_op){.type = STORE_INSERT,
@@ -165,9 +185,10 @@ static void add_session(batch *b, const call *c)
 static void add_tombstone(batch *b, const gba_btid *btid, const gba_impi *impi, int64_t challenge_ms, int64_t until,
                           uint64_t version)
 {
-    size_t n = VALUE_MAX;
+    size_t n;
+    uint8_t *at = batch_at(b, &n);
     rec_session r = {.tombstone = true, .impi = *impi, .challenge_ms = challenge_ms};
-    gba_err e = rec_session_write(&r, b->value[b->n], &n);
+    gba_err e = rec_session_write(&r, at, &n);
     batch_add(b,
               (store_op){.type = version ? STORE_SWAP : STORE_PUT,
                          .kind = STORE_SESSION,
@@ -177,12 +198,13 @@ static void add_tombstone(batch *b, const gba_btid *btid, const gba_impi *impi, 
               e, n);
 }
 
-static void add_head(batch *b, const gba_impi *impi, const rec_head *h, uint64_t version)
+static void add_head(batch *b, const gba_impi *impi, const rec_head *h, store_op_type type, uint64_t version)
 {
-    size_t n = VALUE_MAX;
-    gba_err e = rec_head_write(h, b->value[b->n], &n);
+    size_t n;
+    uint8_t *at = batch_at(b, &n);
+    gba_err e = rec_head_write(h, at, &n);
     batch_add(b,
-              (store_op){.type = version ? STORE_SWAP : STORE_INSERT,
+              (store_op){.type = type,
                          .kind = STORE_HEAD,
                          .key = gba_str(impi->s),
                          .version = version},
@@ -191,37 +213,56 @@ static void add_head(batch *b, const gba_impi *impi, const rec_head *h, uint64_t
 
 static void add_tmpi(batch *b, const gba_impi *tmpi, const gba_impi *impi, int64_t expiry)
 {
-    size_t n = VALUE_MAX;
-    gba_err e = rec_tmpi_write(impi, b->value[b->n], &n);
+    size_t n;
+    uint8_t *at = batch_at(b, &n);
+    gba_err e = rec_tmpi_write(impi, at, &n);
     batch_add(b, (store_op){.type = STORE_PUT, .kind = STORE_TMPI, .key = gba_str(tmpi->s), .expiry = expiry}, e, n);
 }
 
-static void batch_build(batch *b, const call *c, const rec_head *old, uint64_t version, gba_impi *tmpi)
+/* The old head's names are kept in c: operations point to them. */
+static void batch_build(call *c, const rec_head *old)
 {
+    batch *b = &c->b;
     int64_t until = c->now_ms / 1000 + c->s->c.keep_s;
     rec_head head = {.btid = c->got.btid, .challenge_ms = c->w.challenge_ms, .tmpi = old->tmpi};
 
-    b->n = 0;
-    b->err = GBA_OK;
+    batch_begin(b);
+    c->old_btid = old->btid;
+    c->old_tmpi = old->tmpi;
     if (c->w.tmpi) {
-        b->err = gba_tmpi(&c->w.ks, c->w.rand, &c->w.impi, &c->s->c.bsf, tmpi);
-        head.tmpi = *tmpi;
+        b->err = gba_tmpi(&c->w.ks, c->w.rand, &c->w.impi, &c->s->c.bsf, &c->tmpi);
+        head.tmpi = c->tmpi;
     }
     add_session(b, c);
-    add_head(b, &c->w.impi, &head, version);
+    add_head(b, &c->w.impi, &head, STORE_PUT, 0); /* what it was is known: this is the transaction */
     if (old->btid.s[0] && strcmp(old->btid.s, c->got.btid.s) != 0)
-        add_tombstone(b, &old->btid, &c->w.impi, old->challenge_ms, until, 0);
+        add_tombstone(b, &c->old_btid, &c->w.impi, old->challenge_ms, until, 0);
     if (c->w.tmpi) {
-        add_tmpi(b, tmpi, &c->w.impi, 0);
+        add_tmpi(b, &c->tmpi, &c->w.impi, 0);
         /* The one before answers a little longer: the UE may have to send its answer again. */
-        if (old->tmpi.s[0] && strcmp(old->tmpi.s, tmpi->s) != 0)
-            add_tmpi(b, &old->tmpi, &c->w.impi, until);
+        if (old->tmpi.s[0] && strcmp(old->tmpi.s, c->tmpi.s) != 0)
+            add_tmpi(b, &c->old_tmpi, &c->w.impi, until);
     }
 }
 
-/* ---- attempts ---- */
+/* In the transaction: what to write, given the head as it is. */
+static gba_err plan(void *ctx, const store_record *r, const store_op **ops, size_t *n)
+{
+    call *c = ctx;
+    rec_head head = {0};
+    gba_err e = r ? rec_head_read(gba_mem(r->value, r->n), &head) : GBA_OK;
 
-static void try_later(call *c)
+    if (e != GBA_OK)
+        return e;
+    if (is_old(c->s, &head, c->w.challenge_ms, c->now_ms))
+        return GBA_E_STALE;
+    batch_build(c, &head);
+    *ops = c->b.op;
+    *n = c->b.n;
+    return c->b.err;
+}
+
+static void look_later(call *c)
 {
     sessions *s = c->s;
     c->next = NULL;
@@ -234,55 +275,21 @@ static void try_later(call *c)
 
 static void committed(void *ctx, gba_err e, size_t failed)
 {
-    call *c = ctx;
-
-    if (e != GBA_E_STALE && e != GBA_E_FORBIDDEN) {
-        finish(c, e);
-        return;
-    }
-    if (e == GBA_E_FORBIDDEN && failed == 0)
-        c->is_there = true;
-    try_later(c);
-}
-
-static void attempt(call *c)
-{
-    rec_head head;
-    uint64_t version;
-    gba_err e;
-
-    if (c->tries++ == TRIES) {
-        finish(c, GBA_E_BUSY);
-        return;
-    }
-    e = session_head(c->s->c.store, &c->w.impi, c->now_ms, &head, &version);
-    if (e != GBA_OK) {
-        finish(c, e);
-        return;
-    }
-    if (c->is_there || is_old(c->s, &head, c->w.challenge_ms, c->now_ms)) {
-        finish(c, look(c));
-        return;
-    }
-    batch b;
-    gba_impi tmpi;
-    batch_build(&b, c, &head, version, &tmpi);
-    e = b.err;
-    if (e == GBA_OK)
-        e = store_submit(c->s->c.store, b.op, b.n, c->now_ms / 1000, committed, c);
-    gba_wipe(b.value[0], sizeof b.value[0]);
-    if (e != GBA_OK)
-        finish(c, e);
+    if (failed == 0 && (e == GBA_E_STALE || e == GBA_E_FORBIDDEN)) /* a challenge used up; the B-TID is there */
+        look_later(ctx);
+    else
+        finish(ctx, e);
 }
 
 void session_establish(sessions *s, const session_want *w, int64_t now_ms, session_done *done, void *ctx)
 {
-    call *c = calloc(1, sizeof *c);
+    call *c = malloc(sizeof *c);
 
     if (!c) {
         done(ctx, GBA_E_NOMEM, NULL);
         return;
     }
+    memset(c, 0, offsetof(call, b) + offsetof(batch, octets));
     c->s = s;
     c->w = *w;
     c->now_ms = now_ms;
@@ -291,10 +298,10 @@ void session_establish(sessions *s, const session_want *w, int64_t now_ms, sessi
     c->got.created = now_ms / 1000;
     c->got.expires = c->got.created + w->lifetime;
     gba_err e = gba_btid_make(w->rand, &s->c.bsf, &c->got.btid);
+    if (e == GBA_OK)
+        e = store_submit_plan(s->c.store, STORE_HEAD, gba_str(c->w.impi.s), now_ms / 1000, plan, committed, c);
     if (e != GBA_OK)
         finish(c, e);
-    else
-        attempt(c);
 }
 
 static void *work(void *p)
@@ -312,7 +319,7 @@ static void *work(void *p)
         if (!s->first)
             s->last = &s->first;
         pthread_mutex_unlock(&s->lock);
-        attempt(c);
+        finish(c, look(c));
         pthread_mutex_lock(&s->lock);
     }
     pthread_mutex_unlock(&s->lock);
@@ -364,14 +371,15 @@ gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms
         rec_head head;
         uint64_t version;
         size_t failed;
-        batch b = {0};
+        batch b;
+        batch_begin(&b);
         e = session_head(s->c.store, impi, now_ms, &head, &version);
         if (e != GBA_OK)
             return e;
         if (is_old(s, &head, challenge_ms, now_ms))
             return GBA_E_STALE;
         head.challenge_ms = challenge_ms;
-        add_head(&b, impi, &head, version);
+        add_head(&b, impi, &head, version ? STORE_SWAP : STORE_INSERT, version);
         e = b.err;
         if (e == GBA_OK)
             e = store_write(s->c.store, b.op, b.n, now_ms / 1000, &failed);
@@ -425,7 +433,7 @@ static gba_err add_ending(batch *b, store *s, const gba_btid *btid, int64_t keep
         return e;
     *tmpi = head.tmpi;
     head.btid.s[0] = head.tmpi.s[0] = '\0';
-    add_head(b, impi, &head, head_version);
+    add_head(b, impi, &head, STORE_SWAP, head_version);
     if (tmpi->s[0])
         b->op[b->n++] = (store_op){.type = STORE_TAKE, .kind = STORE_TMPI, .key = gba_str(tmpi->s), .optional = true};
     return b->err;
@@ -438,7 +446,8 @@ gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t n
     for (int i = 0; i < REVOKE_TRIES && e == GBA_E_STALE; i++) {
         gba_impi tmpi = {{0}};
         size_t failed;
-        batch b = {0};
+        batch b;
+        batch_begin(&b);
         e = add_ending(&b, s, btid, keep_s, now_ms, impi, &tmpi);
         if (e == GBA_OK)
             e = store_write(s, b.op, b.n, now_ms / 1000, &failed);

@@ -34,7 +34,7 @@ typedef struct store_config {
     bool create;              /* make a missing database */
     bool read_only;
     unsigned group_max;       /* batches a commit, 0: 256 */
-    unsigned group_wait_us;   /* under load, linger for company, 0: none */
+    unsigned group_wait_us;   /* under load, linger for company, 0: none; bounds what a commit waits */
     bool synchronous_full;    /* SQLite synchronous=FULL; the daemons say true */
 } store_config;
 
@@ -77,7 +77,14 @@ typedef void store_done(void *ctx, gba_err err, size_t failed);
  * thread: it must not block. At most 16 ops. BUSY when the queue is full (done then
  * does not run). */
 gba_err store_submit(store *s, const store_op *ops, size_t n, int64_t now, store_done *done, void *ctx) GBA_MUST_USE;
-/* The same, waiting. */
+/* A batch whose operations follow from what is stored. `plan` gets the record of this kind and key as the
+ * write transaction sees it (borrowed; NULL: absent or expired) and says what to write, at most 16 ops without
+ * a race against other writers; an error of its own is the batch's, at index 0. It runs on the store's own
+ * thread, must not block, and may run again for the same batch; ops and what they point to live until done. */
+typedef gba_err store_plan(void *ctx, const store_record *r, const store_op **ops, size_t *n);
+gba_err store_submit_plan(store *s, store_kind k, gba_span key, int64_t now, store_plan *plan, store_done *done,
+                          void *ctx) GBA_MUST_USE;
+/* The same as store_submit, waiting. */
 gba_err store_write(store *s, const store_op *ops, size_t n, int64_t now, size_t *failed) GBA_MUST_USE;
 /* For imports: one transaction of any number of PUTs, without a callback. */
 gba_err store_write_many(store *s, const store_op *ops, size_t n) GBA_MUST_USE;

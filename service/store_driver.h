@@ -48,6 +48,10 @@ typedef struct store_batch {
     int64_t now;
     gba_err err; /* out: what the first failing condition gave */
     size_t failed;
+    /* With a plan the operations come from sealer->plan, which wants the row of this kind and key. */
+    store_plan *plan;
+    store_kind kind;
+    gba_span key;
     store_done *done; /* not the driver's */
     void *ctx;
 } store_batch;
@@ -58,6 +62,8 @@ typedef struct store_sealer {
     void *ctx;
     /* *sealed is valid until the next call. */
     gba_err (*seal)(void *ctx, const store_op *op, uint64_t version, gba_span *sealed);
+    /* Sets b->ops and b->n, or b->err. row NULL: absent or expired. */
+    void (*plan)(void *ctx, store_batch *b, const store_row *row, store_fault *f);
     /* As seal, of a row under an older data key; sealed->p NULL: it is right as it is. */
     gba_err (*reseal)(void *ctx, const store_row *row, gba_span *sealed, store_fault *f);
 } store_sealer;

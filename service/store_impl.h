@@ -26,6 +26,8 @@ typedef struct seal_job {
     uint8_t *buffer, *opened;
 } seal_job;
 
+#define STORE_OPS_MAX 16 /* of a batch */
+
 struct store {
     const store_driver *driver;
     store_db *db;
@@ -65,6 +67,8 @@ void seal_job_free(seal_job **j);
 gba_err seal_write(store *s, seal_job *j, store_batch *list, store_fault *f) GBA_MUST_USE;
 /* STALE: the ring lacks the row's data key; reload and read the row again. */
 gba_err seal_open(store *s, const store_row *r, store_record *out) GBA_MUST_USE;
+/* Are these operations of a form that drivers take? */
+gba_err store_check_ops(const store_op *ops, size_t n) GBA_MUST_USE;
 /* Keeps the text for store_why and returns e. */
 gba_err store_failed(store *s, gba_err e, const store_fault *f);
 #endif

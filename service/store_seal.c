@@ -252,6 +252,33 @@ static gba_err job_reseal(void *ctx, const store_row *row, gba_span *sealed, sto
     return GBA_OK;
 }
 
+static void job_plan(void *ctx, store_batch *b, const store_row *row, store_fault *f)
+{
+    seal_job *j = ctx;
+    store_record rec = {0};
+    b->ops = NULL;
+    b->n = 0;
+    if (row != NULL && open_under(&j->ring, row, j->opened) != GBA_OK) {
+        char key[2 * 24 + 1];
+        gba_hex_encode(row->key.p, row->key.n < 24 ? row->key.n : 24, key);
+        store_fault_set(f, "%s: a record of kind %d, key %s (hex) is damaged or was moved: restore a backup or remove it",
+                        j->url, (int)row->kind, key);
+        b->err = GBA_E_CORRUPT;
+        return;
+    }
+    if (row != NULL)
+        rec = (store_record){.version = row->version,
+                             .expiry = row->expiry,
+                             .value = j->opened,
+                             .n = row->value.n - STORE_SEAL_OVERHEAD};
+    b->err = b->plan(b->ctx, row != NULL ? &rec : NULL, &b->ops, &b->n);
+    if (b->err == GBA_OK)
+        b->err = b->n > STORE_OPS_MAX ? GBA_E_ARG : store_check_ops(b->ops, b->n);
+    if (b->err != GBA_OK)
+        b->n = 0;
+    gba_wipe(j->opened, rec.n);
+}
+
 gba_err seal_job_new(store *s, seal_job **out)
 {
     seal_job *j = calloc(1, sizeof *j);
@@ -260,7 +287,7 @@ gba_err seal_job_new(store *s, seal_job **out)
     j->url = s->url;
     j->buffer = malloc(STORE_VALUE_MAX + STORE_SEAL_OVERHEAD);
     j->opened = malloc(STORE_VALUE_MAX + STORE_SEAL_OVERHEAD);
-    j->sealer = (store_sealer){.ctx = j, .seal = job_seal, .reseal = job_reseal};
+    j->sealer = (store_sealer){.ctx = j, .seal = job_seal, .plan = job_plan, .reseal = job_reseal};
     if (j->buffer == NULL || j->opened == NULL) {
         seal_job_free(&j);
         return GBA_E_NOMEM;

@@ -180,11 +180,28 @@ static gba_err apply_op(store_db *db, const store_op *o, uint64_t *version, cons
     return sq_run(db, db->w, st, f);
 }
 
+static gba_err plan_batch(store_db *db, store_batch *b, const store_sealer *s, store_fault *f)
+{
+    sqlite3_stmt *st = keyed(db->w, S_GET, (int)b->kind, b->key);
+    int rc = st != NULL ? sqlite3_step(st) : SQLITE_ERROR;
+    gba_err e = rc == SQLITE_ROW || rc == SQLITE_DONE ? GBA_OK : sq_fault(db, db->w, f);
+    store_row r = {.kind = b->kind, .key = b->key};
+    if (rc == SQLITE_ROW) {
+        r.version = (uint64_t)sqlite3_column_int64(st, 0);
+        r.expiry = sqlite3_column_int64(st, 1);
+        r.value = sq_column_span(st, 2);
+    }
+    if (e == GBA_OK)
+        s->plan(s->ctx, b, rc == SQLITE_ROW && !store_expired(r.expiry, b->now) ? &r : NULL, f);
+    (void)sqlite3_reset(st);
+    return e;
+}
+
 static gba_err apply_batch(store_db *db, store_batch *b, uint64_t *version, const store_sealer *s, store_fault *f)
 {
-    gba_err e = GBA_OK;
     b->err = GBA_OK;
     b->failed = 0;
+    gba_err e = b->plan != NULL ? plan_batch(db, b, s, f) : GBA_OK;
     for (size_t i = 0; e == GBA_OK && b->err == GBA_OK && i < b->n; i++) {
         b->failed = i;
         e = check_op(db, &b->ops[i], b->now, &b->err, f);
