@@ -196,6 +196,7 @@ void bsf_settings_store(const bsf_settings *s, char *buf, size_t n, store_config
         .url = s->store.url,
         .key_file = bsf_settings_key_file(s, buf, n),
         .synchronous_full = s->store.sync == STORE_SYNC_FULL,
+        .group_wait_us = 6000, /* far less than a UE's way to here and back */
     };
 }
 

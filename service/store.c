@@ -9,9 +9,9 @@
 #include <time.h>
 
 #define QUEUE_MAX 16384
-#define OPS_MAX 16
 #define GROUP_DEFAULT 256
 #define PAGE_ROWS 128
+#define LINGER_STEP_US 1000
 #define READ_TRIES 4
 
 static const store_driver *const drivers[] = {&store_driver_sqlite};
@@ -74,19 +74,32 @@ typedef struct queued {
     store_op ops[];
 } queued;
 
+/*
+ * Lingers for company, lock held: a commit costs hundreds of microseconds whatever it carries. Company comes
+ * when there was some: a lone client never waits for it, and nobody waits on when nothing came for a while.
+ */
+static void linger(store *s)
+{
+    const struct timespec step = {.tv_nsec = LINGER_STEP_US * 1000L};
+    unsigned before = 0;
+    if (s->last_group <= 1 && s->depth <= 1)
+        return;
+    for (unsigned us = 0; us < s->group_wait_us && s->depth > before && s->depth < s->group_max && !s->stop;
+         us += LINGER_STEP_US) {
+        before = s->depth;
+        (void)pthread_mutex_unlock(&s->lock);
+        (void)nanosleep(&step, NULL);
+        (void)pthread_mutex_lock(&s->lock);
+    }
+}
+
 /* Takes up to group_max batches; NULL: closing and nothing is left. */
 static store_batch *take_group(store *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     while (s->head == NULL && !s->stop)
         (void)pthread_cond_wait(&s->wake, &s->lock);
-    /* Company comes when there was some: a lone client never waits for it. */
-    if (s->group_wait_us > 0 && (s->last_group > 1 || s->depth > 1) && s->depth < s->group_max && !s->stop) {
-        (void)pthread_mutex_unlock(&s->lock);
-        struct timespec linger = {.tv_sec = s->group_wait_us / 1000000, .tv_nsec = s->group_wait_us % 1000000 * 1000L};
-        (void)nanosleep(&linger, NULL);
-        (void)pthread_mutex_lock(&s->lock);
-    }
+    linger(s);
     store_batch *first = s->head, **end = &first;
     unsigned n = 0;
     while (*end != NULL && n < s->group_max) {
@@ -111,6 +124,8 @@ static void *writer(void *ctx)
         store_fault f = {{0}};
         gba_err e = seal_write(s, s->job, list, &f);
         note_commit(s, e, &f);
+        if (e == GBA_OK)
+            (void)store_failed(s, GBA_E_CORRUPT, &f); /* a plan's record; the commit went on without it */
         note_kinds(s, list);
         while (list != NULL) {
             queued *q = (queued *)list;
@@ -126,9 +141,9 @@ static void *writer(void *ctx)
 
 /* ---- submitting ---- */
 
-static gba_err check_ops(const store *s, const store_op *ops, size_t n)
+gba_err store_check_ops(const store_op *ops, size_t n)
 {
-    if (s->read_only || (n > 0 && ops == NULL))
+    if (n > 0 && ops == NULL)
         return GBA_E_ARG;
     for (size_t i = 0; i < n; i++) {
         const store_op *o = &ops[i];
@@ -150,11 +165,30 @@ static gba_span copy_span(uint8_t **at, gba_span from)
     return to;
 }
 
+/* Takes q over. */
+static gba_err enqueue(store *s, queued *q)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool full = s->depth >= QUEUE_MAX || s->stop;
+    if (!full) {
+        *s->tail = &q->b;
+        s->tail = &q->b.next;
+        s->depth++;
+        (void)pthread_cond_signal(&s->wake);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    if (!full)
+        return GBA_OK;
+    gba_wipe(q, q->size);
+    free(q);
+    return GBA_E_BUSY;
+}
+
 gba_err store_submit(store *s, const store_op *ops, size_t n, int64_t now, store_done *done, void *ctx)
 {
-    if (n > OPS_MAX || done == NULL)
+    if (n > STORE_OPS_MAX || done == NULL || s->read_only)
         return GBA_E_ARG;
-    gba_err e = check_ops(s, ops, n);
+    gba_err e = store_check_ops(ops, n);
     if (e != GBA_OK)
         return e;
     size_t size = sizeof(queued) + n * sizeof *ops;
@@ -171,20 +205,24 @@ gba_err store_submit(store *s, const store_op *ops, size_t n, int64_t now, store
         q->ops[i].key = copy_span(&at, ops[i].key);
         q->ops[i].value = copy_span(&at, ops[i].value);
     }
-    (void)pthread_mutex_lock(&s->lock);
-    bool full = s->depth >= QUEUE_MAX || s->stop;
-    if (!full) {
-        *s->tail = &q->b;
-        s->tail = &q->b.next;
-        s->depth++;
-        (void)pthread_cond_signal(&s->wake);
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-    if (!full)
-        return GBA_OK;
-    gba_wipe(q, size);
-    free(q);
-    return GBA_E_BUSY;
+    return enqueue(s, q);
+}
+
+gba_err store_submit_plan(store *s, store_kind k, gba_span key, int64_t now, store_plan *plan, store_done *done,
+                          void *ctx)
+{
+    if (s->read_only || plan == NULL || done == NULL || key.n == 0)
+        return GBA_E_ARG;
+    if (key.n > STORE_KEY_MAX)
+        return GBA_E_RANGE;
+    size_t size = sizeof(queued) + key.n;
+    queued *q = malloc(size);
+    if (q == NULL)
+        return GBA_E_NOMEM;
+    uint8_t *at = (uint8_t *)q->ops;
+    q->b = (store_batch){.now = now, .plan = plan, .kind = k, .key = copy_span(&at, key), .done = done, .ctx = ctx};
+    q->size = size;
+    return enqueue(s, q);
 }
 
 typedef struct waiter {
@@ -259,7 +297,7 @@ static store_op *in_key_order(const store_op *ops, size_t n)
 
 gba_err store_write_many(store *s, const store_op *ops, size_t n)
 {
-    gba_err e = check_ops(s, ops, n);
+    gba_err e = s->read_only ? GBA_E_ARG : store_check_ops(ops, n);
     for (size_t i = 0; e == GBA_OK && i < n; i++) {
         if (ops[i].type != STORE_PUT)
             e = GBA_E_ARG;
