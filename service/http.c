@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,10 @@ static enum MHD_Result send_answer(http_req *r, http_conn *k)
     count_status(s, r->status);
     metric_observe(s->seconds, (double)(now - r->began) / 1000);
     atomic_store_explicit(&k->deadline, r->stream ? 0 : now + s->idle_ms, memory_order_relaxed);
+    if (k->session && !r->stream) { /* the library sends header and body apart */
+        k->gathers = true;
+        tls_session_gather(k->session);
+    }
     enum MHD_Result result = MHD_queue_response(k->c, r->status, m); /* may end the request: r is not touched again */
     MHD_destroy_response(m);
     return result;
@@ -293,14 +298,28 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     return r->first_again ? stream_before_body(r, k) : request_complete(r, k);
 }
 
+static void send_gathered(http_conn *k)
+{
+    if (!k->gathers)
+        return;
+    int off = 0;
+    k->gathers = false;
+    /* The library corks the socket of a TLS connection once, and opens it by TCP_NODELAY after its own sending. */
+    (void)setsockopt(k->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+    if (!tls_session_send_gathered(k->session)) /* a peer that asks and does not read */
+        shutdown(k->fd, SHUT_RDWR);
+}
+
 static void on_completed(void *ctx, struct MHD_Connection *c, void **req_ctx, enum MHD_RequestTerminationCode how)
 {
     http_req *r = *req_ctx;
     http_conn *k = r ? http_req_conn(r) : NULL;
-    (void)ctx, (void)c, (void)how;
+    (void)ctx, (void)c;
     *req_ctx = NULL;
     if (!r)
         return;
+    if (k && how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        send_gathered(k);
     if (r->stream) {
         http_stream_gone(r->stream);
         http_req_drop_answer(r);

@@ -29,6 +29,7 @@ typedef struct http_conn {
     int fd;
     bool begun, handled; /* of this request: the line was read; our side saw its header */
     bool any;            /* a request line came at all */
+    bool gathers;        /* the answer is held back until it is complete */
     atomic_bool busy;    /* a request is under way */
     atomic_bool killed;
     _Atomic int64_t deadline; /* monotonic ms, 0: none */

@@ -518,6 +518,16 @@ gba_transport tls_session_transport(void *session)
     return v == GNUTLS_TLS1_3 ? GBA_TLS13 : v == GNUTLS_TLS1_2 ? GBA_TLS12 : GBA_PLAIN;
 }
 
+void tls_session_gather(void *session)
+{
+    gnutls_record_cork(session);
+}
+
+bool tls_session_send_gathered(void *session)
+{
+    return gnutls_record_uncork(session, 0) >= 0;
+}
+
 gba_err tls_peer_dns(void *session, gba_fqdn *names, size_t max, size_t *n)
 {
     const tls_hold *h = session ? gnutls_session_get_ptr(session) : NULL;

@@ -82,6 +82,10 @@ gba_transport tls_session_transport(void *session);
 uint16_t tls_session_suite(void *session); /* IANA number, 0 unknown */
 /* The name that the client asked for (SNI), "" none. */
 void tls_session_sni(void *session, char out[256]);
+/* What is sent from the first call on waits for the second, and goes out in full records with one call of the
+ * kernel. False: it could not go out at once; the connection is of no more use. */
+void tls_session_gather(void *session);
+bool tls_session_send_gathered(void *session);
 void *tls_session_who(void *session);      /* of a PSK session attached here, else NULL */
 /* RFC 5705 exporter without a context. FORBIDDEN: the session was resumed, or TLS 1.2 without the
  * extended master secret (RFC 7627): its export would not be this peer's alone. */
