@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bsf/hash.h"
 #include "bsf/records.h"
 #include "service/log.h"
 #include "service/metrics.h"
@@ -35,8 +36,21 @@ static void register_results(void)
         results[i] = metric_counter("gba_zn_total", labels[i], "Key requests on Zn by their result");
 }
 
+/* What a certificate name was granted, as read last; good while nothing has written grants since. */
+#define NAMES 64
+typedef struct known_naf {
+    gba_fqdn name;  /* empty: none */
+    uint64_t count; /* store_change_count_of before it was read */
+    int64_t expiry;
+    size_t n;
+    rec_grant *grant;
+} known_naf;
+
 struct zn {
     store *store;
+    bsf_hash_key hash;
+    pthread_mutex_t lock; /* over known */
+    known_naf known[NAMES];
 };
 
 gba_err zn_new(store *s, zn **out)
@@ -46,6 +60,8 @@ gba_err zn_new(store *s, zn **out)
     if (!z)
         return GBA_E_NOMEM;
     z->store = s;
+    service_random(&z->hash, sizeof z->hash);
+    pthread_mutex_init(&z->lock, NULL);
     pthread_once(&results_once, register_results);
     *out = z;
     return GBA_OK;
@@ -53,8 +69,12 @@ gba_err zn_new(store *s, zn **out)
 
 void zn_free(zn **z)
 {
-    if (*z)
-        free(*z);
+    if (!*z)
+        return;
+    for (size_t i = 0; i < NAMES; i++)
+        free((*z)->known[i].grant);
+    pthread_mutex_destroy(&(*z)->lock);
+    free(*z);
     *z = NULL;
 }
 
@@ -106,18 +126,44 @@ static void permit_services(permit *p, const rec_grant *g)
     p->set[p->n_sets++].n = g->n_service;
 }
 
-/* FORBIDDEN is no error here, but p->allowed == false. */
-static gba_err permit_of(zn *z, const gba_fqdn *name, const gba_naf_id *asked, int64_t now, permit *p)
+/* Under the lock: the grants of a name from the store, none for a name that it lacks. */
+static gba_err granted_read(zn *z, const gba_fqdn *name, uint64_t count, int64_t now, known_naf *g)
 {
     store_record rec = {0};
     rec_naf *naf = malloc(sizeof *naf);
-    gba_err e = GBA_E_NOMEM;
-    if (naf)
-        e = store_get(z->store, STORE_NAF, gba_str(name->s), now, &rec);
+    gba_err e = naf ? store_get(z->store, STORE_NAF, gba_str(name->s), now, &rec) : GBA_E_NOMEM;
     if (e == GBA_OK)
         e = rec_naf_read(gba_mem(rec.value, rec.n), naf);
-    for (size_t i = 0; e == GBA_OK && i < naf->n; i++) {
-        const rec_grant *g = &naf->grant[i];
+    bool known = e == GBA_OK;
+    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+        e = GBA_OK;
+    rec_grant *grant = NULL;
+    if (known && naf->n && !(grant = malloc(naf->n * sizeof *grant)))
+        e = GBA_E_NOMEM;
+    free(g->grant);
+    *g = (known_naf){0};
+    if (e == GBA_OK) {
+        *g = (known_naf){.name = *name, .count = count, .expiry = rec.expiry, .grant = grant};
+        if (grant)
+            memcpy(grant, naf->grant, naf->n * sizeof *grant);
+        g->n = grant ? naf->n : 0;
+    }
+    store_record_free(&rec);
+    free(naf);
+    return e;
+}
+
+/* FORBIDDEN is no error here, but p->allowed == false. */
+static gba_err permit_of(zn *z, const gba_fqdn *name, const gba_naf_id *asked, int64_t now, permit *p)
+{
+    known_naf *of = &z->known[bsf_hash(&z->hash, name->s, strlen(name->s)) % NAMES];
+    uint64_t count = store_change_count_of(z->store, STORE_NAF); /* before it is read */
+    gba_err e = GBA_OK;
+    pthread_mutex_lock(&z->lock);
+    if (of->count != count || strcmp(of->name.s, name->s) != 0 || (of->expiry && of->expiry <= now))
+        e = granted_read(z, name, count, now, of);
+    for (size_t i = 0; e == GBA_OK && i < of->n; i++) {
+        const rec_grant *g = &of->grant[i];
         if (!fqdn_covers(&g->fqdn, &asked->fqdn) || !ua_covers(g, &asked->ua))
             continue;
         p->allowed = true;
@@ -126,9 +172,8 @@ static gba_err permit_of(zn *z, const gba_fqdn *name, const gba_naf_id *asked, i
         if (!p->name)
             p->name = name->s;
     }
-    store_record_free(&rec);
-    free(naf);
-    return e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED ? GBA_OK : e;
+    pthread_mutex_unlock(&z->lock);
+    return e;
 }
 
 /* TS 33.220 4.5.3: the NAF's name in its certificate decides which NAF_Ids it may use. */
