@@ -142,19 +142,38 @@ static const char *level_name(log_level level)
     return (unsigned)level < 5 ? names[level] : "error";
 }
 
+/* A thread's lines come many a second: all but the milliseconds is made once. */
+static void stamp_at(int64_t ms, char out[64])
+{
+    static _Thread_local time_t made;
+    static _Thread_local char text[40];
+    time_t t = (time_t)(ms / 1000);
+    unsigned rest = (unsigned)(ms % 1000);
+    if (t != made || !text[0]) {
+        struct tm tm;
+        gmtime_r(&t, &tm);
+        snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                 tm.tm_hour, tm.tm_min, tm.tm_sec);
+        made = t;
+    }
+    size_t n = strlen(text);
+    memcpy(out, text, n);
+    out[n++] = (char)('0' + rest / 100);
+    out[n++] = (char)('0' + rest / 10 % 10);
+    out[n++] = (char)('0' + rest % 10);
+    out[n++] = 'Z';
+    out[n] = 0;
+}
+
 static void line_begin(line *l, log_level level, const char *event)
 {
     int64_t ms = service_now_ms();
-    time_t t = (time_t)(ms / 1000);
-    struct tm tm;
     char stamp[64];
     l->n = 0;
     l->level = level;
     l->cut = false;
     l->json = atomic_load_explicit(&format, memory_order_relaxed) == LOG_JSON;
-    gmtime_r(&t, &tm);
-    snprintf(stamp, sizeof stamp, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-             tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+    stamp_at(ms, stamp);
     if (!l->json) {
         line_puts(l, stamp);
         line_puts(l, " ");
