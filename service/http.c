@@ -409,9 +409,9 @@ static void watch_once(http_server *s, int64_t now)
         if (atomic_load(&k->killed) || (!late && !(draining && !atomic_load(&k->busy))))
             continue;
         atomic_store(&k->killed, true);
-        shutdown(k->fd, SHUT_RDWR);
-        if (late)
+        if (late) /* counted before the peer can see it */
             metric_add(s->rejected[TIMEOUT], 1);
+        shutdown(k->fd, SHUT_RDWR);
     }
 }
 
