@@ -407,6 +407,9 @@ gba_err gba_m2m_connect(gba_m2m_a *a, const gba_m2m_saef *how, gba_m2m_sa **out)
         e = attempt(&x, &sa->peer);
     }
     a_auth_wipe(&x.auth);
+    size_t said = strlen(a->text);
+    if (e == GBA_E_AUTH && !strncmp(sa->facts.key_from, "SBF", 3)) /* revoked, or its server is down: B does not tell */
+        snprintf(a->text + said, sizeof a->text - said, "; if it was revoked, enrol again");
     if (e == GBA_OK)
         *out = sa;
     else
