@@ -379,6 +379,8 @@ for f in b1/m2m-*.gba; do ok "sealed: mode of $f" [ "$(stat -c %a "$f")" = 600 ]
 run 0 "SBF 1, --kdf 2014" "$m2m" enrol "${kpm[@]}" --target $B --kdf 2014 --state b1o
 run 4 "SBF 1, --kdf 2014 at a MEF of today" "$m2m" connect "$url" --framework psk --state b1o
 
+ok "SBF 1, --kdf 2014: the way out" err 'enrol again'
+
 # ---- SBF 2 ----
 mc=(--framework cert "${mef[@]}" --cert aecert.pem --key aecert.key --ca m2m-ca.pem --ae-id $B/Cae --state b2)
 run 0 "SBF 2: Kpsa" "$m2m" enrol "${mc[@]}" --target $B --json
@@ -459,6 +461,18 @@ run 0 "KDF of 2014 at a MEF of 2014: Kpsa" "$m2m" enrol "${kpm[@]}" --target $B 
 run 0 "KDF of 2014: SAEF 1" "$m2m" connect "$url" --framework psk --state b14 --json
 run 0 "KDF of 2014: Km" "$m2m" enrol "${kpm[@]}" --target maf.example.com --kdf 2014 --state b14
 run 0 "KDF of 2014: SAEF 3" "$m2m" connect "$url" "${sni[@]}" --framework maf "${maf[@]}" --state b14 --json
+
+# ---- revocation ----
+mefctl credential remove --kpm-id Dev1@mef.example.com
+run 4 "a KpmID that was removed" "$m2m" enrol "${kpm[@]}" --target $B
+mafctl credential remove --km-id Km-A@maf.example.com
+run 4 "a KmID that was removed" "$m2m" connect "$url" "${sni[@]}" "${km[@]}" --maf "https://127.0.0.1:$MAF" --state s6 --fresh
+gatectl credential remove --kpsa-id dev1@sp.example.com
+for _ in $(seq 50); do # the gate looks again within a second
+    "$m2m" connect "$url" "${sni[@]}" "${psk[@]}" >out 2>err || break
+    sleep 0.2
+done
+run 4 "a KpsaID that was removed" "$m2m" connect "$url" "${sni[@]}" "${psk[@]}"
 kill "$MEF_PID" && wait "$MEF_PID"
 run 3 "the MEF is down" "$m2m" enrol "${kpm[@]}" --target $B --timeout 3
 
