@@ -234,7 +234,7 @@ static gba_err listen_on(const char *name, const conf_listen *at, tls_server *tl
 
 static gba_err start_listeners(bsf *b, const bsf_settings *s, char *why, size_t why_n)
 {
-    tls_server_config ut = {.cert_file = s->ub.cert, .key_file = s->ub.key};
+    tls_server_config ut = {.cert_file = s->ub.cert, .key_file = s->ub.key, .no_tickets = true};
     tls_server_config zt = {
         .cert_file = s->zn.cert,
         .key_file = s->zn.key,

@@ -17,7 +17,7 @@
 
 #define PREFIX "3GPP-bootstrapping" /* a ';' and the B-TID follow */
 #define IDENTITY_MAX 1024
-#define REASON_WRONG_KEY GBA_NAF_WHYS /* behind the library's */
+enum { REASON_WRONG_KEY = GBA_NAF_WHYS, REASON_WAITING, REASONS }; /* behind the library's */
 
 struct nafd_who {
     atomic_uint refs;
@@ -35,7 +35,7 @@ struct nafd_psk {
     nafd *d;
     atomic_int waiting;
     char *priority;
-    metric *results[GBA_NAF_WHYS + 1];
+    metric *results[REASONS];
 };
 
 /* ---- who ---- */
@@ -82,12 +82,24 @@ static nafd_who *who_new(nafd *d, const tls_psk_query *q, const gba_naf_result *
 static const char *const wrong_key_hint =
     "the UE has another key: UE and NAF differ in FQDN or Ua security protocol identifier, or it gave up";
 
+static const char *const waiting_hint =
+    "as many handshakes as ua.psk_waiting allows wait for a key: is the BSF slow, or is somebody inventing B-TIDs?";
+
+static const char *reason_name(unsigned result)
+{
+    return result == REASON_WRONG_KEY ? "wrong_key"
+           : result == REASON_WAITING ? "too_many_waiting"
+                                      : gba_naf_why_name((gba_naf_why)result);
+}
+
 static void note(const nafd_psk *p, unsigned result, const struct sockaddr *peer, gba_span sni, gba_ua_id id,
                  const char *btid)
 {
-    bool ok = result == GBA_NAF_WHY_OK, wrong = result == REASON_WRONG_KEY;
+    bool ok = result == GBA_NAF_WHY_OK, wrong = result == REASON_WRONG_KEY, full = result == REASON_WAITING;
     char from[64] = "", host[sizeof(gba_fqdn) + 1], ua[11];
-    log_level level = wrong ? LOG_LEVEL_INFO : nafd_level((gba_naf_why)result);
+    log_level level = wrong  ? LOG_LEVEL_INFO
+                      : full ? LOG_LEVEL_WARN
+                             : nafd_level((gba_naf_why)result);
     metric_add(p->results[result], 1);
     if (level == LOG_LEVEL_DEBUG && p->d->s->daemon.log_level != LOG_LEVEL_DEBUG)
         return;
@@ -97,11 +109,11 @@ static void note(const nafd_psk *p, unsigned result, const struct sockaddr *peer
              sni.n ? (const char *)sni.p : "");
     gba_hex_encode(id.o, sizeof id.o, ua);
     log_event(level, ok ? "ua.psk_ok" : "ua.psk_refused", "reason",
-              ok      ? NULL
-              : wrong ? "wrong_key"
-                      : gba_naf_why_name((gba_naf_why)result),
+              ok ? NULL : reason_name(result),
               "from", from, "sni", host[0] ? host : NULL, "ua_id", ua, "btid", btid && *btid ? btid : NULL, "hint",
-              wrong ? wrong_key_hint : nafd_hint((gba_naf_why)result, true), NULL);
+              wrong  ? wrong_key_hint
+              : full ? waiting_hint
+                     : nafd_hint((gba_naf_why)result, true), NULL);
 }
 
 static const char *btid_of(const nafd_who *w)
@@ -120,7 +132,7 @@ typedef struct waiter {
     exchange e; /* the first, see resume */
     pthread_mutex_t lock;
     pthread_cond_t arrived;
-    bool done;
+    bool done, turned_away;
     gba_err outcome;
 } waiter;
 
@@ -147,6 +159,7 @@ static gba_err wait_for_key(nafd_psk *p, waiter *w)
     } else {
         gba_naf_learn(p->d->naf, &w->e.res.query, GBA_E_BUSY, NULL, service_now());
         w->outcome = GBA_E_BUSY;
+        w->turned_away = true;
     }
     atomic_fetch_sub(&p->waiting, 1);
     return w->outcome;
@@ -179,7 +192,7 @@ static waiter *waiter_new(nafd *d)
     w->e.resume = resume;
     w->e.begun_ms = service_mono_ms();
     w->e.deadline_ms = w->e.begun_ms + d->s->zn.timeout_ms;
-    w->done = false;
+    w->done = w->turned_away = false;
     w->outcome = GBA_E_BUSY;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->arrived, NULL);
@@ -219,7 +232,7 @@ static gba_err on_identity(void *ctx, const tls_psk_query *q, gba_secret *key, v
         e = GBA_E_NOMEM;
     if (e == GBA_OK)
         *key = res->psk;
-    note(p, res->why, q->peer, q->sni, gba_ua_id_psk(q->transport, q->suite), res->btid.s);
+    note(p, w->turned_away ? REASON_WAITING : (unsigned)res->why, q->peer, q->sni, gba_ua_id_psk(q->transport, q->suite), res->btid.s);
     waiter_free(w);
     return e;
 }
@@ -298,10 +311,9 @@ gba_err nafd_psk_start(nafd *d, tls_server_config *c, char *why, size_t why_n)
     }
     snprintf(p->priority, n, "%s%s%s", base, more ? ":" : "", more ? more : "");
     p->d = d;
-    for (unsigned i = 0; i <= GBA_NAF_WHYS; i++) {
+    for (unsigned i = 0; i < REASONS; i++) {
         char label[64];
-        snprintf(label, sizeof label, "result=\"%s\"",
-                 i == REASON_WRONG_KEY ? "wrong_key" : gba_naf_why_name((gba_naf_why)i));
+        snprintf(label, sizeof label, "result=\"%s\"", reason_name(i));
         p->results[i] = metric_counter(name, label, help);
     }
     c->priority = p->priority;

@@ -331,6 +331,7 @@ gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, 
     t->crl_file = copy(c->crl_file);
     t->ocsp_file = copy(c->ocsp_file);
     t->client_optional = c->client_optional;
+    t->no_tickets = c->no_tickets;
     t->raw_key = c->raw_key;
     t->cert_refused = c->cert_refused;
     t->cert_ctx = c->cert_ctx;
@@ -433,7 +434,8 @@ gba_err tls_server_attach(tls_server *t, void *session, int fd, bool blocks, con
     gnutls_handshake_set_hook_function(h->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     /* where PSKs are, tls_psk.c chooses the ticket's key when it has seen the ClientHello */
     if (hand_over(h->session, h->creds) < 0 || tls_psk_attach(h) < 0 ||
-        (!t->psk.psk && gnutls_session_ticket_enable_server(h->session, &t->ticket_key) < 0)) {
+        (!t->psk.psk && !t->no_tickets &&
+         gnutls_session_ticket_enable_server(h->session, &t->ticket_key) < 0)) {
         gnutls_session_set_ptr(h->session, NULL);
         gnutls_transport_set_ptr(h->session, NULL);
         tls_hold_release(out);

@@ -42,6 +42,7 @@ typedef struct tls_server_config {
     void (*cert_refused)(void *ctx, const tls_refusal *r); /* a client's certificate or raw key, in the handshake or later */
     void *cert_ctx;                                        /* of these two */
     const char *priority;             /* NULL: our default: TLS 1.2 and 1.3, AEAD, (EC)DHE */
+    bool no_tickets;                  /* clients that come once in hours do not resume; PSK sessions: see below */
     /* PSK clients on the same port; NULL: certificates only */
     tls_psk_fn *psk;
     void *psk_ctx;

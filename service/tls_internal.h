@@ -21,7 +21,7 @@ typedef struct tls_tickets tls_tickets;
 
 struct tls_server {
     char *cert_file, *key_file, *client_ca_file, *crl_file, *ocsp_file, *priority;
-    bool client_optional;
+    bool client_optional, no_tickets;
     bool (*raw_key)(void *ctx, const uint8_t id[32]);
     void (*cert_refused)(void *ctx, const tls_refusal *r);
     void *cert_ctx;

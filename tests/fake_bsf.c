@@ -73,6 +73,16 @@ static void reply(peer *p, const char *status, const char *type, const char *bod
     say(p, body, strlen(body));
 }
 
+/* When the keys of "brief…" end, which is told when the first is given out. */
+static int64_t brief_ends(int64_t now)
+{
+    static _Atomic int64_t ends;
+    int64_t none = 0;
+    if (atomic_compare_exchange_strong(&ends, &none, now + 15))
+        return now + 15;
+    return none;
+}
+
 static void reply_key(peer *p, const char *btid, const gba_naf_id *naf)
 {
     gba_secret key = {0};
@@ -80,7 +90,8 @@ static void reply_key(peer *p, const char *btid, const gba_naf_id *naf)
     int64_t now = time(NULL);
     fake_bsf_key(btid, naf, &key);
     gba_hex_encode(key.o, begins(btid, "short") ? 31 : 32, hex);
-    if (gba_time_print(now, made) != GBA_OK || gba_time_print(now + (begins(btid, "late") ? -1 : 3600), ends) != GBA_OK)
+    int64_t end = begins(btid, "brief") ? brief_ends(now) : now + (begins(btid, "late") ? -1 : 3600);
+    if (gba_time_print(now, made) != GBA_OK || gba_time_print(end, ends) != GBA_OK)
         abort();
     const char *uss = begins(btid, "uss") ? ",\"impi\":\"user@home1.net\",\"gbaType\":\"3G_GBA\",\"ussList\":[{\"uss\":{"
                                             "\"gsId\":7,\"gsType\":1,\"ueIds\":[{\"ueId\":\"sip:user@home1.net\"}],"
@@ -107,7 +118,7 @@ static bool serve(peer *p, const char *head, gba_span body)
         !strcasestr(head, "\r\ncontent-type: application/json\r\n") || !btid || !fqdn || !ua ||
         gba_fqdn_parse(gba_str(fqdn), &naf.fqdn) != GBA_OK || gba_ua_id_parse(gba_str(ua), &naf.ua) != GBA_OK) {
         reply(p, "400 Bad Request", "application/problem+json", "{\"status\":400}");
-    } else if (begins(btid, "unknown")) {
+    } else if (begins(btid, "unknown") || (begins(btid, "brief") && brief_ends(time(NULL)) <= time(NULL))) {
         reply(p, "404 Not Found", "application/problem+json", "{\"status\":404}");
     } else if (begins(btid, "forbidden")) {
         reply(p, "403 Forbidden", "application/problem+json", "{\"status\":403}");
