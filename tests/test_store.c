@@ -60,6 +60,87 @@ static void basics(void)
     world_free(&w);
 }
 
+/* ---- batches planned by what is stored ---- */
+typedef struct planned {
+    tally t;
+    gba_err refuse, got; /* what the plan says; what done was told */
+    size_t failed;
+    bool there;          /* the plan was given a record */
+    unsigned char value;
+    int64_t expiry;
+    size_t ops; /* 0: one */
+    store_op op;
+} planned;
+
+static gba_err one_more(void *ctx, const store_record *r, const store_op **ops, size_t *n)
+{
+    planned *p = ctx;
+    p->there = r != NULL;
+    if (p->refuse != GBA_OK)
+        return p->refuse;
+    p->value = (unsigned char)(r != NULL && r->n == 1 ? r->value[0] + 1 : 1);
+    p->op = (store_op){.type = STORE_PUT, .kind = STORE_HEAD, .key = gba_str("count"), .value = gba_mem(&p->value, 1),
+                       .expiry = p->expiry};
+    *ops = &p->op;
+    *n = p->ops > 0 ? p->ops : 1;
+    return GBA_OK;
+}
+
+static void planned_done(void *ctx, gba_err err, size_t failed)
+{
+    planned *p = ctx;
+    p->got = err;
+    p->failed = failed;
+    tally_done(&p->t, err, failed);
+}
+
+static gba_err plan_and_wait(store *s, planned *p, int64_t now)
+{
+    tally_init(&p->t);
+    CU_ASSERT_EQUAL_FATAL(store_submit_plan(s, STORE_HEAD, gba_str("count"), now, one_more, planned_done, p), GBA_OK);
+    tally_wait(&p->t, 1);
+    return p->got;
+}
+
+static void plans(void)
+{
+    world w;
+    world_open(&w, drv);
+    planned p = {.expiry = NOW + 100}, no = {.refuse = GBA_E_STALE}, many = {.ops = 17};
+    CU_ASSERT_EQUAL(plan_and_wait(w.s, &p, NOW), GBA_OK);
+    CU_ASSERT(!p.there && value_is(w.s, STORE_HEAD, "count", "\1"));
+    CU_ASSERT_EQUAL(plan_and_wait(w.s, &p, NOW), GBA_OK);
+    CU_ASSERT(p.there && value_is(w.s, STORE_HEAD, "count", "\2"));
+    CU_ASSERT_EQUAL(plan_and_wait(w.s, &no, NOW), GBA_E_STALE);
+    CU_ASSERT(no.there && no.failed == 0);
+    CU_ASSERT_EQUAL(plan_and_wait(w.s, &many, NOW), GBA_E_ARG);
+    CU_ASSERT(value_is(w.s, STORE_HEAD, "count", "\2"));
+    p.expiry = 0;
+    CU_ASSERT_EQUAL(plan_and_wait(w.s, &p, NOW + 100), GBA_OK); /* it has expired */
+    CU_ASSERT(!p.there && value_is(w.s, STORE_HEAD, "count", "\1"));
+
+    uint8_t key[STORE_KEY_MAX + 1] = {1};
+    CU_ASSERT_EQUAL(store_submit_plan(w.s, STORE_HEAD, gba_mem(key, 0), NOW, one_more, planned_done, &p), GBA_E_ARG);
+    CU_ASSERT_EQUAL(store_submit_plan(w.s, STORE_HEAD, GBA_SPAN(key), NOW, one_more, planned_done, &p), GBA_E_RANGE);
+
+    /* Two handles: none loses the other's count, and none is told STALE. */
+    enum { EACH = 100 };
+    static planned race[2 * EACH];
+    store *other = world_handle(&w);
+    for (unsigned i = 0; i < 2 * EACH; i++) {
+        race[i] = (planned){0};
+        CU_ASSERT_EQUAL(store_submit_plan(i % 2 ? w.s : other, STORE_HEAD, gba_str("count"), NOW, one_more, planned_done,
+                                          (tally_init(&race[i].t), &race[i])), GBA_OK);
+    }
+    for (unsigned i = 0; i < 2 * EACH; i++) {
+        tally_wait(&race[i].t, 1);
+        CU_ASSERT_EQUAL(race[i].got, GBA_OK);
+    }
+    CU_ASSERT(value_is(w.s, STORE_HEAD, "count", "\311")); /* 201 */
+    store_close(&other);
+    world_free(&w);
+}
+
 static void limits(void)
 {
     world w;
@@ -630,6 +711,7 @@ int main(void)
     static const CU_TestInfo tests[] = {
         {"put, get, insert, swap, take", basics},
         {"limits", limits},
+        {"planned batches", plans},
         {"batches are atomic and apart", batches},
         {"expiry, tombstones, sweep", expiry},
         {"visiting in key order, imports", visiting},
