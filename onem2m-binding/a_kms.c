@@ -125,7 +125,7 @@ gba_err a_kms_register(a_kms *k, bool assign, a_reg *out)
     a_step(k->a, &(gba_m2m_step){.phase = k->mef ? "MEF Client Registration" : "MAF Client Registration", .from = "Entity A",
                                  .to = k->party, .text = text, .rsc = rsc, .until = out->until,
                                  .key = out->assigned[0] ? "Km" : NULL, .key_id_name = "KmID", .key_id = out->assigned,
-                                 .how = "assigned by the MAF"});
+                                 .how = "the MAF's assignment"});
     return GBA_OK;
 }
 

@@ -352,7 +352,7 @@ ok "SBF 1, --explain: Ke by export" err 'key: Ke, KeID [0-9A-F]{32}@mef.example.
 keid=$(value identifier)
 run 0 "SAEF 3 by the enrolment, no further step" "$m2m" connect "$url" "${sni[@]}" --framework maf --state b1 --json --explain
 ok "SAEF 3 by the enrolment: KeID at the MAF" err "Entity A authenticated by KeID $keid"
-ok "SAEF 3 by the enrolment: KmID assigned" err 'key: Km, KmID Km-[0-9A-F]{24}@maf.example.com, by assigned by the MAF'
+ok "SAEF 3 by the enrolment: KmID assigned" err 'key: Km, KmID Km-[0-9A-F]{24}@maf.example.com, by the MAF.s assignment'
 ok "SAEF 3 by the enrolment: answer" out '"framework":"SAEF 3".*"from":"Cdev".*"rsc":2000'
 run 0 "SAEF 3 by the assigned KmID" "$m2m" connect "$url" "${sni[@]}" --framework maf --state b1 --fresh --json --explain
 ok "SAEF 3 by the assigned KmID: it is presented" err 'Entity A authenticated by KmID Km-[0-9A-F]{24}@maf.example.com'
