@@ -372,14 +372,12 @@ static int with_config(daemon_run *d, bool check_only)
     return code;
 }
 
-/* Requests allocate and free blocks of some kilobytes all the time: memory that goes back to the kernel
- * each time, and comes again page by page, costs more than the requests. */
+/* Each request allocates blocks of some kilobytes, and glibc walks all fast bins at each large block; its
+ * per-thread caches serve the small ones anyway. What is free goes back to the kernel as ever. */
 static void set_up_memory(void)
 {
 #ifdef M_MXFAST
-    (void)mallopt(M_MXFAST, 0); /* the per-thread caches serve small blocks; fast bins make large ones slow */
-    (void)mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
-    (void)mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    (void)mallopt(M_MXFAST, 0);
 #endif
 }
 
