@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* settings.c - the table of settings and the checks that span several of them. */
 #include "bsf/settings.h"
+#include "service/seal_file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,12 +178,7 @@ void bsf_settings_check(conf *c, const void *settings)
 
 const char *bsf_settings_key_file(const bsf_settings *s, char *buf, size_t n)
 {
-    const char *dir = getenv("CREDENTIALS_DIRECTORY");
-    if (s->seal.key_file)
-        return s->seal.key_file;
-    if (!dir || snprintf(buf, n, "%s/seal.key", dir) >= (int)n)
-        return NULL;
-    return buf;
+    return seal_file_path(s->seal.key_file, buf, n);
 }
 
 int64_t bsf_settings_keep_s(const bsf_settings *s)

@@ -30,13 +30,12 @@ static gba_err open_links(const char *what, const conf_items *list, gate_link *l
         links[i].conf = &k[i];
         names[i] = k[i].fqdn;
         gba_err e = gate_url(k[i].url, &tls, links[i].host, &links[i].port, &path);
-        if (e == GBA_OK && k[i].psk_file)
-            e = gate_read_key(k[i].psk_file, &links[i].psk);
-        if (e != GBA_OK) {
-            snprintf(why, why_n, "%s[%zu]: %s: %s", what, i, k[i].psk_file ? k[i].psk_file : k[i].url,
-                     e == GBA_E_IO ? "cannot be read" : "does not hold 32 to 128 hexadecimal digits");
+        if (e != GBA_OK)
+            snprintf(why, why_n, "%s[%zu]: %s: is not https://host:port", what, i, k[i].url);
+        else if (k[i].psk_file)
+            e = m2m_read_secret(k[i].psk_file, &links[i].psk, why, why_n);
+        if (e != GBA_OK)
             return e;
-        }
     }
     return GBA_OK;
 }

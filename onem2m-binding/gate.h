@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "onem2m-binding/peer.h"
+#include "onem2m-binding/secret_file.h"
 #include "service/daemon.h"
 #include "service/http.h"
 #include "service/metrics.h"
@@ -57,8 +58,6 @@ const char *gate_settings_seal(const gate_settings *s, char *buf, size_t n);
 #define GATE_HOST_MAX 256
 /* "http(s)://host:port/path": host without brackets; port by the scheme when absent. SYNTAX. */
 gba_err gate_url(const char *url, bool *tls, char host[GATE_HOST_MAX], uint16_t *port, const char **path) GBA_MUST_USE;
-/* Hex digits and perhaps a line end, 16 to 64 octets. IO, SYNTAX. */
-gba_err gate_read_key(const char *path, gba_secret *out) GBA_MUST_USE;
 
 /* ---- records (gate_record.c); on disk ---- */
 #define GATE_CREDENTIAL (STORE_GATE + 0) /* key: Credential-ID */
@@ -101,6 +100,7 @@ gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *
 gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
 gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
 /* Whose point of access is a prefix of this URL? UNKNOWN. */
+size_t gate_url_under(const char *url, const char *poa); /* length of the prefix that ends where a segment does; 0: none */
 gba_err gate_book_at(gate_book *b, const char *url, gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
 void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_association *a, const gba_m2m_request *r,
                      gba_m2m_verdict *out);
@@ -188,7 +188,6 @@ bool gate_ask_enter(gate *g); /* false: as many as may be */
 void gate_ask_leave(gate *g);
 
 /* gate_cert.c: the flavour, Credential-ID and identities of a certificate's names (TS-0003 8.1.2.5). */
-bool gate_key_credential(const char *sha256_hex, char out[GBA_M2M_CREDENTIAL_ID_MAX + 1]); /* of a raw public key */
 void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_who *out);
 
 /* gate_proxy.c */

@@ -301,8 +301,7 @@ typedef struct search {
     size_t best;
 } search;
 
-/* Length of the prefix, ended where a path segment ends; 0: none. */
-static size_t prefix(const char *url, const char *poa)
+size_t gate_url_under(const char *url, const char *poa)
 {
     size_t n = strlen(poa);
     while (n && poa[n - 1] == '/')
@@ -318,7 +317,7 @@ static bool at_visit(void *ctx, gba_span key, const store_record *rec)
     if (gate_entity_parse(gba_mem(rec->value, rec->n), &en) != GBA_OK)
         return true;
     for (size_t i = 0; i < en.n; i++) {
-        size_t n = prefix(s->url, en.poa[i]);
+        size_t n = gate_url_under(s->url, en.poa[i]);
         if (n > s->best && gba_m2m_id_parse(key, NULL, s->id) == GBA_OK) {
             s->best = n;
             *s->out = en;

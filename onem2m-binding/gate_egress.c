@@ -129,14 +129,6 @@ static const gate_peer *peer_of(const gate *g, const gba_m2m_id *id)
     return NULL;
 }
 
-static bool under(const char *url, const char *base)
-{
-    size_t n = strlen(base);
-    while (n && base[n - 1] == '/')
-        n--;
-    return !strncmp(url, base, n) && (url[n] == 0 || url[n] == '/' || url[n] == '?');
-}
-
 /* The whole URL: http(s)://authority/path, as a proxy is asked. */
 static bool by_url(out *o, const char *url)
 {
@@ -146,7 +138,7 @@ static bool by_url(out *o, const char *url)
     bool tls;
 
     for (size_t i = 0; i < o->g->s->peers.n; i++)
-        if (under(url, p[i].url) && gba_m2m_id_parse(gba_str(p[i].id), NULL, &o->to) == GBA_OK) {
+        if (gate_url_under(url, p[i].url) && gba_m2m_id_parse(gba_str(p[i].id), NULL, &o->to) == GBA_OK) {
             o->psk_id = p[i].psk_id;
             goto found;
         }

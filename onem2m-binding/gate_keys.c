@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/gate.h"
 
 #define BUCKETS 4096
@@ -379,11 +380,10 @@ void gate_cert_refused(void *ctx, const tls_refusal *r)
 bool gate_raw_key(void *ctx, const uint8_t id[32])
 {
     gate *g = ctx;
-    char hex[65], credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
     gate_binding b;
 
-    gba_hex_encode(id, 32, hex);
-    if (!gate_key_credential(hex, credential))
+    if (!m2m_key_credential(id, credential))
         return false;
     gate_book_find(g->book, credential, &b);
     return b.bound != GBA_M2M_BOUND_NONE;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "onem2m-binding/gate.h"
+#include "service/seal_file.h"
 
 #define AT(field) .offset = offsetof(gate_settings, field)
 #define KMS(field) .offset = offsetof(gate_kms, field)
@@ -128,34 +129,9 @@ gba_err gate_url(const char *url, bool *tls, char host[GATE_HOST_MAX], uint16_t 
     return GBA_OK;
 }
 
-gba_err gate_read_key(const char *path, gba_secret *out)
-{
-    char text[2 * GBA_SECRET_MAX + 8];
-    FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
-
-    gba_secret_wipe(out);
-    if (!f)
-        return GBA_E_IO;
-    size_t n = fread(text, 1, sizeof text, f), room = sizeof out->o;
-    gba_err e = ferror(f) ? GBA_E_IO : GBA_OK;
-    if (f != stdin)
-        fclose(f);
-    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
-        n--;
-    if (e == GBA_OK)
-        e = n >= 32 && n <= 2 * GBA_SECRET_MAX ? gba_hex_decode(gba_mem(text, n), out->o, &room) : GBA_E_SYNTAX;
-    out->n = e == GBA_OK ? room : 0;
-    gba_wipe(text, sizeof text);
-    return e;
-}
-
 const char *gate_settings_seal(const gate_settings *s, char *buf, size_t n)
 {
-    const char *dir = getenv("CREDENTIALS_DIRECTORY");
-
-    if (s->seal.key_file)
-        return s->seal.key_file;
-    return dir && snprintf(buf, n, "%s/seal.key", dir) < (int)n ? buf : NULL;
+    return seal_file_path(s->seal.key_file, buf, n);
 }
 
 static bool loopback(const char *host)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
+#include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/gate.h"
 
 #define PROGRAM "m2m-gatectl"
@@ -104,12 +105,10 @@ static int name_of(ctl *c)
         return fail(RC_USAGE, "give --kpsa-id, --credential-id or --public-key");
     if (c->public_key) {
         uint8_t key[32];
-        char hex[65];
         gba_err e = tls_key_id(c->public_key, key);
         if (e != GBA_OK)
             return fail(RC_FAILED, "%s: %s", c->public_key, e == GBA_E_IO ? "cannot be read" : "holds no PEM key or certificate");
-        gba_hex_encode(key, sizeof key, hex);
-        return gate_key_credential(hex, c->credential) ? RC_OK : fail(RC_FAILED, "%s: no Credential-ID", c->public_key);
+        return m2m_key_credential(key, c->credential) ? RC_OK : fail(RC_FAILED, "%s: no Credential-ID", c->public_key);
     }
     if (c->credential_id) {
         if (gba_m2m_credential_id_parse(gba_str(c->credential_id), &type, &value) != GBA_OK ||
@@ -148,7 +147,7 @@ static int read_ids(ctl *c, gate_credential *cr)
 
 static int add(ctl *c)
 {
-    char text[GATE_RECORD_MAX];
+    char text[GATE_RECORD_MAX], why[512] = "";
     gate_credential cr = {0};
     size_t n = 0;
     int64_t expires = 0;
@@ -160,10 +159,9 @@ static int add(ctl *c)
         return fail(RC_USAGE, "--kpsa-id needs --key-file (openssl rand -hex 32 makes a key)");
     if (c->expires && gba_m2m_time_parse(gba_str(c->expires), &expires) != GBA_OK)
         return fail(RC_USAGE, "--expires: '%s' is not YYYYMMDDThhmmss", c->expires);
-    gba_err e = c->key_file ? gate_read_key(c->key_file, &cr.key) : GBA_OK;
+    gba_err e = c->key_file ? m2m_read_secret(c->key_file, &cr.key, why, sizeof why) : GBA_OK;
     if (e != GBA_OK)
-        return fail(RC_FAILED, "%s: %s", c->key_file,
-                    e == GBA_E_IO ? "cannot be read" : "does not hold a key of 16 to 64 octets in hexadecimal");
+        return fail(RC_FAILED, "%s", why);
     e = gate_credential_print(&cr, text, &n);
     store_op op = {.type = c->replace ? STORE_PUT : STORE_INSERT, .kind = (store_kind)GATE_CREDENTIAL,
                    .key = gba_str(c->credential), .value = gba_mem(text, n), .expiry = expires};

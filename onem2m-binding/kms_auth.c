@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/kms.h"
 #include "onem2m-binding/names.h"
 #include "onem2m-binding/peer.h"
@@ -312,15 +313,6 @@ void kms_cert_refused(void *ctx, const tls_refusal *r)
     note_refusal(ctx, "certificate", r->name, r->why, source);
 }
 
-static unsigned type_of(const kms_who *w, size_t i)
-{
-    if (w->name[i].kind == TLS_NAME_KEY)
-        return 30;
-    if (w->name[i].kind == TLS_NAME_OTHER)
-        return 31;
-    return w->name[i].kind == TLS_NAME_URI ? 33 : 32;
-}
-
 /* A record of any of its names says whose it is; without one the names themselves do. */
 gba_err kms_cert_who(kms *k, void *session, kms_who *w)
 {
@@ -350,10 +342,7 @@ gba_err kms_cert_who(kms *k, void *session, kms_who *w)
         }
         kms_cred_free(&c);
     }
-    const char *value = w->name[best].text;
-    e = gba_m2m_credential_id(type_of(w, best), gba_str(value), w->credential);
-    if (e != GBA_OK) /* a URI with characters a Credential-ID has not */
-        snprintf(w->credential, sizeof w->credential, "%u-unprintable", type_of(w, best));
+    (void)!m2m_name_credential(&w->name[best], w->credential); /* a name of no flavour that a record vouches for has none */
     return GBA_OK;
 }
 

@@ -187,7 +187,7 @@ static int add(ctl *c, const char *key, kms_cred *r)
                    c->client ? "'" : "", c->client ? c->client : "no client", c->client ? "' is no absolute identifier" : "");
     if ((c->id != NULL) != (c->key_file != NULL))
         return say(c, EXIT_USAGE, "%s and --key-file go together", id_option(c));
-    if (c->key_file && kms_read_secret(c->key_file, &r->key, why, sizeof why) != GBA_OK)
+    if (c->key_file && m2m_read_secret(c->key_file, &r->key, why, sizeof why) != GBA_OK)
         return say(c, EXIT_FAILURE, "%s", why);
     r->created = service_now();
     if (c->expires && (gba_m2m_time_parse(gba_str(c->expires), &r->expires) != GBA_OK || r->expires <= r->created))

@@ -143,7 +143,7 @@ static gba_err start_mefs(server *s, const kms_settings *c, char *why, size_t wh
                                    .crl = m[i].crl ? strdup(m[i].crl) : NULL, .cert = m[i].cert ? strdup(m[i].cert) : NULL,
                                    .key = m[i].key ? strdup(m[i].key) : NULL};
         if (m[i].psk_file)
-            e = kms_read_secret(m[i].psk_file, &s->mef[i].psk, why, why_n);
+            e = m2m_read_secret(m[i].psk_file, &s->mef[i].psk, why, why_n);
     }
     return e;
 }

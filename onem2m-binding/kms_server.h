@@ -3,6 +3,7 @@
 #ifndef ONEM2M_KMS_SERVER_H
 #define ONEM2M_KMS_SERVER_H
 #include "onem2m-binding/kms.h"
+#include "onem2m-binding/secret_file.h"
 #include "service/daemon.h"
 
 typedef struct kms_mef_settings {
@@ -37,7 +38,4 @@ const char *kms_settings_key_file(const kms_settings *s, char *buf, size_t n);
 int kms_main(const kms_kind *kind, const conf_field *table, const char *summary, int argc, char **argv);
 /* m2m-mafctl, m2m-mefctl */
 int kms_ctl_main(const kms_kind *kind, const conf_field *table, const char *program, int argc, char **argv);
-/* A key from a file ("-": stdin): hex, or base64:..., or raw octets with raw:; 16..64 octets. why: the
- * operator's text. */
-gba_err kms_read_secret(const char *file, gba_secret *out, char *why, size_t why_n) GBA_MUST_USE;
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kms_settings.c - the settings of m2m-mafd and m2m-mefd. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "onem2m-binding/kms_server.h"
+#include "service/seal_file.h"
 
 static const char *const sync_names[] = {"full", "normal", NULL};
 static const char *const kdf_names[] = {"usage", "2014", NULL};
@@ -77,11 +75,7 @@ const conf_field kms_mef_table[] = {
 
 const char *kms_settings_key_file(const kms_settings *s, char *buf, size_t n)
 {
-    const char *dir = getenv("CREDENTIALS_DIRECTORY");
-
-    if (s->key_file)
-        return s->key_file;
-    return dir && snprintf(buf, n, "%s/seal.key", dir) < (int)n ? buf : NULL;
+    return seal_file_path(s->key_file, buf, n);
 }
 
 static void check_mefs(conf *c, const kms_settings *s)
@@ -132,40 +126,4 @@ void kms_settings_check(conf *c, const void *settings)
     const gba_fqdn *clash = gba_m2m_domains_clash(&d);
     if (clash)
         conf_fault(c, "bsfs", "%s stands for two things; a key identifier's domain must tell one BSF or MEF", clash->s);
-}
-
-/* ---- secrets in files ---- */
-gba_err kms_read_secret(const char *file, gba_secret *out, char *why, size_t why_n)
-{
-    char text[2 * GBA_SECRET_MAX + 64];
-    size_t n = 0, len = sizeof out->o;
-    ssize_t r = 1;
-    int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
-
-    gba_secret_wipe(out);
-    if (fd < 0) {
-        snprintf(why, why_n, "%s: cannot be read: %s", file, strerror(errno));
-        return GBA_E_IO;
-    }
-    while (n < sizeof text - 1 && (r = read(fd, text + n, sizeof text - 1 - n)) > 0)
-        n += (size_t)r;
-    if (fd != STDIN_FILENO)
-        close(fd);
-    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
-        n--;
-    gba_err e = r < 0 ? GBA_E_IO : gba_hex_decode(gba_mem(text, n), out->o, &len);
-    if (e == GBA_E_SYNTAX && n > 7 && !memcmp(text, "base64:", 7)) {
-        len = sizeof out->o;
-        e = gba_b64_decode(gba_mem(text + 7, n - 7), out->o, &len);
-    }
-    gba_wipe(text, sizeof text);
-    if (e == GBA_OK && len < 16)
-        e = GBA_E_RANGE;
-    if (e == GBA_OK) {
-        out->n = len;
-        return GBA_OK;
-    }
-    gba_wipe(out, sizeof *out);
-    snprintf(why, why_n, "%s: is no key: 16 to %d octets as hexadecimal digits, or base64: and their base64", file, GBA_SECRET_MAX);
-    return e == GBA_E_IO ? GBA_E_IO : GBA_E_SYNTAX;
 }

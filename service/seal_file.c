@@ -101,6 +101,14 @@ gba_err seal_file_parse(gba_span text, const char *name, seal_keys *out, char *w
     return e;
 }
 
+const char *seal_file_path(const char *configured, char *buf, size_t n)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (configured)
+        return configured;
+    return dir && snprintf(buf, n, "%s/seal.key", dir) < (int)n ? buf : NULL;
+}
+
 /* systemd gives a service its credentials as 0440 files of root, in a directory that nobody else can enter. */
 static bool is_credential(const char *path, const struct stat *st)
 {

@@ -29,5 +29,7 @@ void seal_keys_wipe(seal_keys *k);
 gba_err seal_file_parse(gba_span text, const char *name, seal_keys *out, char *why, size_t why_n) GBA_MUST_USE;
 /* Refuses a file that group or others may read, unless it is a systemd credential. FORBIDDEN, UNKNOWN, IO. */
 gba_err seal_file_load(const char *path, seal_keys *out, char *why, size_t why_n) GBA_MUST_USE;
+/* The configured file, else seal.key among systemd's credentials; NULL: neither. */
+const char *seal_file_path(const char *configured, char *buf, size_t n);
 /* store_key_file_create of store.h is the writer. */
 #endif
