@@ -98,7 +98,7 @@ static hello read_hello(const gnutls_datum_t *msg)
     while (!e.bad && e.n) {
         uint32_t type = number(&e, 2);
         in body = part(&e, number(&e, 2));
-        if (type == 41 && !body.bad)
+        if (type == 41 && !body.bad && !o.psk_ids) /* GnuTLS refuses a second one */
             read_identities(&o, body);
         else if (type == 35 && !body.bad)
             o.ticket = body;
