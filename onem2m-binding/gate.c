@@ -59,7 +59,7 @@ static gba_err open_naf(gate *g, char *why, size_t why_n)
     uint32_t gsids[GBA_NAF_ZN_GSIDS];
     gba_naf_zn_http_config z = {.gsids = gsids, .bsfs = zn, .n_bsfs = s->bsf.n, .ca_file = s->zn.ca ? s->zn.ca : s->ca,
                                 .cert_file = s->zn.cert ? s->zn.cert : s->cert,
-                                .key_file = s->zn.key ? s->zn.key : s->key, .total_ms = (unsigned)s->wait_ms,
+                                .key_file = s->zn.key ? s->zn.key : s->key, .connect_ms = (unsigned)s->wait_ms, .total_ms = (unsigned)s->wait_ms,
                                 .connections = 16, .user_agent = "m2m-gate"};
     conf_numbers(NULL, "zn.services", &s->zn.services, gsids, GBA_NAF_ZN_GSIDS, &z.n_gsids);
     gba_err e = gba_naf_new(&c, &g->naf, &reason);

@@ -164,6 +164,7 @@ static gba_err start_bsfs(server *s, const kms_settings *c, char *why, size_t wh
     gba_naf_config nc = {.fqdns = fqdns, .n_fqdns = 1, .bsfs = domains, .n_bsfs = c->bsfs.n};
     uint32_t gsids[GBA_NAF_ZN_GSIDS];
     gba_naf_zn_http_config zc = {.gsids = gsids, .bsfs = zn, .n_bsfs = c->bsfs.n, .ca_file = c->zn_ca, .cert_file = c->zn_cert, .key_file = c->zn_key,
+                                 .connect_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
                                  .total_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000, .user_agent = s->kind->program};
     conf_numbers(NULL, "zn.services", &c->zn_services, gsids, GBA_NAF_ZN_GSIDS, &zc.n_gsids);
     gba_err e = fail(gba_naf_new(&nc, &s->naf, &text), "bsfs", text, why, why_n);
