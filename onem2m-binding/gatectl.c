@@ -42,7 +42,7 @@ static void help(FILE *to)
           "  credential add --credential-id TYPE-VALUE [--ae-id AE-ID]... | [--cse-id CSE-ID]\n"
           "      who may speak as whom. Without an ID the credential may register an AE and is bound to the\n"
           "      AE-ID that the CSE assigns. Types: 11 KmID, 12 KpsaID or B-TID, 30 raw key, 31 device,\n"
-          "      32 CSE-ID, 33 AE-ID, 34 Node-ID certificate. IDs are absolute: //sp.example.com/cse1/Cabc\n"
+          "      32 CSE-ID, 33 AE-ID, 34 Node-ID certificate. IDs: //sp.example.com/cse1/Cabc, /cse1/Cabc or Cabc\n"
           "  credential add --public-key FILE ...   a raw public key (RFC 7250): PEM of the key or of a certificate\n"
           "  credential list [--json]\n"
           "  credential remove --kpsa-id ID | --credential-id TYPE-VALUE | --public-key FILE\n"
@@ -133,13 +133,16 @@ static int store_failed(ctl *c, const char *doing, gba_err e)
 
 static int read_ids(ctl *c, gate_credential *cr)
 {
+    gba_m2m_id cse;
+    const gba_m2m_id *base = gba_m2m_id_parse(gba_str(c->s.cse_id), NULL, &cse) == GBA_OK ? &cse : NULL;
+
     cr->bound = c->n_ids == 0 ? GBA_M2M_BOUND_NEW : c->cse ? GBA_M2M_BOUND_CSE : GBA_M2M_BOUND_AE;
     for (size_t i = 0; i < c->n_ids; i++) {
         gba_m2m_id *id = &cr->ids[cr->n];
-        if (gba_m2m_id_parse(gba_str(c->ids[i]), NULL, id) != GBA_OK ||
+        if (gba_m2m_id_parse(gba_str(c->ids[i]), base, id) != GBA_OK ||
             (c->cse ? id->kind != GBA_M2M_ID_CSE : !gba_m2m_id_is_ae(id)))
-            return fail(RC_USAGE, "--%s: '%s' is not an absolute %s", c->cse ? "cse-id" : "ae-id", c->ids[i],
-                        c->cse ? "CSE-ID such as //sp.example.com/cse1" : "AE-ID such as //sp.example.com/cse1/Cabc");
+            return fail(RC_USAGE, "--%s: '%s' is not %s", c->cse ? "cse-id" : "ae-id", c->ids[i],
+                        c->cse ? "a CSE-ID such as //sp.example.com/cse1" : "an AE-ID such as //sp.example.com/cse1/Cabc or Cabc");
         cr->n++;
     }
     return RC_OK;

@@ -486,13 +486,25 @@ static bool still_valid(kms_call *c)
     return false;
 }
 
+/* The stem or SP-relative form, completed by the CSE of the AE that the credential names. */
+static bool relative_from(kms_call *c)
+{
+    gba_m2m_id cse = c->r->who->id;
+
+    if (cse.kind != GBA_M2M_ID_AE_C)
+        return false;
+    cse.kind = GBA_M2M_ID_CSE;
+    cse.stem[0] = 0;
+    return gba_m2m_id_parse(c->m.from, &cse, &c->from) == GBA_OK;
+}
+
 static bool authenticated(kms_call *c)
 {
     if (!c->r->who) {
         kms_say(c, GBA_M2M_SA_REQUIRED, "no_credential");
     } else if (!c->m.has_from || c->m.from.n == 0) {
         kms_say(c, GBA_M2M_BAD_REQUEST, "no_from");
-    } else if (gba_m2m_entity_parse(c->m.from, &c->from) != GBA_OK) {
+    } else if (gba_m2m_entity_parse(c->m.from, &c->from) != GBA_OK && !relative_from(c)) {
         kms_say(c, GBA_M2M_BAD_REQUEST, "from_malformed");
     } else if (!kms_who_is(c->r->who, &c->from)) {
         kms_say(c, GBA_M2M_NOT_AUTHENTICATED, "other_originator");

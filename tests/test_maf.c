@@ -104,6 +104,13 @@ static void test_originator(void)
     CU_ASSERT_EQUAL(kit_ask(a, "/mn1", "GET", "/MAFBase", NULL, NULL), 4000);
     CU_ASSERT_EQUAL(kit_ask(a, NULL, "GET", "/MAFBase", NULL, NULL), 4000);
     CU_ASSERT_EQUAL(kit_ask(NULL, A, "GET", "/MAFBase", NULL, NULL), 4107);
+    /* an AE may speak as on Mca, by its stem */
+    kms_who *ae = kit_client("ae@maf.example.com", "//sp.example.com/in/Cd", 0);
+    CU_ASSERT_EQUAL(kit_ask(ae, "Cd", "GET", "/MAFBase", NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(ae, "/in/Cd", "GET", "/MAFBase", NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(ae, "Ce", "GET", "/MAFBase", NULL, NULL), 4106);
+    CU_ASSERT_EQUAL(kit_ask(ae, "/mn1/Cd", "GET", "/MAFBase", NULL, NULL), 4106);
+    kms_who_free(ae);
     /* names of a certificate */
     kms_who w = {.n_names = 3};
     w.name[0] = (tls_name){.kind = TLS_NAME_DNS, .text = "mn1.sp.example.com"};
