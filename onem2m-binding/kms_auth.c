@@ -193,7 +193,7 @@ static void count(const kms *k, const char *form, const char *result)
 {
     char name[64], labels[96];
 
-    snprintf(name, sizeof name, "opengba_%s_handshakes_total", k->c.kind->name);
+    snprintf(name, sizeof name, "m2m_%s_handshakes_total", k->c.kind->name);
     snprintf(labels, sizeof labels, "form=\"%s\",result=\"%s\"", form, result);
     metric_add(metric_counter(name, labels, "handshakes by the form of the credential and their result"), 1);
 }

@@ -48,7 +48,7 @@ static void report(const server *s, const kms_answer *a, const kms_who *w, const
     snprintf(event, sizeof event, "%s.request", s->kind->name);
     log_event(LOG_LEVEL_AUDIT, event, "op", a->op, "rsc", rsc, "why", a->why, "client", a->client[0] ? a->client : NULL, "credential",
               w && w->credential[0] ? w->credential : NULL, "resource", a->resource[0] ? a->resource : NULL, "source", source, NULL);
-    snprintf(name, sizeof name, "opengba_%s_requests_total", s->kind->name);
+    snprintf(name, sizeof name, "m2m_%s_requests_total", s->kind->name);
     snprintf(labels, sizeof labels, "op=\"%s\",rsc=\"%s\"", a->op, rsc);
     metric_add(metric_counter(name, labels, "requests by operation and response status code"), 1);
 }

@@ -164,3 +164,115 @@ m2m_env() {
         printf '%s=%q\n' "$v" "${!v:-}"
     done >>"$demo/env"
 }
+
+# ---- Entity A ----
+# m2m_a STATE VERB...: the m2m command with this demo's servers; its JSON in $m2m_json, false when it failed.
+m2m_a() {
+    local state=$1
+    shift
+    m2m_json=$("$m2m_bin/m2m" "$@" --state "$demo/$state" --ae-id "$CSE_ID/$AE_ID" --json --explain 2>"$demo/m2m.err" </dev/null)
+}
+m2m_connect() { # STATE FRAMEWORK MORE...
+    local state=$1 framework=$2
+    shift 2
+    m2m_a "$state" connect "$GATE_URL" --sni "$GATE_SNI" --target "$CSE_ID" --framework "$framework" "$@"
+}
+m2m_enrol() { # STATE FRAMEWORK TARGET MORE...
+    local state=$1 framework=$2 target=$3
+    shift 3
+    m2m_a "$state" enrol --framework "$framework" --target "$target" --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" "$@"
+}
+m2m_value() { # NAME: of the last answer
+    sed -nE "s/.*[{,]\"$1\":\"?([^\",}]*).*/\1/p" <<<"$m2m_json" | head -n 1
+}
+m2m_suite() { # of the last answer's first handshake
+    grep -oE '"suite":"[^"]*"' <<<"$m2m_json" | head -n 1 | cut -d '"' -f 4
+}
+m2m_ok() { [[ $m2m_json == *'"rsc":2000'* && $m2m_json == *"\"csi\":\"/${CSE_ID##*/}\""* ]]; }
+m2m_at() { m2m_then=${EPOCHREALTIME/[.,]/}; }
+m2m_row() { # NAME PARTIES IDENTIFIER SUITE KEY ANSWER
+    local took=$(((${EPOCHREALTIME/[.,]/} - m2m_then) / 1000))
+    printf '%-6s  %-22s  %-44s  %-45s  %-10s  %s  %d ms\n' "$1" "$2" "$3" "$4" "$5" "$6" $took
+}
+m2m_failed() { # NAME
+    m2m_bad=1
+    printf '%-6s  FAILED\n' "$1"
+    sed 's/^/        | /' "$demo/m2m.err"
+    [ -z "$m2m_json" ] || printf '        | %s\n' "$m2m_json"
+}
+
+m2m_saef() { # N PARTIES FRAMEWORK MORE...
+    local n=$1 parties=$2
+    shift 2
+    m2m_at
+    if m2m_connect "a$n" "$@" && m2m_ok; then
+        m2m_row "SAEF $n" "$parties" "$(m2m_value identifier_name) $(m2m_value identifier)" "$(m2m_value suite)" "$(m2m_value key)" \
+            "2000 $(m2m_value rsc_name)"
+    else
+        m2m_failed "SAEF $n"
+    fi
+}
+
+# m2m_sbf N PARTIES IDENTIFIER FRAMEWORK MORE...: enrols with the MAF, then SAEF 3 with that Km; with the CSE,
+# then SAEF 1 with that Kpsa. Nothing but the target is told to connect: the device holds the rest.
+m2m_sbf() {
+    local n=$1 parties=$2 identifier=$3 framework=$4 suite answer first='' key
+    shift 4
+    m2m_at
+    if m2m_enrol "b$n" "$framework" "$MAF_FQDN" "$@"; then
+        suite=$(m2m_suite) key=$(m2m_value key)
+        first="        then SAEF 3 with $key, $(m2m_value identifier_name) $(m2m_value identifier)"
+        if m2m_connect "b$n" maf --fresh && m2m_ok; then
+            answer="2000 $(m2m_value rsc_name)"
+            first="$first: $answer"
+            if m2m_enrol "b$n" "$framework" "$CSE_ID" "$@"; then
+                key="$key, $(m2m_value key)"
+                first="$first
+        then SAEF 1 with $(m2m_value key), $(m2m_value identifier_name) $(m2m_value identifier)"
+                if m2m_connect "b$n" psk && m2m_ok; then
+                    m2m_row "SBF $n" "$parties" "$identifier" "${suite:-HTTP Digest AKAv1-MD5 (Ub)}" "$key" "$answer, 2000 $(m2m_value rsc_name)"
+                    printf '%s: 2000 %s\n' "$first" "$(m2m_value rsc_name)"
+                    return
+                fi
+            fi
+        fi
+    fi
+    m2m_failed "SBF $n"
+    [ -z "$first" ] || printf '%s\n' "$first"
+}
+
+m2m_rows() {
+    local usim=(--usim "$USIM" --bsf "$BSF_UB_URL" --bsf-domain "$BSF_DOMAIN")
+    m2m_bad=0
+    m2m_saef 1 "A, CSE" psk --psk-id "$KPSA_ID" --psk-file "$demo/kpsa.key"
+    m2m_saef 2 "A, CSE" cert --cert "$A_CERT" --key "$A_KEY" --ca "$M2M_CA"
+    m2m_saef 3 "A, MAF, CSE" maf --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" --psk-id "$KM_ID" --psk-file "$demo/km.key"
+    m2m_saef 4 "A, BSF, CSE" gba "${usim[@]}"
+    m2m_sbf 1 "A, MEF, MAF and CSE" "KpmID $KPM_ID" psk --mef "$MEF_URL" --mef-fqdn "$MEF_FQDN" --psk-id "$KPM_ID" --psk-file "$demo/kpm.key"
+    m2m_sbf 2 "A, MEF, MAF and CSE" "AE-ID $CSE_ID/$AE_ID" cert --mef "$MEF_URL" --mef-fqdn "$MEF_FQDN" --cert "$A_CERT" --key "$A_KEY" --ca "$M2M_CA"
+    m2m_sbf 3 "A, BSF, MAF and CSE" "IMPI $IMPI" gba "${usim[@]}"
+    return $m2m_bad
+}
+
+# ---- ./quickstart --onem2m ----
+m2m_main() { # KEEP
+    say "[3/6] fresh stores, keys and certificates in build/demo"
+    demo_prepare
+    m2m_prepare
+    [ "$1" = yes ] || trap 'demo_stop quiet' EXIT
+    say "[4/6] BSF, MAF, MEF, a small CSE and the gate before it start on loopback"
+    demo_start
+    m2m_start
+    say "      CSE  $CSE_ID behind $GATE_URL (SNI $GATE_SNI)"
+    say "      MAF  $MAF_FQDN at $MAF_URL   MEF  $MEF_FQDN at $MEF_URL   BSF  $BSF_DOMAIN at $BSF_UB_URL"
+    say "[5/6] one AE, $CSE_ID/$AE_ID: Kpsa, certificate, Km, Kpm, USIM"
+    demo_provision
+    m2m_provision
+    say "[6/6] seven frameworks: framework, parties, identifier, suite, key, answer of the CSE, time"
+    m2m_rows || {
+        say "Logs: build/demo/*.log"
+        return 1
+    }
+    [ "$1" != yes ] || say "Running. Addresses: build/demo/env   End: ./quickstart --stop"
+    say "OK: seven frameworks, and the CSE knew each time who spoke."
+}

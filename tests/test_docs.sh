@@ -16,7 +16,7 @@ ok() { # ok NAME FAULTS: passes when there are none
         printf 'test_docs: FAILED: %s\n%s\n' "$1" "$2" | sed '2,$s/^/    /'
     fi
 }
-sources() { find bsf naf service -name '*.[ch]' 2>/dev/null; }
+sources() { find bsf naf service onem2m-binding -name '*.[ch]' 2>/dev/null; }
 
 # ---- the manual ----
 if command -v mandoc >/dev/null; then
@@ -45,6 +45,14 @@ ok "opengba-hss.yaml(5) has every setting" \
 # shellcheck disable=SC2086
 ok "opengba-znproxy.yaml(5) has every setting" \
     "$(settings bsf/gba-znproxyd docs/man/opengba-znproxy.yaml.5 $common)"
+# shellcheck disable=SC2086
+ok "opengba-gate.yaml(5) has every setting" \
+    "$(settings onem2m-binding/m2m-gate docs/man/opengba-gate.yaml.5 onem2m-binding/gate_settings.c $common)"
+for kind in maf mef; do
+    # shellcheck disable=SC2086
+    ok "opengba-$kind.yaml(5) has every setting" \
+        "$(settings onem2m-binding/m2m-${kind}d docs/man/opengba-$kind.yaml.5 onem2m-binding/kms_settings.c $common)"
+done
 # every option of a program's --help stands in its page; mdoc writes --x as "Fl -x" or ", -x"
 options() { # options PAGE HELP
     sed 's/\\e//g' "$1" | grep -oE '(^|[ (])-[a-z][a-z-]+' | tr -d ' (' | sort -u >"$work/told"
@@ -69,6 +77,11 @@ if [ -x "$build/bsf/gba-bsfctl" ]; then
     done <<<"$all")"
     ok "gba-bsfd(8) has every option" "$(options docs/man/gba-bsfd.8 "$("$build/bsf/gba-bsfd" --help)")"
 fi
+for program in m2m-gatectl m2m-mafctl m2m-mefctl; do
+    [ -x "$build/onem2m-binding/$program" ] || continue
+    ok "$program(8) has every option" "$(options docs/man/$program.8 "$("$build/onem2m-binding/$program" --help)")"
+done
+ok "the figures are drawn of their sources" "$(docs/figures/draw.sh --check)"
 # the code in the library pages is the examples'
 for page in gba_naf.3:embed_naf_mhd.c gba_ue.3:ue_minimal.c; do
     sed -n '/^\.\\" FROM examples/,/^\.Ed/p' "docs/man/${page%:*}" | grep -v '^\.' | sed 's/\\e/\\/g' >"$work/code"
@@ -136,7 +149,7 @@ if command -v codespell >/dev/null; then
         README.md NEWS examples/* systemd/*)"
 fi
 if command -v systemd-analyze >/dev/null && [ -x "$build/bsf/gba-bsfd" ]; then
-    for unit in gba-bsfd:bsf gba-nafd:naf gba-hssd:bsf gba-znproxyd:bsf; do
+    for unit in gba-bsfd:bsf gba-nafd:naf gba-hssd:bsf gba-znproxyd:bsf m2m-gate:onem2m-binding m2m-mafd:onem2m-binding m2m-mefd:onem2m-binding; do
         [ -x "$build/${unit#*:}/${unit%:*}" ] || continue
         sed "s|/usr/sbin/|$build/${unit#*:}/|" "systemd/${unit%:*}.service" >"$work/${unit%:*}.service"
         ok "systemd/${unit%:*}.service" "$(systemd-analyze verify --man=no "$work/${unit%:*}.service" 2>&1 | grep "${unit%:*}")"

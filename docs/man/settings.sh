@@ -8,11 +8,13 @@ program=$1 page=$2
 shift 2
 here=$(dirname "$0")
 types=$(cat "$@" | tr '\n\\' '  ' | sed 's/{ *\.path/\n{.path/g' |
-    sed -n 's/^{\.path = "\([a-z_.]*\)", *\.type = CONF_\([A-Z]*\),.*/\1 \2/p')
+    sed -n 's/^{\.path = \(P \)\{0,1\}"\([a-z_.]*\)", *\.type = CONF_\([A-Z]*\),.*/\2 \3/p')
 list=$("$program" --print-defaults | awk -f "$here/settings.awk" | awk -F '\t' -v types="$types" '
     function kind(path,   name) {
         name = path
         sub(/^.*\[\]\./, "", name)
+        if (!(name in type))
+            sub(/^[a-z_]*/, "", name) # the tables of MAF and MEF write P ".name"
         return word[type[name]]
     }
     BEGIN {
