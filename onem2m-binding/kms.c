@@ -495,7 +495,7 @@ static bool relative_from(kms_call *c)
         return false;
     cse.kind = GBA_M2M_ID_CSE;
     cse.stem[0] = 0;
-    return gba_m2m_id_parse(c->m.from, &cse, &c->from) == GBA_OK;
+    return gba_m2m_id_parse(c->m.from, &cse, &c->from) == GBA_OK && gba_m2m_id_eq(&c->from, &c->r->who->id);
 }
 
 static bool authenticated(kms_call *c)
@@ -504,7 +504,7 @@ static bool authenticated(kms_call *c)
         kms_say(c, GBA_M2M_SA_REQUIRED, "no_credential");
     } else if (!c->m.has_from || c->m.from.n == 0) {
         kms_say(c, GBA_M2M_BAD_REQUEST, "no_from");
-    } else if (gba_m2m_entity_parse(c->m.from, &c->from) != GBA_OK && !relative_from(c)) {
+    } else if (!relative_from(c) && gba_m2m_entity_parse(c->m.from, &c->from) != GBA_OK) {
         kms_say(c, GBA_M2M_BAD_REQUEST, "from_malformed");
     } else if (!kms_who_is(c->r->who, &c->from)) {
         kms_say(c, GBA_M2M_NOT_AUTHENTICATED, "other_originator");

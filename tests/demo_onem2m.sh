@@ -69,8 +69,8 @@ m2m_prepare() {
     m2m_kms_config mef "$MEF_FQDN" "$p_mef" "$p_mefadm" >"$MEF_CONFIG"
     {
         m2m_kms_config maf "$MAF_FQDN" "$p_maf" "$p_mafadm"
-        printf 'bsfs:\n  - domain: %s\n    url: %s\nzn:\n  cert: zn-maf.pem\n  key: zn-maf.key\n  ca: zn-ca.pem\n' \
-            "$BSF_DOMAIN" "$BSF_ZN_URL"
+        printf 'bsfs:\n  - domain: %s\n    url: %s\nzn:\n  cert: zn-maf.pem\n  key: zn-maf.key\n  ca: zn-ca.pem\n  services: [%s]\n' \
+            "$BSF_DOMAIN" "$BSF_ZN_URL" "$m2m_gsid"
         printf 'mefs:\n  - fqdn: %s\n    address: 127.0.0.1:%s\n    psk_id: %s\n    psk_file: maf-kpm.key\n' "$MEF_FQDN" "$p_mef" \
             "$maf_kpm_id"
     } >"$MAF_CONFIG"
@@ -95,6 +95,7 @@ zn:
   cert: zn-cse.pem
   key: zn-cse.key
   ca: zn-ca.pem
+  services: [$m2m_gsid]
 store:
   url: sqlite:gate.db
 seal:
