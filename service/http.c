@@ -56,7 +56,7 @@ static enum MHD_Result send_answer(http_req *r, http_conn *k)
     count_status(s, r->status);
     metric_observe(s->seconds, (double)(now - r->began) / 1000);
     atomic_store_explicit(&k->deadline, r->stream ? 0 : now + s->idle_ms, memory_order_relaxed);
-    if (k->session && !r->stream) { /* the library sends header and body apart */
+    if (k->session && r->small) { /* the library sends header and body apart */
         k->gathers = true;
         tls_session_gather(k->session);
     }

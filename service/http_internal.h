@@ -57,6 +57,7 @@ struct http_req {
     uint8_t *body;
     size_t body_n, body_room, discarded;
     bool first_done, first_again, refused, streams;
+    bool small; /* an empty socket buffer takes this answer whole */
     unsigned status;
     struct MHD_Response *_Atomic response;
     http_stream *stream;

@@ -65,7 +65,7 @@ static void req_reset(http_req *r)
         r->body_room = 0;
     }
     r->body_n = r->discarded = 0;
-    r->first_done = r->first_again = r->refused = r->streams = false;
+    r->first_done = r->first_again = r->refused = r->streams = r->small = false;
     r->status = 0;
     r->method[0] = 0;
     atomic_store_explicit(&r->state, ARRIVING, memory_order_relaxed);
@@ -224,6 +224,8 @@ void http_req_resume(http_req *r)
 }
 
 /* ---- answers ---- */
+#define SMALL 8192 /* with its header, half of the smallest send buffer that Linux begins with */
+
 static bool ours(const char *name) /* framing is the server's */
 {
     return !strcasecmp(name, "Content-Length") || !strcasecmp(name, "Transfer-Encoding") ||
@@ -252,6 +254,7 @@ void http_reply(http_req *r, unsigned status, const http_field *fields, size_t n
 {
     struct MHD_Response *m = http_response_new(fields, n, body);
     r->status = status;
+    r->small = !r->stream && body.n <= SMALL;
     r->response = m;
     if (r->stream) {
         http_stream_replied(r->stream);
