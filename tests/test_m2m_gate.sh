@@ -66,7 +66,7 @@ check "add a CSE" add --kpsa-id mn@sp.example.com --key-file "$dir/kpsa" --cse-i
 check "a device certificate" add --credential-id 31-1.3.6.1.4.1.99999.1.maker.7.42 --ae-id //sp.example.com/cse1/Cd1 --ae-id //sp.example.com/cse1/Cd2
 twice() { ! add --kpsa-id dev1@sp.example.com --key-file "$dir/kpsa"; }
 check "not twice" twice
-check "a wrong AE-ID is told" eval '! add --kpsa-id x@sp.example.com --key-file "$dir/kpsa" --ae-id Cshort'
+check "a wrong AE-ID is told" eval '! add --kpsa-id x@sp.example.com --key-file "$dir/kpsa" --ae-id Dshort'
 "$ctl" --config "$dir/gate.yaml" credential list --json >"$dir/answer" 2>&1
 check "list" has '"//sp.example.com/cse1/Cdev1"'
 check "list shows no key" hasnt 00010203
