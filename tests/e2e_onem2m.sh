@@ -180,7 +180,7 @@ ok "a content instance" has 'X-M2M-RSC: 2001'
 ok "SA2: the gate took it out with Kc" logged m2m-gate "gate.sent.*with=\"?$kc_id"
 ok "SA2: it came to the AE's path" grep -qa '^POST /told ' "$demo/told"
 ok "SA2: it is the notification" grep -qa 'm2m:sgn.*21\.5' "$demo/told"
-curl -s -i --max-time 10 -X POST -d '{}' "$EGRESS_URL/_/$SP/cse1/Cnobody" >"$demo/answer"
+curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "$EGRESS_URL/_/$SP/cse1/Cnobody" >"$demo/answer"
 ok "to nobody: 5103" has 'X-M2M-RSC: 5103'
 
 # ---- the same CSE with the guard inside ----
