@@ -183,11 +183,8 @@ m2m_enrol() { # STATE FRAMEWORK TARGET MORE...
     shift 3
     m2m_a "$state" enrol --framework "$framework" --target "$target" --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" "$@"
 }
-m2m_value() { # NAME: of the last answer
-    sed -nE "s/.*[{,]\"$1\":\"?([^\",}]*).*/\1/p" <<<"$m2m_json" | head -n 1
-}
-m2m_suite() { # of the last answer's first handshake
-    grep -oE '"suite":"[^"]*"' <<<"$m2m_json" | head -n 1 | cut -d '"' -f 4
+m2m_value() { # NAME: its first place in the last answer, whose steps come last; of "suite": the first handshake's
+    grep -oE "\"$1\":(\"[^\"]*\"|[0-9]+)" <<<"$m2m_json" | head -n 1 | cut -d : -f 2- | tr -d '"'
 }
 m2m_ok() { [[ $m2m_json == *'"rsc":2000'* && $m2m_json == *"\"csi\":\"/${CSE_ID##*/}\""* ]]; }
 m2m_at() { m2m_then=${EPOCHREALTIME/[.,]/}; }
@@ -203,12 +200,13 @@ m2m_failed() { # NAME
 }
 
 m2m_saef() { # N PARTIES FRAMEWORK MORE...
-    local n=$1 parties=$2
+    local n=$1 parties=$2 identifier key
     shift 2
     m2m_at
     if m2m_connect "a$n" "$@" && m2m_ok; then
-        m2m_row "SAEF $n" "$parties" "$(m2m_value identifier_name) $(m2m_value identifier)" "$(m2m_value suite)" "$(m2m_value key)" \
-            "2000 $(m2m_value rsc_name)"
+        identifier="$(m2m_value identifier_name) $(m2m_value identifier)" key=$(m2m_value key)
+        [ "$1" != cert ] || identifier="AE-ID $CSE_ID/$AE_ID" # the name in the certificate
+        m2m_row "SAEF $n" "$parties" "$identifier" "$(m2m_value suite)" "${key:--}" "2000 $(m2m_value rsc_name)"
     else
         m2m_failed "SAEF $n"
     fi
@@ -221,7 +219,7 @@ m2m_sbf() {
     shift 4
     m2m_at
     if m2m_enrol "b$n" "$framework" "$MAF_FQDN" "$@"; then
-        suite=$(m2m_suite) key=$(m2m_value key)
+        suite=$(m2m_value suite) key=$(m2m_value key)
         first="        then SAEF 3 with $key, $(m2m_value identifier_name) $(m2m_value identifier)"
         if m2m_connect "b$n" maf --fresh && m2m_ok; then
             answer="2000 $(m2m_value rsc_name)"

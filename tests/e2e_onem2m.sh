@@ -4,8 +4,9 @@
 # e2e_onem2m.sh - the world of ./quickstart --onem2m: a real BSF, MAF, MEF, gate and CSE as processes, the m2m command
 # and OpenSSL as Entity A. All seven frameworks, and what must not come through, each with its audit line.
 set -u
+build=$(cd "${top_builddir:-.}" && pwd) # before the next line: both may be relative
 cd "${top_srcdir:-.}" || exit 99
-top=$PWD build=$(cd "${top_builddir:-.}" && pwd)
+top=$PWD
 command -v openssl >/dev/null && command -v curl >/dev/null || exit 77
 demo=$(mktemp -d) || exit 99
 . "$top/tests/demo.sh"
