@@ -147,6 +147,8 @@ static gba_err granted_read(zn *z, const gba_fqdn *name, uint64_t count, int64_t
         if (grant)
             memcpy(grant, naf->grant, naf->n * sizeof *grant);
         g->n = grant ? naf->n : 0;
+    } else {
+        free(grant);
     }
     store_record_free(&rec);
     free(naf);

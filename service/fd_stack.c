@@ -568,7 +568,7 @@ static int route_out(void *unused, struct msg **msg, struct fd_list *candidates)
 }
 
 /* ---- life ---- */
-static void to_log(int level, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void to_log(int level, const char *format, va_list ap)
 {
     char line[1024];
     /* it calls its own orderly shutdown fatal, and shows what it could not send, keys and all */

@@ -555,7 +555,7 @@ gba_err fetch_client_new(const fetch_config *f, fetch_client **out)
     c->idle_ms = f->idle_ms ? f->idle_ms : STALL_MS;
     c->answer_max = f->answer_max ? f->answer_max : 1024 * 1024;
     c->multi = curl_multi_init();
-    bool good = copy(f->ca_file, &c->ca_file) & copy(f->cert_file, &c->cert_file) & copy(f->key_file, &c->key_file);
+    bool good = copy(f->ca_file, &c->ca_file) && copy(f->cert_file, &c->cert_file) && copy(f->key_file, &c->key_file);
     if (good && c->multi) {
         curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->connections);
         curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->connections * 4);

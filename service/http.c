@@ -433,7 +433,7 @@ static void *watch(void *ctx)
 }
 
 /* ---- start and stop ---- */
-static void on_log(void *ctx, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *fmt, va_list ap)
 {
     char text[512];
     (void)ctx;

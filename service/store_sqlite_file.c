@@ -42,8 +42,7 @@ static const char *const sql[S_MAX] = {
     [S_DELETE] = "DELETE FROM rec WHERE kind = ?1 AND key = ?2",
     [S_GET] = "SELECT version, expiry, value FROM rec WHERE kind = ?1 AND key = ?2",
     [S_PAGE] = "SELECT kind, key, version, expiry, value FROM rec WHERE kind = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-    [S_NEXT] = "SELECT kind, key, version, expiry, value FROM rec WHERE (kind, key) > (?1, ?2)"
-               " ORDER BY kind, key LIMIT ?3",
+    [S_NEXT] = "SELECT kind, key, version, expiry, value FROM rec WHERE (kind, key) > (?1, ?2) ORDER BY kind, key LIMIT ?3",
     [S_RESEAL] = "UPDATE rec SET value = ?3 WHERE kind = ?1 AND key = ?2",
     [S_COUNT] = "SELECT count(*) FROM rec WHERE kind = ?1",
     [S_COUNT_ALL] = "SELECT count(*) FROM rec",

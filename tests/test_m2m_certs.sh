@@ -5,7 +5,7 @@
 set -u
 bin=${top_builddir:-.}
 gate=$bin/onem2m-binding/m2m-gate ctl=$bin/onem2m-binding/m2m-gatectl cse=$bin/examples/cse_small client=$bin/tests/m2m_client
-dir=$(mktemp -d) pids=''
+dir=$(mktemp -d) pids='' p=''
 trap 'for p in $pids; do kill $p 2>/dev/null; done; wait 2>/dev/null; rm -rf "$dir"' EXIT
 . "${top_srcdir:-.}/tests/m2m_kit.sh"
 
@@ -135,11 +135,12 @@ check "which is about its certificate" has 'Cert Status: good'
 # a client of ours before a server that staples; its input never ends, or it would
 mkfifo "$dir/open"; exec 8<>"$dir/open"
 peer() { # CERTIFICATE STATUS|-
-    set -- "$1" "$2" "$dir/peer.$1.$2"
-    timeout 20 openssl s_server -accept 127.0.0.1:0 -tls1_2 -naccept 1 -cert "$dir/$1.pem" -key "$dir/$1.key" \
-        $([ "$2" = - ] || printf '%s %s' -status_file "$dir/$2.der") >"$3" 2>&1 <&8 & pids="$pids $!"
-    until_line ACCEPT "$3"
-    "$client" "$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$3" | head -1)" maf.example.com cert "$dir/ca.pem" - EXPORTER-oneM2M-Connection - >"$dir/answer" 2>&1
+    out=$dir/peer.$1.$2 crt=$dir/$1
+    if [ "$2" = - ]; then set --; else set -- -status_file "$dir/$2.der"; fi
+    timeout 20 openssl s_server -accept 127.0.0.1:0 -tls1_2 -naccept 1 -cert "$crt.pem" -key "$crt.key" "$@" >"$out" 2>&1 <&8 &
+    pids="$pids $!"
+    until_line ACCEPT "$out"
+    "$client" "$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$out" | head -1)" maf.example.com cert "$dir/ca.pem" - EXPORTER-oneM2M-Connection - >"$dir/answer" 2>&1
 }
 peer stapled -
 check "a server without an OCSP answer" has '^TLS'
