@@ -56,7 +56,7 @@ static void records(gba_span in)
     static char text[GATE_RECORD_MAX], again[GATE_RECORD_MAX];
     static gate_credential c;
     static gate_entity en;
-    size_t n, m;
+    size_t n = 0, m = 0;
 
     if (gate_credential_parse(in, &c) == GBA_OK) {
         must(c.bound != GBA_M2M_BOUND_NONE && c.n <= GATE_IDS_MAX);
