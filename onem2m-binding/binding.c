@@ -69,6 +69,8 @@ static bool split_target(gba_span t, gba_span *path, gba_span *query)
 {
     size_t skip = starts(t, "https://") ? 8 : starts(t, "http://") ? 7 : 0, end;
 
+    if (!t.n)
+        return false;
     if (skip)
         while (skip < t.n && t.p[skip] != '/')
             skip++;

@@ -119,8 +119,11 @@ static void certificate(gba_span in)
     gate_cert_who(&cse, names, n, &w);
     must(w.why || (w.credential[0] && gba_m2m_credential_id_parse(gba_str(w.credential), &type, &value) == GBA_OK && type >= 30 && type <= 34));
     must(!w.why || (w.n == 0 && w.bound == GBA_M2M_BOUND_NONE));
+    size_t uris = 0;
+    for (size_t i = 0; i < n; i++)
+        uris += names[i].kind == TLS_NAME_URI;
     for (size_t i = 0; i < w.n; i++) /* one CSE, or AEs; an AE is named by a URI, letter by letter */
-        must(w.ids[i].kind == GBA_M2M_ID_CSE ? w.n == 1 : gba_m2m_id_is_ae(&w.ids[i]) && names[i].kind == TLS_NAME_URI);
+        must(w.ids[i].kind == GBA_M2M_ID_CSE ? w.n == 1 : gba_m2m_id_is_ae(&w.ids[i]) && w.n <= uris);
     free(w.ids);
 }
 
