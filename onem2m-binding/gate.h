@@ -93,7 +93,9 @@ typedef struct gate_binding {
 typedef struct gate_book gate_book;
 gba_err gate_book_open(store *s, gate_book **out) GBA_MUST_USE;
 void gate_book_close(gate_book **b);
-void gate_book_follow(gate_book *b); /* reads again what another process wrote */
+/* Reads again what another process wrote; now and then, for the lists of the guard. */
+void gate_book_follow(gate_book *b);
+/* As the store has it when this is called: what was added or removed before counts. */
 void gate_book_find(gate_book *b, const char *credential, gate_binding *out);
 /* The AE-ID that the CSE assigned. FORBIDDEN: the record says otherwise, or holds as many as fit. */
 gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id) GBA_MUST_USE;
@@ -138,6 +140,7 @@ typedef struct gate_link { /* a MAF or MEF, ready to be asked */
     char host[GATE_HOST_MAX];
     uint16_t port;
     gba_secret psk;
+    atomic_uint asking; /* handshakes that wait for it */
 } gate_link;
 typedef struct gate_keys gate_keys;
 typedef struct gate_upstream gate_upstream;
@@ -163,7 +166,7 @@ typedef struct gate {
     pthread_t clock;
     bool clock_runs;
     atomic_bool stopping;
-    atomic_uint asking; /* queries to MAFs, MEFs and BSFs under way */
+    atomic_uint bsf_asking[GBA_NAF_BSFS];
     metric *requests[GBA_M2M_FRAMEWORKS + 1][GATE_RESULTS]; /* the last: none */
     metric *handshakes[GBA_M2M_FRAMEWORKS + 1][GATE_RESULTS];
     metric *asked[3][GATE_RESULTS]; /* MAF, MEF, BSF */
@@ -182,10 +185,10 @@ bool gate_raw_key(void *g, const uint8_t id[32]); /* is its Credential-ID in the
  * definite no; else it could not be asked. */
 gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
 gba_err gate_ask_mef(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
-gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_btid *btid, gate_who *who, const char **why) GBA_MUST_USE;
+gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_m2m_identity *id, gate_who *who, const char **why) GBA_MUST_USE;
 
-bool gate_ask_enter(gate *g); /* false: as many as may be */
-void gate_ask_leave(gate *g);
+bool gate_ask_enter(gate *g, atomic_uint *asking); /* false: as many as may be */
+void gate_ask_leave(atomic_uint *asking);
 
 /* gate_cert.c: the flavour, Credential-ID and identities of a certificate's names (TS-0003 8.1.2.5). */
 void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_who *out);

@@ -34,17 +34,21 @@ gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n)
     return GBA_OK;
 }
 
-bool gate_ask_enter(gate *g)
+/* Each server has its share of the waiting, so that a dead one leaves the others theirs. */
+bool gate_ask_enter(gate *g, atomic_uint *asking)
 {
-    if (atomic_fetch_add(&g->asking, 1) < (unsigned)g->s->waiting)
+    size_t servers = g->s->bsf.n + g->s->maf.n + g->s->mef.n;
+    size_t share = (size_t)g->s->waiting / (servers ? servers : 1);
+
+    if (atomic_fetch_add(asking, 1) < (share ? share : 1))
         return true;
-    atomic_fetch_sub(&g->asking, 1);
+    atomic_fetch_sub(asking, 1);
     return false;
 }
 
-void gate_ask_leave(gate *g)
+void gate_ask_leave(atomic_uint *asking)
 {
-    atomic_fetch_sub(&g->asking, 1);
+    atomic_fetch_sub(asking, 1);
 }
 
 static void count(gate *g, unsigned server, gba_err e)
@@ -221,8 +225,10 @@ static gba_err failure(gba_naf_why w, const char **why)
                                           : GBA_E_FORBIDDEN;
 }
 
-gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_btid *btid, gate_who *who, const char **why)
+gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_m2m_identity *id, gate_who *who, const char **why)
 {
+    const gba_btid *btid = &id->btid;
+    atomic_uint *asking = &g->bsf_asking[id->server];
     char identity[GBA_ID_MAX + 32];
     gba_naf_result *res = malloc(sizeof *res);
     gba_err e = GBA_E_NOMEM;
@@ -237,10 +243,10 @@ gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_btid *btid, gate
     gba_naf_psk(g->naf, &r, res);
     if (res->verdict == GBA_NAF_WAIT) {
         gba_naf_keys keys;
-        bool room = gate_ask_enter(g);
+        bool room = gate_ask_enter(g, asking);
         r.fetched = room ? gba_naf_zn_http_fetch(g->zn, &res->query, &keys) : (keys = (gba_naf_keys){0}, GBA_E_BUSY);
         if (room)
-            gate_ask_leave(g);
+            gate_ask_leave(asking);
         gba_naf_learn(g->naf, &res->query, r.fetched, &keys, service_now());
         gba_naf_keys_clear(&keys);
         count(g, 2, r.fetched);

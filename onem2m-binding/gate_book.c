@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * gate_book.c - Credential-ID -> CSE-ID, AE-ID or list of AE-IDs (TS-0003 8.2.1), as the store has it: in
- * memory, sorted, without keys. What m2m-gatectl writes is followed; what the CSE assigned is written.
+ * memory, sorted, without keys. What m2m-gatectl writes is followed; what the CSE assigned is written. While
+ * memory is older than the store, each credential that is asked for is read by itself.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@ typedef struct row {
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
     gba_m2m_bound bound;
     bool has_key;
+    int64_t expiry;
     size_t n;
     gba_m2m_id ids[];
 } row;
@@ -26,10 +28,11 @@ struct gate_book {
     pthread_rwlock_t lock;
     pthread_mutex_t writing; /* one who changes */
     page now;
-    uint64_t seen;
+    _Atomic uint64_t seen; /* the store's count when memory was as it is */
+    uint64_t last, others; /* counts at the last look around */
 };
 
-static row *row_new(const char *credential, const gate_credential *c)
+static row *row_new(const char *credential, const gate_credential *c, int64_t expiry)
 {
     row *r = calloc(1, sizeof *r + c->n * sizeof *c->ids);
     if (!r)
@@ -37,6 +40,7 @@ static row *row_new(const char *credential, const gate_credential *c)
     memcpy(r->credential, credential, strlen(credential) + 1);
     r->bound = c->bound;
     r->has_key = c->key.n > 0;
+    r->expiry = expiry;
     r->n = c->n;
     memcpy(r->ids, c->ids, c->n * sizeof *c->ids);
     return r;
@@ -129,7 +133,7 @@ static bool on_record(void *ctx, gba_span key, const store_record *rec)
     }
     memcpy(credential, key.p, key.n);
     credential[key.n] = 0;
-    row *r = row_new(credential, &c);
+    row *r = row_new(credential, &c, rec->expiry);
     gba_secret_wipe(&c.key);
     p->failed = !r || !page_put(p, r);
     return !p->failed;
@@ -138,7 +142,7 @@ static bool on_record(void *ctx, gba_span key, const store_record *rec)
 static gba_err read_all(gate_book *b)
 {
     page fresh = {0}, old;
-    uint64_t seen = store_change_count(b->s);
+    uint64_t seen = store_change_count(b->s), others = store_change_count_others(b->s);
     gba_err e = store_each(b->s, (store_kind)GATE_CREDENTIAL, (gba_span){0}, service_now(), on_record, &fresh);
 
     if (e == GBA_OK && fresh.failed)
@@ -151,7 +155,8 @@ static gba_err read_all(gate_book *b)
     old = b->now;
     b->now = fresh;
     pthread_rwlock_unlock(&b->lock);
-    b->seen = seen;
+    atomic_store(&b->seen, seen);
+    b->others = others;
     page_free(&old);
     return GBA_OK;
 }
@@ -183,9 +188,37 @@ void gate_book_close(gate_book **bp)
 void gate_book_follow(gate_book *b)
 {
     pthread_mutex_lock(&b->writing);
-    if (store_change_count(b->s) != b->seen && read_all(b) != GBA_OK)
-        log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
+    uint64_t now = store_change_count(b->s);
+    if (store_change_count_others(b->s) != b->others) {
+        if (read_all(b) != GBA_OK)
+            log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
+    } else if (now == b->last) { /* at rest since the last look: all that changed was our own, and memory has it */
+        atomic_store(&b->seen, now);
+    }
+    b->last = now;
     pthread_mutex_unlock(&b->writing);
+}
+
+static void find_stored(gate_book *b, const char *credential, gate_binding *out)
+{
+    store_record rec = {0};
+    gate_credential *c = calloc(1, sizeof *c);
+    gba_err e = c ? store_get(b->s, (store_kind)GATE_CREDENTIAL, gba_str(credential), service_now(), &rec) : GBA_E_NOMEM;
+
+    if (e == GBA_OK)
+        e = gate_credential_parse(gba_mem(rec.value, rec.n), c);
+    if (e == GBA_OK) {
+        out->bound = c->bound;
+        out->has_key = c->key.n > 0;
+        out->n = c->n;
+        memcpy(out->ids, c->ids, c->n * sizeof *c->ids);
+    } else if (e != GBA_E_UNKNOWN && e != GBA_E_EXPIRED) {
+        log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "the credential counts as unknown", NULL);
+    }
+    store_record_free(&rec);
+    if (c)
+        gba_secret_wipe(&c->key);
+    free(c);
 }
 
 void gate_book_find(gate_book *b, const char *credential, gate_binding *out)
@@ -195,10 +228,15 @@ void gate_book_find(gate_book *b, const char *credential, gate_binding *out)
     out->bound = GBA_M2M_BOUND_NONE;
     out->has_key = false;
     out->n = 0;
+    uint64_t seen = atomic_load(&b->seen);
+    if (store_change_count(b->s) != seen) {
+        find_stored(b, credential, out);
+        return;
+    }
     pthread_rwlock_rdlock(&b->lock);
     size_t at = place(&b->now, credential, &found);
-    if (found) {
-        const row *r = b->now.rows[at];
+    const row *r = found ? b->now.rows[at] : NULL;
+    if (r && (!r->expiry || r->expiry > service_now())) {
         out->bound = r->bound;
         out->has_key = r->has_key;
         out->n = r->n;
@@ -245,7 +283,7 @@ static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id)
     op.value = gba_mem(text, n);
     if (e == GBA_OK)
         e = store_write(b->s, &op, 1, service_now(), NULL);
-    row *r = e == GBA_OK ? row_new(credential, &c) : NULL;
+    row *r = e == GBA_OK ? row_new(credential, &c, op.expiry) : NULL;
     pthread_rwlock_wrlock(&b->lock);
     if (r && !page_put(&b->now, r))
         e = GBA_E_NOMEM;

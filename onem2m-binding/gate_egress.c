@@ -224,12 +224,19 @@ static void choose_key(out *o)
     }
     pthread_mutex_lock(&t->lock);
     const route *r = route_of(t, &o->to);
+    bool ours = r && r->form == GBA_M2M_PSK_KPSA; /* the store has it, or no longer */
     if (r && (!r->expires || r->expires > service_now())) {
         memcpy(o->identity, r->identity, sizeof o->identity);
-        o->key = r->key;
+        if (!ours)
+            o->key = r->key;
         o->suite = r->form == GBA_M2M_PSK_BTID ? r->suite : 0;
     }
     pthread_mutex_unlock(&t->lock);
+    if (ours) {
+        if (gba_m2m_credential_id(12, gba_str(o->identity), credential) != GBA_OK || !key_of_store(o, credential))
+            o->why = "revoked";
+        return;
+    }
     if (!o->key.n && gate_book_entity(o->g->book, &o->to, &en) == GBA_OK && !strncmp(en.credential, "12-", 3))
         (void)key_of_store(o, en.credential);
 }

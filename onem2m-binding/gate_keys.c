@@ -177,13 +177,15 @@ static gba_err copy_who(const gate_who *from, gate_who *to)
 
 static gba_err ask(gate *g, const gba_m2m_identity *id, gate_who *who, const char **why)
 {
-    if (!gate_ask_enter(g)) {
+    bool maf = id->form == GBA_M2M_PSK_KC;
+    atomic_uint *asking = maf ? &g->maf[id->server].asking : &g->mef[id->server].asking;
+
+    if (!gate_ask_enter(g, asking)) {
         *why = "too_many_queries";
         return GBA_E_BUSY;
     }
-    gba_err e = id->form == GBA_M2M_PSK_KC ? gate_ask_maf(g, id->server, &id->key, who, why)
-                                            : gate_ask_mef(g, id->server, &id->key, who, why);
-    gate_ask_leave(g);
+    gba_err e = maf ? gate_ask_maf(g, id->server, &id->key, who, why) : gate_ask_mef(g, id->server, &id->key, who, why);
+    gate_ask_leave(asking);
     return e;
 }
 
@@ -330,7 +332,7 @@ static gba_err key_of(gate *g, const tls_psk_query *q, gate_who *who, const char
     case GBA_M2M_PSK_KE:
         return told(g, &id, source, who, why);
     case GBA_M2M_PSK_BTID:
-        return gate_ask_bsf(g, q, &id.btid, who, why);
+        return gate_ask_bsf(g, q, &id, who, why);
     default:
         *why = "foreign_domain";
         return GBA_E_FORBIDDEN;

@@ -192,10 +192,6 @@ static bool bind_who(call *c)
         return false;
     }
     gate_book_find(c->g->book, w->credential, &c->bind);
-    if (w->form == GBA_M2M_PSK_KPSA && !c->bind.has_key) { /* the handshake's key may be newer than the book */
-        gate_book_follow(c->g->book);
-        gate_book_find(c->g->book, w->credential, &c->bind);
-    }
     if (w->form == GBA_M2M_PSK_KPSA && !c->bind.has_key) {
         c->why = "revoked";
         return false;

@@ -76,7 +76,7 @@ const conf_field gate_settings_table[] = {
     {.path = "keys.wait_ms", .type = CONF_INT, AT(wait_ms), .def = "5000", .min = 100, .max = 60000,
      .help = "how long a handshake may wait for MAF, MEF or BSF"},
     {.path = "keys.waiting", .type = CONF_INT, AT(waiting), .def = "64", .min = 1, .max = 10000,
-     .help = "queries to MAFs, MEFs and BSFs at once; above it handshakes fail"},
+     .help = "handshakes that wait for MAFs, MEFs and BSFs at once, an equal share for each server; above it they fail"},
     {.path = "keys.cached", .type = CONF_INT, AT(keys), .def = "100000", .min = 16, .max = 10000000,
      .help = "keys remembered until they expire"},
     {.path = "keys.unknown_ttl", .type = CONF_DURATION, AT(unknown_ttl), .def = "10s", .min = 1, .max = 3600,

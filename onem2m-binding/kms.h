@@ -148,7 +148,7 @@ typedef struct kms {
     kms_config c;
     gba_m2m_domains domains;
     gba_fqdn mef_names[GBA_NAF_BSFS];
-    _Atomic unsigned fetching;
+    _Atomic unsigned mef_fetching[GBA_NAF_BSFS], bsf_fetching[GBA_NAF_BSFS];
 } kms;
 /* Arrays are borrowed. */
 gba_err kms_init(kms *k, const kms_config *c) GBA_MUST_USE;

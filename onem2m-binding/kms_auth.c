@@ -102,19 +102,21 @@ static gba_err ask_mef(kms *k, const kms_mef_link *m, const char *ke_id, int64_t
     return e;
 }
 
-/* May one more wait for a MEF or BSF? Either way it is counted until `fetching` is lowered again. */
-static bool fetch_enter(kms *k)
+/* May one more wait for this MEF or BSF? Either way it is counted until `fetching` is lowered again. Each has
+ * its share, so that a dead one leaves the others theirs. */
+static bool fetch_enter(const kms *k, _Atomic unsigned *fetching)
 {
-    return atomic_fetch_add(&k->fetching, 1) < k->c.fetches;
+    size_t servers = k->c.n_mefs + k->c.n_bsfs, share = k->c.fetches / (servers ? servers : 1);
+    return atomic_fetch_add(fetching, 1) < (share ? share : 1);
 }
 
 static gba_err enrolled_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w)
 {
     gba_err e = GBA_E_BUSY;
 
-    if (fetch_enter(k))
+    if (fetch_enter(k, &k->mef_fetching[id->server]))
         e = ask_mef(k, &k->c.mefs[id->server], id->text, now, key, w);
-    atomic_fetch_sub(&k->fetching, 1);
+    atomic_fetch_sub(&k->mef_fetching[id->server], 1);
     if (e == GBA_OK)
         e = gba_m2m_credential_id(11, gba_str(id->text), w->credential);
     if (e == GBA_OK)
@@ -161,8 +163,8 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
     for (int i = 0; i < 2 && res->verdict == GBA_NAF_WAIT; i++) {
         gba_naf_keys keys = {0};
         gba_naf_query query = res->query;
-        r.fetched = fetch_enter(k) ? k->c.zn(k->c.zn_ctx, &query, &keys) : GBA_E_BUSY;
-        atomic_fetch_sub(&k->fetching, 1);
+        r.fetched = fetch_enter(k, &k->bsf_fetching[id->server]) ? k->c.zn(k->c.zn_ctx, &query, &keys) : GBA_E_BUSY;
+        atomic_fetch_sub(&k->bsf_fetching[id->server], 1);
         gba_naf_learn(k->c.naf, &query, r.fetched, r.fetched == GBA_OK ? &keys : NULL, now);
         gba_naf_keys_clear(&keys);
         gba_naf_psk(k->c.naf, &r, res);

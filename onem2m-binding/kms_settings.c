@@ -60,7 +60,7 @@ const conf_field kms_maf_table[] = {
     {.path = "mefs", .type = CONF_ITEMS, AT(mefs), .item = mef_item, .item_size = sizeof(kms_mef_settings), .help = "MEFs whose KeIDs are accepted"},
     {.path = "limits.fetch_timeout", .type = CONF_DURATION, AT(fetch_timeout), .def = "4s", .min = 1, .max = 60,
      .help = "how long a handshake waits for a MEF or BSF"},
-    {.path = "limits.fetches", .type = CONF_INT, AT(fetches), .def = "32", .min = 1, .max = 1000, .help = "handshakes that wait for a MEF or BSF at once"},
+    {.path = "limits.fetches", .type = CONF_INT, AT(fetches), .def = "32", .min = 1, .max = 1000, .help = "handshakes that wait for MEFs and BSFs at once, an equal share for each server"},
     {.path = NULL},
 };
 const conf_field kms_mef_table[] = {

@@ -477,6 +477,11 @@ uint64_t store_change_count(store *s)
     return s->driver->change_count(s->db);
 }
 
+uint64_t store_change_count_others(store *s)
+{
+    return s->driver->foreign_count(s->db);
+}
+
 uint64_t store_change_count_of(store *s, store_kind k)
 {
     return s->driver->foreign_count(s->db) + atomic_load(&s->wrote[(uint8_t)k]);

@@ -58,7 +58,6 @@ struct store_db {
     pthread_mutex_t watch_lock;
     conn *watch;
     uint64_t watched;
-    int64_t watched_at;
     atomic_uint_fast64_t own; /* commits of this handle */
     atomic_uint_fast64_t foreign; /* times that commits of others were found */
     atomic_int_fast64_t foreign_at;

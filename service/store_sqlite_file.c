@@ -262,21 +262,17 @@ gba_err sq_read_state(store_db *db, conn *c, uint64_t *generation, uint64_t *ver
 
 uint64_t sq_change_count(store_db *db)
 {
-    int64_t now = sq_mono_us(CLOCK_MONOTONIC_COARSE);
     (void)pthread_mutex_lock(&db->watch_lock);
     if (db->watch == NULL) {
         store_fault f;
         if (sq_conn_open(db, false, &db->watch, &f) != GBA_OK)
             db->watch = NULL;
     }
-    sqlite3_stmt *st = NULL;
-    if (db->watch != NULL && now - db->watched_at >= WATCH_MS * 1000)
-        st = sq_prepared(db->watch, S_WATCH);
+    sqlite3_stmt *st = db->watch != NULL ? sq_prepared(db->watch, S_WATCH) : NULL;
     if (st != NULL) {
         if (sqlite3_step(st) == SQLITE_ROW)
             db->watched = (uint64_t)sqlite3_column_int64(st, 0);
         (void)sqlite3_reset(st);
-        db->watched_at = now;
     }
     uint64_t sum = db->watched + atomic_load(&db->own);
     (void)pthread_mutex_unlock(&db->watch_lock);

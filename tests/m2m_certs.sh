@@ -28,9 +28,13 @@ leaf() { # FILE CA SAN DAYS
     leaf expired m2m-ca "DNS:mn1.sp.example.com" -1
     leaf foreign other-ca "DNS:mn1.sp.example.com" 2
     leaf revoked m2m-ca "DNS:mn1.sp.example.com" 2
+    leaf unborn m2m-ca "DNS:mn1.sp.example.com" 2
     touch index.txt
     echo 01 >crlnumber
-    printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\n' >ca.cnf
+    echo 4000 >serial
+    printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\nnew_certs_dir=.\nserial=serial\npolicy=p\n[p]\ncommonName=supplied\n' >ca.cnf
+    openssl ca -batch -notext -config ca.cnf -cert m2m-ca.pem -keyfile m2m-ca.key -extfile unborn.ext \
+        -startdate 20400101000000Z -enddate 20410101000000Z -in unborn.csr -out unborn.pem
     openssl ca -config ca.cnf -cert m2m-ca.pem -keyfile m2m-ca.key -revoke revoked.pem
     openssl ca -config ca.cnf -cert m2m-ca.pem -keyfile m2m-ca.key -gencrl -crldays 2 -out m2m.crl
 } >certs.log 2>&1 || { cat certs.log >&2; exit 1; }

@@ -22,6 +22,7 @@ cert node ca URI:urn:onem2m:node:node-7 2
 cert mixed ca 'URI://sp.example.com/cse1/CcertAE,DNS:mn1.sp.example.com' 2
 cert foreign otherca URI://sp.example.com/cse1/CcertAE 2
 cert old ca URI://sp.example.com/cse1/CcertAE -1
+cert unborn ca URI://sp.example.com/cse1/CcertAE 2; early unborn ca
 cert revoked ca URI://sp.example.com/cse1/CcertAE 2
 cert outside limited DNS:mn1.sp.example.com 2
 mkdir "$dir/db"; : >"$dir/db/index"; echo 01 >"$dir/db/crlnumber"
@@ -74,6 +75,7 @@ check "list shows no key" hasnt 00010203
 "$gate" --config "$dir/gate.yaml" >"$dir/gate.out" 2>"$dir/gate.log" & gatepid=$!; pids="$pids $gatepid"
 until_line egress.listening "$dir/gate.log" || { echo "the gate does not start"; cat "$dir/gate.log"; exit 1; }
 port=$(port_of gate.listening "$dir/gate.log") egress=$(port_of egress.listening "$dir/gate.log")
+until_line 'admin=' "$dir/gate.log"; admin=$(sed -n 's/.*admin="*127.0.0.1:\([0-9]*\).*/\1/p' "$dir/gate.log" | head -1)
 
 # ---- foreign Entity A ----
 ask() { # METHOD TARGET FIELDS BODY, then s_client's arguments
@@ -161,11 +163,13 @@ check "two flavours in one: 4106" logged gate.refused 'why=mixed_flavours'
 sni=other.example.com crt ae GET /cse1 "${o}CcertAE\r\n" ''
 check "SAEF 2 with another SNI: 4107" has 'X-M2M-RSC: 4107'
 check "its audit line" logged gate.refused 'why=other_sni'
-for c in foreign,issuer old,expired revoked,revoked outside,name_constraints; do
+for c in foreign,issuer old,expired unborn,not_yet_valid revoked,revoked outside,name_constraints; do
     crt ${c%,*} GET /cse1 "${o}CcertAE\r\n" ''
     check "${c%,*} certificate: no handshake" hasnt 'X-M2M-RSC'
     check "its audit line" logged gate.handshake_refused "SAEF 2.*identity=.*why=${c#*,}"
 done
+curl -s "http://127.0.0.1:$admin/metrics" >"$dir/answer"
+check "all five in the metric" has 'm2m_gate_keys_total{framework="SAEF 2",result="refused"} 5'
 ask GET /cse1 "${o}Cdev1\r\n" '' -cipher ECDHE-ECDSA-AES128-SHA256
 check "no certificate: 4107" has 'X-M2M-RSC: 4107'
 
@@ -225,9 +229,36 @@ check "an entity without point of access: 5103" has '5103'
 
 # ---- while it runs ----
 check "remove" "$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id dev1@sp.example.com
-sleep 1.2
 psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "a removed credential: no handshake" hasnt 'X-M2M-RSC'
+late='' stale='' other=''
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    add --kpsa-id at$i@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Cat$i
+    psk at$i@sp.example.com GET /cse1 "${o}Cat$i\r\n" ''
+    has 'X-M2M-RSC: 2000' || late="$late $i"
+    psk at$i@sp.example.com GET /cse1 "${o}Cd1\r\n" ''
+    has 'X-M2M-RSC: 4106' || other="$other $i"
+    "$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id at$i@sp.example.com >/dev/null
+    psk at$i@sp.example.com GET /cse1 "${o}Cat$i\r\n" ''
+    has 'X-M2M-RSC' && stale="$stale $i"
+done
+check "added and used at once, 20 times:${late:- never refused}" [ -z "$late" ]
+check "as itself alone${other:+, but:$other}" [ -z "$other" ]
+check "removed and used at once, 20 times:${stale:- always refused}" [ -z "$stale" ]
+stale=''
+for i in 1 2 3 4 5; do
+    crt device GET /cse1 "${o}Cd2\r\n" ''
+    has 'X-M2M-RSC: 2000' || late="$late $i"
+    "$ctl" --config "$dir/gate.yaml" credential remove --credential-id 31-1.3.6.1.4.1.99999.1.maker.7.42 >/dev/null
+    crt device GET /cse1 "${o}Cd2\r\n" ''
+    has 'X-M2M-RSC: 4106' || stale="$stale $i"
+    add --credential-id 31-1.3.6.1.4.1.99999.1.maker.7.42 --ae-id //sp.example.com/cse1/Cd1 --ae-id //sp.example.com/cse1/Cd2
+done
+check "the binding of a certificate, too${late:+, late:$late}${stale:+, stale:$stale}" [ -z "$late$stale" ]
+"$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id new1@sp.example.com >/dev/null
+curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/cse1/$aei" >"$dir/answer"
+check "nothing goes out with a removed key: 5103" has '5103'
+check "its audit line" logged gate.not_sent 'why=revoked'
 kill -HUP $gatepid
 check "SIGHUP reads certificates again" logged gate.reloaded 'read again'
 kill $gatepid; wait $gatepid

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_m2m_waits.c - m2m-gate and m2m-mafd as processes while MAF, MEF and BSF are dead: handshakes that wait for a
- * key hold up nobody else, are no more than the cap allows, and end by their deadline. The dead server is a
+ * key hold up nobody else, are no more than the server's share of the cap, and end by their deadline. The dead server is a
  * listener of this program that takes connections and never says a word.
  */
 #include <fcntl.h>
@@ -186,7 +186,7 @@ static void begin_gate(program *p, unsigned wait_ms)
                "bsf: [{domain: bsf.example.com, zn_url: \"https://127.0.0.1:%u\"}]\n"
                "maf: [{fqdn: maf.example.com, url: \"https://127.0.0.1:%u\", psk_id: g@maf.example.com, psk_file: kpsa}]\n"
                "mef: [{fqdn: mef.example.com, url: \"https://127.0.0.1:%u\", psk_id: g@mef.example.com, psk_file: kpsa}]\n",
-            http_server_port(cse), wait_ms, WAITERS, dead_port, dead_port, dead_port);
+            http_server_port(cse), wait_ms, 3 * WAITERS, dead_port, dead_port, dead_port);
     fclose(f);
     ctl("m2m-gatectl", "m2m-gate", "seal create-key");
     char rest[400];
@@ -204,7 +204,7 @@ static void begin_maf(program *p)
                "limits: {fetch_timeout: 60s, fetches: %d}\nzn: {ca: crt.pem, cert: crt.pem, key: key.pem}\n"
                "bsfs: [{domain: bsf.example.com, url: \"https://127.0.0.1:%u\"}]\n"
                "mefs: [{fqdn: mef.example.com, address: \"127.0.0.1:%u\", psk_id: m@mef.example.com, psk_file: kpsa}]\n",
-            WAITERS, dead_port, dead_port);
+            2 * WAITERS, dead_port, dead_port);
     fclose(f);
     char rest[400];
     snprintf(rest, sizeof rest, "credential add --ae-id //sp.example.com/cse1/Cwarm --km-id warm@" NAME " --key-file '%s/kpsa'", dir);
@@ -335,6 +335,25 @@ static void stall(const program *p, bool maf, const char *form)
     m2m_peer_close(&open);
 }
 
+/* A dead server's share is full: the handshakes of another still get theirs, all of it. */
+static void shares(const program *p, const char *const forms[], unsigned n)
+{
+    static waiter w[3][WAITERS], over;
+    for (unsigned i = 0; i < n; i++) {
+        start_waiters(w[i], p, forms[i]);
+        CU_ASSERT(holds((i + 1) * WAITERS));
+        over = (waiter){.to = p};
+        identity(forms[i], over.identity);
+        wait_for_key(&over);
+        CU_ASSERT_NOT_EQUAL(over.e, GBA_OK);
+        CU_ASSERT_EQUAL(atomic_load(&held), (i + 1) * WAITERS);
+    }
+    atomic_store(&letting_go, true);
+    for (unsigned i = 0; i < n; i++)
+        join_waiters(w[i]);
+    CU_ASSERT(holds(0));
+}
+
 static void gate_waits(void)
 {
     program p;
@@ -343,6 +362,7 @@ static void gate_waits(void)
     stall(&p, false, "maf");
     stall(&p, false, "mef");
     stall(&p, false, "bsf");
+    shares(&p, (const char *const[]){"maf", "mef", "bsf"}, 3);
     CU_ASSERT(logged(&p, "why=too_many_queries", line));
     CU_ASSERT(logged(&p, "why=server_broken", line) || logged(&p, "why=server_unreachable", line));
     end(&p);
@@ -355,6 +375,7 @@ static void maf_waits(void)
     begin_maf(&p);
     stall(&p, true, "mef");
     stall(&p, true, "bsf");
+    shares(&p, (const char *const[]){"bsf", "mef"}, 2);
     CU_ASSERT(logged(&p, "reason=busy", line));
     end(&p);
 }

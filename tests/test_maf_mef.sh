@@ -169,10 +169,10 @@ out=$(request GET /MAFBase //sp.example.com/mn7 - '' | oscert "$MAF" maf.example
 has "$out" 'HTTP/1.1 200' "a certificate that a record names"
 out=$(request GET /MAFBase $A - '' | oscert "$MAF" maf.example.com nameless)
 has "$out" 'X-M2M-RSC: 4106' "a certificate without names"
-for c in expired foreign revoked; do
+for c in expired unborn foreign revoked; do
     out=$(request GET /MAFBase $A - '' | oscert "$MAF" maf.example.com $c)
     hasnt "$out" 'HTTP/1.1' "a client certificate that is $c"
-    has "$(grep maf.handshake maf.log | tail -n 1)" "form=certificate .*mn1.sp.example.com.*reason=${c/foreign/issuer} " "$c: audit line"
+    has "$(grep maf.handshake maf.log | tail -n 1)" "form=certificate .*mn1.sp.example.com.*reason=$(case $c in foreign) echo issuer ;; unborn) echo not_yet_valid ;; *) echo "$c" ;; esac) " "$c: audit line"
 done
 out=$("$client" "$MAF" maf.example.com cert m2m-ca.pem - $CONN $A GET /MAFBase - -)
 has "$out" '^403 4107 ' "no client certificate"
