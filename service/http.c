@@ -11,7 +11,7 @@
  * - A connection that is suspended in the first call gets the first call again.
  * - With a thread a connection (http_each.c) the thread waits in the handler's place, and nothing is
  *   suspended.
- * - A TLS handshake that fails ends without an alert.
+ * - It would end a TLS handshake that fails without an alert: tls_alert in tls_io.c sends it.
  * - The session of a TLS connection is gone, and its socket still open, when its end is notified.
  */
 #include <errno.h>

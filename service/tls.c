@@ -87,22 +87,46 @@ static gba_err read_pem(const char *file, gnutls_datum_t *out, char *why, size_t
 }
 
 /* ---- client verification ---- */
+static void *next_of(void *_Atomic *known, const char *name)
+{
+    void *p = atomic_load_explicit(known, memory_order_acquire);
+    if (!p) {
+        p = dlsym(RTLD_NEXT, name);
+        atomic_store_explicit(known, p, memory_order_release);
+    }
+    return p;
+}
+
 /* libmicrohttpd opens its sessions itself and has no way to ask for raw public keys, which GnuTLS negotiates only
  * where this flag was given (RFC 7250). The linker takes this function before the library's. It changes nothing
  * for a server whose priority has no CTYPE-CLI-RAWPK. */
 __attribute__((visibility("default"))) int gnutls_init(gnutls_session_t *session, unsigned flags)
 {
     typedef int init_fn(gnutls_session_t *, unsigned);
-    static _Atomic(init_fn *) real;
-    init_fn *f = atomic_load(&real);
-    if (!f) {
-        void *p = dlsym(RTLD_NEXT, "gnutls_init");
-        memcpy(&f, &p, sizeof f);
-        if (!f)
-            return GNUTLS_E_INTERNAL_ERROR;
-        atomic_store(&real, f);
-    }
+    static void *_Atomic real;
+    init_fn *f;
+    void *p = next_of(&real, "gnutls_init");
+    memcpy(&f, &p, sizeof f);
+    if (!f)
+        return GNUTLS_E_INTERNAL_ERROR;
     return f(session, flags & GNUTLS_SERVER ? flags | GNUTLS_ENABLE_RAWPK : flags);
+}
+
+/* Nor does it send an alert when a handshake fails, and when it tells of the end the session is gone. A session of ours
+ * says why here; others (libcurl's, freeDiameter's) have another pointer. */
+__attribute__((visibility("default"))) int gnutls_handshake(gnutls_session_t session)
+{
+    typedef int handshake_fn(gnutls_session_t);
+    static void *_Atomic real;
+    handshake_fn *f;
+    void *p = next_of(&real, "gnutls_handshake");
+    memcpy(&f, &p, sizeof f);
+    if (!f)
+        return GNUTLS_E_INTERNAL_ERROR;
+    int r = f(session);
+    if (r < 0 && gnutls_error_is_fatal(r))
+        tls_alert(session, r);
+    return r;
 }
 
 static void tell_refusal(const tls_hold *h, const char *why, const char *name)

@@ -40,6 +40,7 @@ typedef struct tls_io {
     bool blocks;                    /* a thread of the connection's own */
     bool finished_in, finished_out; /* both: the handshake is over */
     bool ticket;                    /* what goes out next is one */
+    bool failed;                    /* the handshake, and the peer was told */
     size_t in_at, in_n, out_at, out_n;
     uint8_t in[4096], out[4096]; /* read ahead; held back. Not zeroed. */
 } tls_io;
@@ -55,6 +56,7 @@ struct tls_hold {
     size_t n_names;
     uint16_t suite; /* from the ServerHello: GnuTLS tells none before the handshake is over */
     void *who;      /* what the PSK function said about the peer */
+    bool asked;     /* the PSK function was, or would have been if the identity were ours */
     bool proved;    /* the peer has the key: our Finished went out */
     bool opened, fresh, found; /* tickets: the key was chosen; it is this session's own; it is that of a ticket */
     uint8_t ticket_key[TLS_TICKET_KEY], ticket_name[TLS_TICKET_NAME];
@@ -64,6 +66,7 @@ struct tls_hold {
 };
 void tls_io_attach(tls_hold *h, int fd, bool blocks);
 void tls_io_note(tls_hold *h, unsigned type, unsigned incoming); /* a handshake message, from the hook */
+void tls_alert(gnutls_session_t s, int error); /* the handshake of s, if it is one of ours, has failed */
 
 /* tls_psk.c */
 gba_err tls_psk_start(tls_server *t, const tls_server_config *c, char *why, size_t why_n) GBA_MUST_USE;

@@ -113,3 +113,27 @@ void tls_io_attach(tls_hold *h, int fd, bool blocks)
     gnutls_transport_set_push_function(h->session, push);
     gnutls_transport_set_pull_function(h->session, pull);
 }
+
+/* The library would close without a word. Where a PSK was to be proved it was not, and a stranger may not see whether
+ * that is for an unknown identity or a wrong key: decrypt_error for both (RFC 4279 2, RFC 8446 6.2), after the same
+ * work (GnuTLS went on with a random key). The peer need not read it, so that nobody waits. */
+void tls_alert(gnutls_session_t s, int error)
+{
+    tls_hold *h = gnutls_session_get_ptr(s);
+    if (!h || gnutls_transport_get_ptr(s) != h || h->session != s || h->io.failed)
+        return;
+    h->io.failed = true;
+    if (error == GNUTLS_E_PUSH_ERROR || error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_TIMEDOUT ||
+        error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_FATAL_ALERT_RECEIVED)
+        return; /* it is gone, or has said why itself */
+    if (h->io.blocks && fcntl(h->io.fd, F_SETFL, O_NONBLOCK) != 0)
+        return;
+    bool unproved = h->asked && !h->proved &&
+                    (error == GNUTLS_E_DECRYPTION_FAILED || error == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER ||
+                     error == GNUTLS_E_ERROR_IN_FINISHED_PACKET);
+    if (unproved)
+        (void)gnutls_alert_send(s, GNUTLS_AL_FATAL, GNUTLS_A_DECRYPT_ERROR);
+    else
+        (void)gnutls_alert_send_appropriate(s, error);
+    (void)send_held(&h->io);
+}

@@ -222,8 +222,10 @@ static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutl
     tls_psk_query q = {.identity = gba_mem(identity->data, identity->size), .transport = tls_session_transport(s)};
     gba_err e;
 
-    if (h)
+    if (h) {
         q.peer = h->remote;
+        h->asked = true;
+    }
     if (!h || (h->server->psk.psk_ours && !h->server->psk.psk_ours(h->server->psk.psk_ctx, q.identity)))
         return 1;
     if (gnutls_server_name_get(s, sni, &n, &type, 0) == 0 && type == GNUTLS_NAME_DNS)

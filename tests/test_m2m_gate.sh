@@ -112,8 +112,10 @@ check "retargeted, From of another: 4106" has 'X-M2M-RSC: 4106'
 k=ff psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "wrong key: no handshake" hasnt 'X-M2M-RSC'
 check "its audit line" logged gate.handshake_refused 'SAEF 1.*identity=dev1@sp.example.com.*why=key_not_proved'
+check "a clear alert" has 'alert decrypt error'
 psk nobody@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "unknown KpsaID: no handshake" hasnt 'X-M2M-RSC'
+check "the same alert" has 'alert decrypt error'
 check "its audit line" logged gate.handshake_refused 'identity=nobody@sp.example.com.*why=unknown_identity'
 sni=other.example.com psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "another SNI: no handshake" logged gate.handshake_refused 'why=other_sni'
@@ -202,7 +204,7 @@ import socket,time
 s=socket.socket(); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1); s.bind(('127.0.0.1',$mute)); s.listen(99); print('ready', flush=True); time.sleep(60)" >"$dir/mute.out" & pids="$pids $!"
 until_line ready "$dir/mute.out"
 for i in 1 2 3 4 5 6 7 8; do
-    timeout 20 openssl s_client -connect 127.0.0.1:$port -servername cse1.sp.example.com -tls1_2 -psk $kc -psk_identity ${i}3112233445566778899AABBCCDDEEFF@mute.example.com -cipher PSK-AES128-CBC-SHA256 </dev/null >/dev/null 2>&1 & waiting="${waiting-} $!"
+    timeout 20 openssl s_client -connect 127.0.0.1:$port -servername cse1.sp.example.com -tls1_2 -psk $kc -psk_identity ${i}3112233445566778899AABBCCDDEEFF@mute.example.com -cipher PSK-AES128-CBC-SHA256 </dev/null >"$dir/waited$i" 2>&1 & waiting="${waiting-} $!"
 done
 sleep 0.3; t0=$(date +%s%N)
 psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
@@ -210,6 +212,7 @@ t1=$(date +%s%N)
 check "a mute MAF holds up nobody else ($(((t1 - t0) / 1000000)) ms)" has 'X-M2M-RSC: 2000'
 wait $waiting
 check "and its own for no longer than the deadline" logged gate.handshake_refused 'mute.example.com.*why=server_timeout'
+check "with a clear alert for each" [ "$(grep -l 'alert decrypt error' "$dir"/waited? | wc -l)" -eq 8 ]
 
 # ---- the egress: a notification goes out ----
 sub='{"m2m:sub":{"rn":"sub1","nu":["http://127.0.0.1:'$egress'/_/sp.example.com/cse1/'$aei'/notify"]}}'

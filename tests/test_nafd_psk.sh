@@ -102,6 +102,23 @@ marked
 psk "$id" "$(key naf2.localhost 0100000007)" naf2.localhost naf2.localhost -tls1_3
 ok "an FQDN that the BSF does not give us: named" log_has 'ua.psk_refused.*forbidden.*gba-bsfctl naf allow'
 
+# ---- what a stranger sees: the same records, the same alert, whether the B-TID is unknown or the key wrong ----
+seen() { # seen IDENTITY KEY OPTION...: the server's records, in order
+    local id=$1 key=$2
+    shift 2
+    timeout 20 openssl s_client -connect "127.0.0.1:$p_naftls" -servername localhost -psk_identity "$id" -psk "$key" \
+        -msg "$@" >"$demo/out" 2>&1 </dev/null
+    grep '^<<<' "$demo/out"
+}
+unknown="3GPP-bootstrapping;AAAAAAAAAAAAAAAAAAAAAA==@$BSF_DOMAIN"
+for v in "-tls1_3" "-tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305" "-tls1_2 -cipher ECDHE-PSK-AES128-CBC-SHA256"; do
+    # shellcheck disable=SC2086
+    a=$(seen "$id" "$wrong" $v) b=$(seen "$unknown" "$wrong" $v) c=$(seen "3GPP-bootstrapping;x@bsf.elsewhere.test" "$wrong" $v)
+    ok "$v: a wrong key gets an alert" grep -q 'Alert.*fatal decrypt_error' <<<"$a"
+    ok "$v: an unknown B-TID gets the same" test "$a" = "$b"
+    ok "$v: and one of another BSF" test "$a" = "$c"
+done
+
 # ---- on the wire ----
 if command -v tshark >/dev/null && tshark -D 2>/dev/null | grep -qw lo; then
     tshark -q -i lo -f "tcp port $p_naftls" -w "$demo/wire.pcapng" 2>"$demo/err" &

@@ -92,7 +92,7 @@ for round in $(seq 10); do # a machine may be too slow to have three at once
     waiters=
     for i in 1 2 3 4 5 6; do
         timeout 60 openssl s_client -connect "127.0.0.1:$tls" -servername localhost -tls1_3 -psk 00 \
-            -psk_identity "3GPP-bootstrapping;mute$round$i@bsf.test" </dev/null >/dev/null 2>&1 &
+            -psk_identity "3GPP-bootstrapping;mute$round$i@bsf.test" </dev/null >"$demo/waiter$i" 2>&1 &
         waiters="$waiters $!"
     done
     ask / "$closing" | s_client 1 resume1_3@bsf.test 1_3
@@ -103,6 +103,7 @@ for round in $(seq 10); do # a machine may be too slow to have three at once
 done
 ok "more waiting handshakes than ua.psk_waiting are refused" test "$(busy)" -gt 0
 is "a warm one is not" 200 "$warm"
+is "and each gets a clear alert, at the deadline at the latest" 6 "$(grep -l 'alert decrypt error' "$demo"/waiter? | wc -l)"
 
 # ---- a restart ----
 stop_nafd
