@@ -18,16 +18,19 @@
 #define MARK_FORMAT 1
 #define MARK_VALUE 9
 #define RESYNC_TRIES 3
-#define CACHE_SLOTS 4096
+#define CACHE_SLOTS 65536
 #define CACHE_LOCKS 64
+#define CACHE_IMPI 71    /* longer ones (an IMSI's has 47 characters) are read each time */
+#define CACHE_RECORD 112 /* TUAK with the longest keys has 106 octets */
 
-/* A subscriber as read last, good while nothing has written subscribers since. */
+/* A subscriber as read last, good while nothing has written subscribers since. Small, for there are many. */
 typedef struct cached {
-    gba_impi impi; /* empty: none */
+    char impi[CACHE_IMPI + 1]; /* empty: none */
+    uint8_t record[CACHE_RECORD];
+    size_t n;
     uint64_t count; /* store_change_count_of before it was read */
     uint64_t version;
     int64_t expiry;
-    rec_subscriber sub;
     uint64_t guss_count; /* store_change_count_of the GUSSs, and 1, before this one's lifetime was read; 0: it was not */
     int64_t guss_lifetime;
 } cached;
@@ -178,7 +181,7 @@ static gba_err take_tick(av_local *a, const gba_impi *impi, uint64_t *out)
 
 static cached *cache_slot(av_local *a, const gba_impi *impi, pthread_mutex_t **lock)
 {
-    size_t i = bsf_hash(&a->hash, impi->s, strlen(impi->s)) / SLOTS % CACHE_SLOTS;
+    size_t i = (bsf_hash(&a->hash, impi->s, strlen(impi->s)) >> 32) % CACHE_SLOTS;
     *lock = &a->cache_lock[i % CACHE_LOCKS];
     return &a->cache[i];
 }
@@ -189,24 +192,27 @@ static bool cache_find(av_local *a, const gba_impi *impi, uint64_t count, rec_su
     cached *c = cache_slot(a, impi, &lock);
 
     pthread_mutex_lock(lock);
-    bool good = c->count == count && (!c->expiry || c->expiry > service_now()) && strcmp(c->impi.s, impi->s) == 0;
-    if (good) {
-        *sub = c->sub;
+    bool good = c->count == count && (!c->expiry || c->expiry > service_now()) && strcmp(c->impi, impi->s) == 0 &&
+                rec_subscriber_read(gba_mem(c->record, c->n), sub) == GBA_OK;
+    if (good)
         *version = c->version;
-    }
     pthread_mutex_unlock(lock);
     return good;
 }
 
-static void cache_keep(av_local *a, const gba_impi *impi, uint64_t count, const rec_subscriber *sub,
-                       const store_record *rec)
+static void cache_keep(av_local *a, const gba_impi *impi, uint64_t count, const store_record *rec)
 {
     pthread_mutex_t *lock;
     cached *c = cache_slot(a, impi, &lock);
+    size_t n = strlen(impi->s);
 
+    if (n > CACHE_IMPI || rec->n > CACHE_RECORD)
+        return;
     pthread_mutex_lock(lock);
-    c->sub = *sub; /* over the one before */
-    c->impi = *impi;
+    memset(c->record, 0, sizeof c->record); /* no octet of the one before */
+    memcpy(c->record, rec->value, rec->n);
+    c->n = rec->n;
+    memcpy(c->impi, impi->s, n + 1);
     c->count = count;
     c->version = rec->version;
     c->expiry = rec->expiry;
@@ -268,13 +274,13 @@ static int64_t lifetime_of(av_local *a, const gba_impi *impi, const rec_subscrib
     int64_t lifetime;
 
     pthread_mutex_lock(lock);
-    bool known = c->guss_count == count && strcmp(c->impi.s, impi->s) == 0;
+    bool known = c->guss_count == count && strcmp(c->impi, impi->s) == 0;
     lifetime = c->guss_lifetime;
     pthread_mutex_unlock(lock);
     if (!known) {
         lifetime = guss_read(a, impi, count);
         pthread_mutex_lock(lock);
-        if (strcmp(c->impi.s, impi->s) == 0) {
+        if (strcmp(c->impi, impi->s) == 0) {
             c->guss_count = count;
             c->guss_lifetime = lifetime;
         }
@@ -298,7 +304,7 @@ static gba_err subscriber_read(av_local *a, const gba_impi *impi, rec_subscriber
     e = rec_subscriber_read(gba_mem(rec.value, rec.n), sub);
     *version = rec.version;
     if (e == GBA_OK)
-        cache_keep(a, impi, count, sub, &rec);
+        cache_keep(a, impi, count, &rec);
     store_record_free(&rec);
     return e == GBA_E_SYNTAX || e == GBA_E_RANGE ? GBA_E_CORRUPT : e;
 }
@@ -492,7 +498,7 @@ gba_err av_local_new(store *s, unsigned ind, av_source **out, char *why, size_t 
         pthread_mutex_init(&a->cache_lock[i], NULL);
     /* Touches every page now: the process grows no more later. */
     for (size_t i = 0; i < CACHE_SLOTS; i++)
-        *(volatile char *)a->cache[i].impi.s = '\0';
+        *(volatile char *)a->cache[i].impi = '\0';
     e = mark_read(a, &mark, &version);
     if (e == GBA_OK) {
         a->stored = mark;
