@@ -36,6 +36,7 @@ struct ue_link {
     uint16_t suite;
     /* during the handshake */
     const gba_ue_psk *psk;
+    bool begun;  /* else it has no version yet, and GnuTLS cannot say goodbye */
     bool hello;  /* the ServerHello is here */
     gba_err why; /* a callback's refusal, which text explains */
     char *text;
@@ -228,6 +229,7 @@ static gba_err say_failure(ue_link *l, const char *host, int r)
 static gba_err handshake(ue_link *l, const char *host, int64_t deadline)
 {
     int r;
+    l->begun = true;
     while ((r = gnutls_handshake(l->tls)) != 0) {
         if (r != GNUTLS_E_AGAIN && r != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal(r))
             return say_failure(l, host, r);
@@ -279,7 +281,8 @@ void ue_link_close(ue_link **link)
     if (!l)
         return;
     if (l->tls) {
-        (void)gnutls_bye(l->tls, GNUTLS_SHUT_WR); /* a courtesy: not waited for */
+        if (l->begun)
+            (void)gnutls_bye(l->tls, GNUTLS_SHUT_WR); /* a courtesy: not waited for */
         gnutls_deinit(l->tls);
     }
     if (l->certificate)
