@@ -143,5 +143,45 @@ if command -v tshark >/dev/null && tshark -D 2>/dev/null | grep -qw lo; then
         ok "no key on the wire" no grep -q "$kcc\|$k13" <<<"$hex"
     fi
 fi
+
+# ---- a ticket and a revoked session ----
+# The NAF keeps a key that it has until that ends (docs/threat-model.md), and with it the tickets; where it must ask
+# again, which a restart brings about, the ticket is refused, and the full handshake finds the B-TID unknown.
+tick() { # tick OPTION...: one request; openssl's words and the answer in $demo/out
+    (
+        printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+        sleep 2
+    ) | timeout 20 openssl s_client -connect "127.0.0.1:$p_naftls" -servername localhost -ign_eof "$@" >"$demo/out" 2>&1
+}
+with12="-tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305 -psk $kcc -psk_identity $id"
+# shellcheck disable=SC2086
+tick $with12 -sess_out "$demo/sess12"
+ok "TLS 1.2: a session" out_has '^New'
+tick -tls1_3 -psk "$k13" -psk_identity "$id" -sess_out "$demo/sess13"
+ok "TLS 1.3: a session" out_has "localhost knows you"
+ok "gba-bsfctl revokes it" bsfctl session revoke "$btid"
+# shellcheck disable=SC2086
+tick $with12 -sess_in "$demo/sess12"
+ok "TLS 1.2: the ticket is good as long as the NAF has the key" out_has '^Reused'
+ok "and carries the identity" out_has "b-tid: $btid"
+tick -tls1_3 -sess_in "$demo/sess13"
+ok "TLS 1.3: likewise" out_has '^Reused'
+ok "and carries the identity, TLS 1.3" out_has "b-tid: $btid"
+kill "$NAF_PID"
+wait "$NAF_PID"
+demo_daemon gba-nafd "$build/naf/gba-nafd" "$NAF_CONFIG" "$NAF_ADMIN_URL"
+NAF_PID=$demo_pid
+demo_env
+marked
+# shellcheck disable=SC2086
+tick $with12 -sess_in "$demo/sess12"
+ok "TLS 1.2: the ticket is refused afterwards, and so is the key" out_has 'alert decrypt error'
+ok "neither resumed nor answered" no out_has '^Reused\|HTTP/1.1'
+ok "as unknown" log_has "ua.psk_refused.*unknown_btid.*btid=\"*$btid"
+tick -tls1_3 -sess_in "$demo/sess13"
+ok "TLS 1.3: a full handshake, by certificate" out_has '^New'
+ok "which knows nobody" out_has 'HTTP/1.1 401'
+psk "$id" "$k13" localhost localhost -tls1_3
+ok "TLS 1.3: the key is refused" out_has 'alert decrypt error'
 echo "test_nafd_psk: $passed passed, $failed failed"
 [ $failed -eq 0 ]
