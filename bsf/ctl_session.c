@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "bsf/ctl.h"
 #include "bsf/session.h"
 
@@ -111,6 +112,8 @@ static int run_revoke(ctl *c)
     gba_err e = session_revoke(c->store, &btid, bsf_settings_keep_s(&c->s), service_now_ms(), &impi);
     if (e != GBA_OK)
         return not_found(c, &btid, e);
+    /* "From now on" is said when every BSF on this store has seen it. */
+    (void)nanosleep(&(struct timespec){.tv_nsec = STORE_SETTLE_MS * 1000000L}, NULL);
     return ctl_result(c, json_pack("{s:s, s:s, s:s}", "btid", btid.s, "impi", impi.s, "result", "revoked"),
                       "revoked %s of %s", btid.s, impi.s);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "bsf/ctl.h"
 #include "bsf/seq.h"
 #include "bsf/session.h"
@@ -332,6 +333,7 @@ static int run_remove(ctl *c)
     gba_err e = session_remove_subscriber(c->store, &impi, bsf_settings_keep_s(&c->s), service_now_ms());
     if (e != GBA_OK)
         return not_found(c, &impi, e);
+    (void)nanosleep(&(struct timespec){.tv_nsec = STORE_SETTLE_MS * 1000000L}, NULL); /* as session revoke */
     return ctl_result(c, json_pack("{s:s, s:s}", "impi", impi.s, "result", "removed"), "removed %s", impi.s);
 }
 

@@ -195,7 +195,7 @@ static gba_err authorise(zn *z, const zn_query *q, int64_t now, permit *p)
 static gba_err find_session(zn *z, const gba_btid *btid, int64_t now, rec_session *out)
 {
     store_record rec = {0};
-    gba_err e = store_get(z->store, STORE_SESSION, gba_str(btid->s), now, &rec);
+    gba_err e = store_get_recent(z->store, STORE_SESSION, gba_str(btid->s), now, &rec);
     if (e == GBA_OK)
         e = rec_session_read(gba_mem(rec.value, rec.n), out);
     store_record_free(&rec);

@@ -60,11 +60,64 @@ static void note_commit(store *s, gba_err e, const store_fault *f)
     (void)pthread_mutex_unlock(&s->fault_lock);
 }
 
+/* ---- records read lately ---- */
+
+static uint32_t kept_hash(store_kind kind, gba_span key)
+{
+    uint32_t h = 2166136261u ^ (uint32_t)kind;
+    for (size_t i = 0; i < key.n; i++)
+        h = (h ^ key.p[i]) * 16777619u;
+    return h ^ h >> 15;
+}
+
+static uint64_t kept_count(store *s, uint32_t hash)
+{
+    return s->driver->foreign_count(s->db) + atomic_load(&s->kept->written[hash % KEPT_WRITES]);
+}
+
+/* The row as driver->get gives it, if it is kept and nothing has changed. */
+static bool kept_find(store *s, uint32_t hash, uint64_t count, store_kind kind, gba_span key, store_row *r,
+                      uint8_t **value)
+{
+    kept_row *k = &s->kept->row[hash % KEPT_SLOTS];
+    pthread_mutex_t *lock = &s->kept->lock[hash % KEPT_LOCKS];
+    (void)pthread_mutex_lock(lock);
+    bool good = k->key_n == key.n && k->kind == kind && k->count == count && memcmp(k->key, key.p, key.n) == 0 &&
+                s->driver->foreign_fresh(s->db) && (*value = malloc(k->value_n + (size_t)1)) != NULL;
+    if (good) {
+        memcpy(*value, k->value, k->value_n);
+        *r = (store_row){.version = k->version, .expiry = k->expiry, .value = gba_mem(*value, k->value_n)};
+    }
+    (void)pthread_mutex_unlock(lock);
+    return good;
+}
+
+static void kept_keep(store *s, uint32_t hash, uint64_t count, store_kind kind, gba_span key, const store_row *r)
+{
+    kept_row *k = &s->kept->row[hash % KEPT_SLOTS];
+    pthread_mutex_t *lock = &s->kept->lock[hash % KEPT_LOCKS];
+    if (key.n > KEPT_KEY || r->value.n > KEPT_VALUE)
+        return;
+    (void)pthread_mutex_lock(lock);
+    k->kind = kind;
+    k->count = count;
+    k->version = r->version;
+    k->expiry = r->expiry;
+    k->key_n = (uint16_t)key.n;
+    k->value_n = (uint16_t)r->value.n;
+    memcpy(k->key, key.p, key.n);
+    memcpy(k->value, r->value.p, r->value.n);
+    (void)pthread_mutex_unlock(lock);
+}
+
 static void note_kinds(store *s, const store_batch *b)
 {
     for (; b != NULL; b = b->next)
-        for (size_t i = 0; i < b->n; i++)
-            atomic_fetch_add(&s->wrote[(uint8_t)b->ops[i].kind], 1);
+        for (size_t i = 0; i < b->n; i++) {
+            const store_op *o = &b->ops[i];
+            atomic_fetch_add(&s->wrote[(uint8_t)o->kind], 1);
+            atomic_fetch_add(&s->kept->written[kept_hash(o->kind, o->key) % KEPT_WRITES], 1);
+        }
 }
 
 /* A batch with copies of its operations, keys and values, in one block. */
@@ -343,17 +396,22 @@ static gba_err unreadable(store *s, const store_row *r, gba_err e, store_fault *
     return e;
 }
 
-gba_err store_get(store *s, store_kind k, gba_span key, int64_t now, store_record *out)
+static gba_err get(store *s, store_kind k, gba_span key, int64_t now, bool keeps, store_record *out)
 {
     *out = (store_record){0};
     if (key.n == 0 || key.n > STORE_KEY_MAX)
         return GBA_E_UNKNOWN;
     store_fault f = {{0}};
     gba_err e = GBA_E_STALE;
+    uint32_t hash = keeps ? kept_hash(k, key) : 0;
     for (int i = 0; i < READ_TRIES && e == GBA_E_STALE; i++) {
         store_row r = {0};
         uint8_t *sealed = NULL;
-        e = s->driver->get(s->db, k, key, &r, &sealed, &f);
+        uint64_t count = keeps ? kept_count(s, hash) : 0;
+        bool kept = keeps && i == 0 && kept_find(s, hash, count, k, key, &r, &sealed);
+        e = kept ? GBA_OK : s->driver->get(s->db, k, key, &r, &sealed, &f);
+        if (e == GBA_OK && keeps && !kept)
+            kept_keep(s, hash, count, k, key, &r);
         if (e == GBA_OK && store_expired(r.expiry, now))
             e = GBA_E_EXPIRED;
         if (e == GBA_OK) {
@@ -368,6 +426,16 @@ gba_err store_get(store *s, store_kind k, gba_span key, int64_t now, store_recor
             e = GBA_E_CORRUPT;
     }
     return store_failed(s, e, &f);
+}
+
+gba_err store_get(store *s, store_kind k, gba_span key, int64_t now, store_record *out)
+{
+    return get(s, k, key, now, false, out);
+}
+
+gba_err store_get_recent(store *s, store_kind k, gba_span key, int64_t now, store_record *out)
+{
+    return get(s, k, key, now, true, out);
 }
 
 /* A page of rows, copied so that a slow visitor holds no read transaction open. */
@@ -537,6 +605,9 @@ static void free_store(store *s)
     (void)pthread_mutex_destroy(&s->lock);
     (void)pthread_cond_destroy(&s->wake);
     (void)pthread_mutex_destroy(&s->fault_lock);
+    for (int i = 0; s->kept != NULL && i < KEPT_LOCKS; i++)
+        (void)pthread_mutex_destroy(&s->kept->lock[i]);
+    free(s->kept);
     free(s->url);
     free(s->key_file);
     free(s);
@@ -557,9 +628,12 @@ static store *new_store(const store_config *c, const store_driver *d)
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->wake, NULL);
     (void)pthread_mutex_init(&s->fault_lock, NULL);
+    s->kept = calloc(1, sizeof *s->kept);
+    for (int i = 0; s->kept != NULL && i < KEPT_LOCKS; i++)
+        (void)pthread_mutex_init(&s->kept->lock[i], NULL);
     s->url = strdup(c->url + strlen(d->scheme));
     s->key_file = strdup(c->key_file);
-    if (s->url == NULL || s->key_file == NULL) {
+    if (s->kept == NULL || s->url == NULL || s->key_file == NULL) {
         free_store(s);
         return NULL;
     }

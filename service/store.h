@@ -55,6 +55,9 @@ void store_record_free(store_record *r);
 /* From any thread, blocking; sees every batch whose callback has run. UNKNOWN;
  * a record past `now` is EXPIRED (and out stays empty). */
 gba_err store_get(store *s, store_kind k, gba_span key, int64_t now, store_record *out) GBA_MUST_USE;
+/* The same for what is asked for again and again; another process's write is seen within STORE_SETTLE_MS. */
+#define STORE_SETTLE_MS 25
+gba_err store_get_recent(store *s, store_kind k, gba_span key, int64_t now, store_record *out) GBA_MUST_USE;
 
 typedef enum store_op_type {
     STORE_PUT,    /* insert or replace */

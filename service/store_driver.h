@@ -104,6 +104,8 @@ typedef struct store_driver {
     uint64_t (*change_count)(store_db *db);
     /* Changes when something other than this handle's write committed; noticed within 10 ms. */
     uint64_t (*foreign_count)(store_db *db);
+    /* That count is of the last 20 ms; false: a write waits for another process's lock, and nobody has looked. */
+    bool (*foreign_fresh)(store_db *db);
     gba_err (*backup)(store_db *db, const char *path, store_progress *p, void *ctx, store_fault *f);
 } store_driver;
 

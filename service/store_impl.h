@@ -28,6 +28,27 @@ typedef struct seal_job {
 
 #define STORE_OPS_MAX 16 /* of a batch */
 
+/* store_get_recent's rows, as sealed as they are stored, so that a lookup takes no lock of the file. A row is good
+ * while this process has not written its key, and no other process anything. */
+#define KEPT_SLOTS 2048
+#define KEPT_LOCKS 16
+#define KEPT_KEY 112
+#define KEPT_VALUE 264
+#define KEPT_WRITES 4096
+typedef struct kept_row {
+    store_kind kind;
+    uint64_t count; /* of changes, before it was read */
+    uint64_t version;
+    int64_t expiry;
+    uint16_t key_n, value_n;
+    uint8_t key[KEPT_KEY], value[KEPT_VALUE];
+} kept_row;
+typedef struct kept_rows {
+    pthread_mutex_t lock[KEPT_LOCKS];
+    atomic_uint_fast64_t written[KEPT_WRITES]; /* by the key's hash */
+    kept_row row[KEPT_SLOTS];
+} kept_rows;
+
 struct store {
     const store_driver *driver;
     store_db *db;
@@ -51,6 +72,7 @@ struct store {
 
     unsigned last_group;           /* batches of the last commit; the writer thread's */
     atomic_uint_fast64_t wrote[256]; /* by kind: commits that touched it */
+    kept_rows *kept;
 
     pthread_mutex_t fault_lock;
     gba_err commit_err;     /* of the last commit */

@@ -490,5 +490,6 @@ const store_driver store_driver_sqlite = {
     .sweep = sq_sweep,
     .change_count = sq_change_count,
     .foreign_count = sq_foreign_count,
+    .foreign_fresh = sq_foreign_fresh,
     .backup = sq_backup,
 };

@@ -98,5 +98,6 @@ uint64_t sq_change_count(store_db *db);
 /* Under write_lock: looks whether another connection has committed. */
 void sq_look_around(store_db *db);
 uint64_t sq_foreign_count(store_db *db);
+bool sq_foreign_fresh(store_db *db);
 gba_err sq_backup(store_db *db, const char *path, store_progress *p, void *ctx, store_fault *f);
 #endif

@@ -290,6 +290,7 @@ void sq_look_around(store_db *db)
         if (now != db->seen)
             atomic_fetch_add(&db->foreign, 1);
         db->seen = now;
+        atomic_store_explicit(&db->foreign_at, sq_mono_us(CLOCK_MONOTONIC_COARSE), memory_order_relaxed);
     }
     (void)sqlite3_reset(st);
 }
@@ -304,9 +305,14 @@ uint64_t sq_foreign_count(store_db *db)
     if (now - last >= WATCH_MS * 1000 && pthread_mutex_trylock(&db->write_lock) == 0) {
         sq_look_around(db);
         (void)pthread_mutex_unlock(&db->write_lock);
-        atomic_store_explicit(&db->foreign_at, now, memory_order_relaxed);
     }
     return atomic_load(&db->foreign);
+}
+
+bool sq_foreign_fresh(store_db *db)
+{
+    int64_t now = sq_mono_us(CLOCK_MONOTONIC_COARSE);
+    return db->w != NULL && now - atomic_load_explicit(&db->foreign_at, memory_order_relaxed) < 2 * WATCH_MS * 1000;
 }
 
 /* ---- backup ---- */

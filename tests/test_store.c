@@ -706,11 +706,58 @@ static void read_only(void)
     world_free(&w);
 }
 
+static bool recent_is(store *s, const char *key, const char *value)
+{
+    store_record r;
+    gba_err e = store_get_recent(s, STORE_SESSION, gba_str(key), NOW, &r);
+    bool same = e == GBA_OK ? value && r.n == strlen(value) && memcmp(r.value, value, r.n) == 0
+                            : e == GBA_E_UNKNOWN && !value;
+    if (e == GBA_OK)
+        store_record_free(&r);
+    return same;
+}
+
+/* What this handle writes is seen at once, what others write after a moment. */
+static void recent(void)
+{
+    world w;
+    world_open(&w, drv);
+    store *other = world_handle(&w);
+    store_record r;
+    store_op put = op_put(STORE_SESSION, "a", "one", NOW + 10);
+    store_op take = {.type = STORE_TAKE, .kind = STORE_SESSION, .key = gba_str("a")};
+    CU_ASSERT(recent_is(w.s, "a", NULL));
+    CU_ASSERT_EQUAL(store_write(w.s, &put, 1, NOW, NULL), GBA_OK);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT(recent_is(w.s, "a", "one"));
+    CU_ASSERT_EQUAL(store_get_recent(w.s, STORE_HEAD, gba_str("a"), NOW, &r), GBA_E_UNKNOWN); /* another kind */
+    CU_ASSERT_EQUAL(store_get_recent(w.s, STORE_SESSION, gba_str("a"), NOW + 10, &r), GBA_E_EXPIRED);
+    put.value = gba_str("two");
+    CU_ASSERT_EQUAL(store_write(w.s, &put, 1, NOW, NULL), GBA_OK);
+    CU_ASSERT(recent_is(w.s, "a", "two"));
+    CU_ASSERT(recent_is(w.s, "a", "two"));
+    put.value = gba_str("three");
+    CU_ASSERT_EQUAL(store_write(other, &put, 1, NOW, NULL), GBA_OK);
+    (void)usleep(STORE_SETTLE_MS * 1000);
+    CU_ASSERT(recent_is(w.s, "a", "three"));
+    CU_ASSERT_EQUAL(store_rotate(w.s, NULL, NULL), GBA_OK); /* what is kept is sealed under the old key */
+    CU_ASSERT(recent_is(w.s, "a", "three"));
+    CU_ASSERT_EQUAL(store_write(other, &take, 1, NOW, NULL), GBA_OK);
+    (void)usleep(STORE_SETTLE_MS * 1000);
+    CU_ASSERT(recent_is(w.s, "a", NULL));
+    CU_ASSERT_EQUAL(store_write(other, &put, 1, NOW, NULL), GBA_OK);
+    CU_ASSERT_EQUAL(store_write(w.s, &take, 1, NOW, NULL), GBA_OK);
+    CU_ASSERT(recent_is(w.s, "a", NULL));
+    store_close(&other);
+    world_free(&w);
+}
+
 int main(void)
 {
     static const CU_TestInfo tests[] = {
         {"put, get, insert, swap, take", basics},
         {"limits", limits},
+        {"read lately", recent},
         {"planned batches", plans},
         {"batches are atomic and apart", batches},
         {"expiry, tombstones, sweep", expiry},
