@@ -12,6 +12,7 @@
 #define GROUP_DEFAULT 256
 #define PAGE_ROWS 128
 #define LINGER_STEP_US 1000
+#define CROWD 8
 #define READ_TRIES 4
 
 static const store_driver *const drivers[] = {&store_driver_sqlite};
@@ -129,15 +130,17 @@ typedef struct queued {
 
 /*
  * Lingers for company, lock held: a commit costs hundreds of microseconds whatever it carries. Company comes
- * when there was some: a lone client never waits for it, and nobody waits on when nothing came for a while.
+ * when there was some: a lone client never waits for it, and nobody waits on when nothing came for a while, but
+ * of a crowd as many are expected as came the last time.
  */
 static void linger(store *s)
 {
     const struct timespec step = {.tv_nsec = LINGER_STEP_US * 1000L};
-    unsigned before = 0;
+    unsigned before = 0, expected = s->last_group >= CROWD ? s->last_group : 0;
     if (s->last_group <= 1 && s->depth <= 1)
         return;
-    for (unsigned us = 0; us < s->group_wait_us && s->depth > before && s->depth < s->group_max && !s->stop;
+    for (unsigned us = 0; us < s->group_wait_us && (s->depth > before || s->depth < expected) &&
+                          s->depth < s->group_max && !s->stop;
          us += LINGER_STEP_US) {
         before = s->depth;
         (void)pthread_mutex_unlock(&s->lock);
