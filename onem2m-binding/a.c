@@ -131,14 +131,10 @@ static gba_err print_identity(const a_auth *x, const char *hint, char *identity,
     return n > 0 && (size_t)n < room ? GBA_OK : GBA_E_RANGE;
 }
 
-static gba_err on_psk(void *ctx, uint16_t suite, const char *hint, char *identity, size_t room, gba_secret *key)
+gba_err a_auth_key(const a_auth *x, uint16_t suite, gba_secret *key)
 {
-    const a_auth *x = ctx;
     gba_naf_id naf = {.fqdn = x->naf, .ua = gba_ua_id_psk(GBA_TLS12, suite)};
-    gba_err e = print_identity(x, hint, identity, room);
 
-    if (e != GBA_OK)
-        return e;
     if (x->gba)
         return x->gba->naf_key(x->gba->arg, &naf, key);
     for (size_t i = 0; i < x->keys.n; i++)
@@ -147,6 +143,13 @@ static gba_err on_psk(void *ctx, uint16_t suite, const char *hint, char *identit
             return GBA_OK;
         }
     return GBA_E_UNSUPPORTED;
+}
+
+static gba_err on_psk(void *ctx, uint16_t suite, const char *hint, char *identity, size_t room, gba_secret *key)
+{
+    const a_auth *x = ctx;
+    gba_err e = print_identity(x, hint, identity, room);
+    return e == GBA_OK ? a_auth_key(x, suite, key) : e;
 }
 
 gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_auth *x, const char *priority, m2m_peer **out)

@@ -44,6 +44,16 @@ typedef struct a_auth {
 } a_auth;
 void a_auth_wipe(a_auth *x);
 #define A_AUTH_SCOPED __attribute__((cleanup(a_auth_wipe))) a_auth
+/* What B needs to be let in as SA2; *a is not touched. */
+struct gba_m2m_sa {
+    gba_m2m_a *a;
+    m2m_peer *peer;
+    gba_m2m_sa_facts facts;
+    gba_m2m_own own;
+    a_auth auth; /* of SA1 */
+    const char *priority;
+};
+gba_err a_auth_key(const a_auth *x, uint16_t suite, gba_secret *key) GBA_MUST_USE;
 /* The row's handshake with `who` ("MAF", "Entity B"); priority may be NULL. */
 gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_auth *x, const char *priority,
                m2m_peer **out) GBA_MUST_USE;
@@ -115,5 +125,7 @@ gba_err a_json_key_read(gba_span body, char relative[GBA_M2M_KEY_ID_MAX + 1], in
 typedef struct a_cmd {
     unsigned id, class;
 } a_cmd;
+/* A notification: a JSON object. *verification: m2m:sgn with vrq. */
+gba_err a_json_notification(gba_span body, bool *verification) GBA_MUST_USE;
 gba_err a_json_cmd_read(gba_span body, a_cmd *out) GBA_MUST_USE;
 #endif

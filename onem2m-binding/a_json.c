@@ -108,6 +108,16 @@ gba_err a_json_key_read(gba_span body, char relative[GBA_M2M_KEY_ID_MAX + 1], in
     return ok ? GBA_OK : GBA_E_SYNTAX;
 }
 
+gba_err a_json_notification(gba_span body, bool *verification)
+{
+    json_t *doc = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+    gba_err e = json_is_object(doc) ? GBA_OK : GBA_E_SYNTAX;
+
+    *verification = json_is_true(json_object_get(json_object_get(doc, "m2m:sgn"), "vrq"));
+    json_decref(doc);
+    return e;
+}
+
 static bool take_number(json_t *o, const char *name, unsigned *out)
 {
     json_t *v = json_object_get(o, name);

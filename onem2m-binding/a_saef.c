@@ -6,12 +6,6 @@
 #include "onem2m-binding/a.h"
 #include "onem2m-binding/tls.h"
 
-struct gba_m2m_sa {
-    gba_m2m_a *a;
-    m2m_peer *peer;
-    gba_m2m_sa_facts facts;
-};
-
 typedef struct run {
     gba_m2m_a *a;
     const gba_m2m_saef *how;
@@ -406,6 +400,13 @@ gba_err gba_m2m_connect(gba_m2m_a *a, const gba_m2m_saef *how, gba_m2m_sa **out)
         x = (run){.a = a, .how = how, .facts = &sa->facts, .renew = true};
         e = attempt(&x, &sa->peer);
     }
+    if (e == GBA_OK) { /* for SA2 */
+        sa->own = how->own;
+        sa->auth = x.auth;
+        if (sa->auth.own)
+            sa->auth.own = &sa->own;
+        sa->priority = how->priority;
+    }
     a_auth_wipe(&x.auth);
     size_t said = strlen(a->text);
     if (e == GBA_E_AUTH && !strncmp(sa->facts.key_from, "SBF", 3)) /* revoked, or its server is down: B does not tell */
@@ -424,8 +425,10 @@ const gba_m2m_sa_facts *gba_m2m_sa_info(const gba_m2m_sa *sa)
 
 void gba_m2m_sa_close(gba_m2m_sa **sa)
 {
-    if (*sa)
+    if (*sa) {
         m2m_peer_close(&(*sa)->peer);
+        a_auth_wipe(&(*sa)->auth);
+    }
     free(*sa);
     *sa = NULL;
 }

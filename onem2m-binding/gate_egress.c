@@ -110,6 +110,8 @@ typedef struct out {
     char identity[2 * GBA_ID_MAX];
     gba_secret key;
     uint16_t suite;             /* nonzero: the key is for this one alone */
+    uint8_t raw[32];            /* with is_raw: the peer's raw public key (RFC 7250) in place of a certificate */
+    bool is_raw;
     char *body;
     size_t n_body, n, n_arena;
     m2m_field field[FIELDS];
@@ -210,6 +212,19 @@ static bool key_of_store(out *o, const char *credential)
     return o->key.n > 0;
 }
 
+/* Of a peer that showed a raw public key in SA1: that one is expected, and it must still be known here. */
+static void choose_raw(out *o, const char *credential)
+{
+    const char *hex = credential + strlen("30-sha-256_");
+    size_t n = sizeof o->raw;
+
+    if (strncmp(credential, "30-sha-256_", strlen("30-sha-256_")) != 0)
+        return;
+    o->is_raw = gba_hex_decode(gba_str(hex), o->raw, &n) == GBA_OK && n == sizeof o->raw;
+    if (!o->is_raw || !gate_raw_key(o->g, o->raw))
+        o->why = "revoked";
+}
+
 /* The key of SA1, when it still lives; a provisioned one also after our restart. */
 static void choose_key(out *o)
 {
@@ -237,8 +252,12 @@ static void choose_key(out *o)
             o->why = "revoked";
         return;
     }
-    if (!o->key.n && gate_book_entity(o->g->book, &o->to, &en) == GBA_OK && !strncmp(en.credential, "12-", 3))
+    if (o->key.n || gate_book_entity(o->g->book, &o->to, &en) != GBA_OK)
+        return;
+    if (!strncmp(en.credential, "12-", 3))
         (void)key_of_store(o, en.credential);
+    else
+        choose_raw(o, en.credential);
 }
 
 static gba_err give_key(void *ctx, uint16_t suite, const char *hint, char *identity, size_t room, gba_secret *key)
@@ -273,9 +292,11 @@ static gba_err go(out *o, m2m_answer *a, char *why, size_t why_n)
         c.crl_file = s->crl;
         c.cert_file = s->cert;
         c.key_file = s->key;
-        if (gba_m2m_id_is_ae(&o->to))
+        if (o->is_raw)
+            c.expect_key = o->raw;
+        else if (gba_m2m_id_is_ae(&o->to))
             c.expect_uri = o->to_text;
-        if (!s->ca) {
+        if (!s->ca && !o->is_raw) {
             snprintf(why, why_n, "neither a key nor ca");
             return GBA_E_AUTH;
         }

@@ -22,6 +22,7 @@ static const char usage_text[] =
     "        container [PARENT] [--name N]      create a container\n"
     "        instance CONTAINER --content TEXT|@FILE|- [--name N]   create a content instance\n"
     "        create PARENT --type N --data JSON|@FILE|-, update, notify ADDRESS --data ..., delete ADDRESS\n"
+    "        [--listen [ADDRESS:]PORT [--count N]]   then SA2: the CSE connects to us, each notification is printed\n"
     "  m2m enrol --framework psk|cert|gba --target MAF-FQDN|CSE-ID --ae-id ID|--cse-id ID\n"
     "        a bootstrap: Km for a MAF, Kpsa for a CSE, kept sealed; connect finds it\n"
     "        [--if-needed [--margin SECONDS]]   not while the one held lives that long (60)\n"
@@ -104,7 +105,7 @@ int out_done(void)
 }
 
 /* ---- options: each a name, what it takes, where it goes ---- */
-enum { TEXT, FLAG, NUMBER, SECONDS, LIST };
+enum { TEXT, FLAG, NUMBER, SECONDS, COUNT, LIST };
 static const struct {
     const char *name;
     int kind;
@@ -130,18 +131,19 @@ static const struct {
     {"from", TEXT, offsetof(options, from)},             {"name", TEXT, offsetof(options, name)},
     {"api", TEXT, offsetof(options, api)},               {"content", TEXT, offsetof(options, content)},
     {"data", TEXT, offsetof(options, data)},             {"type", TEXT, offsetof(options, type)},
-    {"poa", LIST, offsetof(options, poa)},
+    {"poa", LIST, offsetof(options, poa)},               {"listen", TEXT, offsetof(options, listen)},
+    {"count", COUNT, offsetof(options, count)},
 };
 #define OPTIONS (sizeof table / sizeof *table)
 enum { O_HELP = 1000, O_VERSION };
 
-static int take_number(const char *name, const char *value, int64_t max, int64_t *out)
+static int take_number(const char *name, const char *value, int64_t max, const char *unit, int64_t *out)
 {
     char *end;
     errno = 0;
     long long v = strtoll(value, &end, 10);
     if (*end || end == value || errno || v < 1 || v > max)
-        return complain(M2M_USAGE, "--%s: %s is not 1 to %lld seconds", name, value, (long long)max);
+        return complain(M2M_USAGE, "--%s: %s is not 1 to %lld%s", name, value, (long long)max, unit);
     *out = v;
     return M2M_DONE;
 }
@@ -160,12 +162,16 @@ static int take_option(options *o, size_t i, const char *value)
         *(bool *)at = true;
         break;
     case NUMBER:
-        code = take_number(table[i].name, value, 3153600000, &v);
+        code = take_number(table[i].name, value, 3153600000, " seconds", &v);
         *(int64_t *)at = v;
         break;
     case SECONDS:
-        code = take_number(table[i].name, value, 3600, &v);
+        code = take_number(table[i].name, value, 3600, " seconds", &v);
         *(unsigned *)at = (unsigned)v;
+        break;
+    case COUNT:
+        code = take_number(table[i].name, value, 1000000000, "", &v);
+        *(int64_t *)at = v;
         break;
     default:
         if (o->n_poa == M2M_POA_MAX)

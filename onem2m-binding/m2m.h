@@ -4,6 +4,7 @@
 #define ONEM2M_M2M_H
 #include <gba/onem2m_a.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdio.h>
 
 /* exit codes */
@@ -24,7 +25,8 @@ typedef struct options {
     bool fresh, if_needed, expired;
     int64_t margin;
     /* the request */
-    const char *from, *name, *api, *content, *data, *type, *output;
+    const char *from, *name, *api, *content, *data, *type, *output, *listen;
+    int64_t count;
     const char *poa[M2M_POA_MAX];
     size_t n_poa;
     /* words without a name */
@@ -63,6 +65,20 @@ int take_id(const char *option, const char *text, gba_m2m_id *out);
 void put_time(json_t *o, const char *name, int64_t t);
 void put_id(json_t *o, const char *name, const gba_m2m_id *id);
 void print_json(json_t *o); /* frees it */
+
+/* ---- SA2 (m2m_listen.c) ---- */
+typedef struct ears {
+    gba_m2m_listener *l; /* NULL: none */
+    pthread_t thread;
+    gba_err err;
+    uint16_t port;
+    int64_t left; /* notifications to come, with --count; 0: without end */
+    bool again;   /* the key is over */
+    const options *o;
+} ears;
+int ears_open(entity *e, gba_m2m_sa *sa, ears *x);
+/* Until a signal, the count or the end of the key; now: at once. */
+int ears_close(entity *e, ears *x, bool now);
 
 /* ---- the USIM ---- */
 int usim_open(const options *o, usim **out, gba_m2m_gba *hooks);

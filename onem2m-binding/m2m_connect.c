@@ -268,17 +268,12 @@ static unsigned now_ms(void)
     return (unsigned)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
 }
 
-static int run(entity *e, gba_m2m_saef *how, const request *r)
+static int ask(entity *e, gba_m2m_sa *sa, const request *r, unsigned begun)
 {
-    gba_m2m_sa *sa = NULL;
     gba_m2m_reply y = {0};
-    unsigned begun = now_ms();
+    gba_err err = gba_m2m_request_send(sa, &r->call, &y);
     int code;
 
-    how->own = e->own;
-    gba_err err = gba_m2m_connect(e->a, how, &sa);
-    if (err == GBA_OK)
-        err = gba_m2m_request_send(sa, &r->call, &y);
     if (err != GBA_OK) {
         code = complain(code_of(err), "%s", gba_m2m_a_text(e->a));
     } else {
@@ -291,7 +286,38 @@ static int run(entity *e, gba_m2m_saef *how, const request *r)
             code = M2M_REFUSED;
     }
     gba_m2m_reply_free(&y);
+    return code;
+}
+
+/* SA1 and a request; with --listen then SA2, which is open before the request: the CSE may verify a subscription
+ * while it is created. */
+static int associate(entity *e, gba_m2m_saef *how, const request *r, ears *x)
+{
+    gba_m2m_sa *sa = NULL;
+    unsigned begun = now_ms();
+    gba_err err = gba_m2m_connect(e->a, how, &sa);
+    int code = err == GBA_OK ? M2M_DONE : complain(code_of(err), "%s", gba_m2m_a_text(e->a));
+
+    if (!code && e->o->listen)
+        code = ears_open(e, sa, x);
+    if (!code)
+        code = ask(e, sa, r, begun);
+    int heard = ears_close(e, x, code != M2M_DONE);
     gba_m2m_sa_close(&sa);
+    return code ? code : heard;
+}
+
+static int run(entity *e, gba_m2m_saef *how, const request *r)
+{
+    static const request again = {.call = {.op = GBA_M2M_RETRIEVE}, .word = "retrieve"};
+    ears x = {.left = e->o->count};
+    int code;
+
+    how->own = e->own;
+    do {
+        code = associate(e, how, r, &x);
+        r = &again;
+    } while (!code && x.again);
     return code;
 }
 

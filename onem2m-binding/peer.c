@@ -113,7 +113,7 @@ uint16_t m2m_peer_suite(const m2m_peer *p)
     return m2m_tls_suite(p->tls);
 }
 
-const char *m2m_peer_suite_name(const m2m_peer *p)
+const char *m2m_suite_name(uint16_t suite)
 {
     static const struct {
         uint16_t number;
@@ -133,9 +133,14 @@ const char *m2m_peer_suite_name(const m2m_peer *p)
         {0xCCA8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
     };
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
-        if (suites[i].number == m2m_peer_suite(p))
+        if (suites[i].number == suite)
             return suites[i].name;
     return "";
+}
+
+const char *m2m_peer_suite_name(const m2m_peer *p)
+{
+    return m2m_suite_name(m2m_peer_suite(p));
 }
 
 /* ---- the answer ---- */
@@ -163,7 +168,26 @@ static char *line_end(char *p)
     return e;
 }
 
-/* "HTTP/1.1 201 Created", then fields; text is cut into strings. */
+/* Header fields, each with its CRLF; text is cut into strings. */
+static gba_err read_fields(char *p, m2m_field *field, size_t *n)
+{
+    for (char *e; *p; p = e + 2) {
+        e = line_end(p);
+        char *colon = strchr(p, ':');
+        if (!e || !colon || colon == p || strcspn(p, " \t") < (size_t)(colon - p))
+            return GBA_E_SYNTAX;
+        if (*n == M2M_ANSWER_FIELDS)
+            return GBA_E_RANGE;
+        *colon++ = 0;
+        colon += strspn(colon, " \t");
+        for (char *t = e; t > colon && (t[-1] == ' ' || t[-1] == '\t');)
+            *--t = 0;
+        field[(*n)++] = (m2m_field){p, colon};
+    }
+    return GBA_OK;
+}
+
+/* "HTTP/1.1 201 Created", then fields. */
 static gba_err read_head(char *p, m2m_answer *a)
 {
     char *e = line_end(p);
@@ -172,20 +196,7 @@ static gba_err read_head(char *p, m2m_answer *a)
         p[9] < '1' || p[9] > '5' || p[10] < '0' || p[10] > '9' || p[11] < '0' || p[11] > '9' || (p[12] && p[12] != ' '))
         return GBA_E_SYNTAX;
     a->status = (unsigned)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
-    for (p = e + 2; *p; p = e + 2) {
-        e = line_end(p);
-        char *colon = strchr(p, ':');
-        if (!e || !colon || colon == p || strcspn(p, " \t") < (size_t)(colon - p))
-            return GBA_E_SYNTAX;
-        if (a->n_fields == M2M_ANSWER_FIELDS)
-            return GBA_E_RANGE;
-        *colon++ = 0;
-        colon += strspn(colon, " \t");
-        for (char *t = e; t > colon && (t[-1] == ' ' || t[-1] == '\t');)
-            *--t = 0;
-        a->field[a->n_fields++] = (m2m_field){p, colon};
-    }
-    return GBA_OK;
+    return read_fields(e + 2, a->field, &a->n_fields);
 }
 
 const char *m2m_answer_field(const m2m_answer *a, const char *name)
@@ -297,7 +308,7 @@ gba_err m2m_answer_parse(gba_span text, bool end, bool head, size_t max, m2m_ans
     return e;
 }
 
-/* ---- the request ---- */
+/* ---- a request that comes to us ---- */
 static bool token_ok(const char *s)
 {
     for (; *s; s++)
@@ -306,6 +317,103 @@ static bool token_ok(const char *s)
     return true;
 }
 
+static const char *one_field(const m2m_arrival *r, const char *name, bool *twice)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < r->n_fields; i++)
+        if (!strcasecmp(r->field[i].name, name)) {
+            *twice = *twice || found;
+            found = r->field[i].value;
+        }
+    return found;
+}
+
+const char *m2m_arrival_field(const m2m_arrival *r, const char *name)
+{
+    bool twice = false;
+    return one_field(r, name, &twice);
+}
+
+static gba_err read_request_line(char *p, m2m_arrival *r)
+{
+    char *e = line_end(p), *a = strchr(p, ' '), *b = a ? strchr(a + 1, ' ') : NULL;
+
+    if (!e || !b || a == p || b == a + 1 || (strcmp(b + 1, "HTTP/1.1") != 0 && strcmp(b + 1, "HTTP/1.0") != 0))
+        return GBA_E_SYNTAX;
+    *a = *b = 0;
+    if (!token_ok(p) || !token_ok(a + 1))
+        return GBA_E_SYNTAX;
+    r->method = p;
+    r->target = a + 1;
+    r->last = b[8] == '0';
+    return read_fields(e + 2, r->field, &r->n_fields);
+}
+
+static gba_err read_request_body(m2m_arrival *r, char *body, size_t n, size_t max)
+{
+    bool twice = false;
+    const char *length = one_field(r, "Content-Length", &twice), *coding = one_field(r, "Transfer-Encoding", &twice);
+    const char *connection = one_field(r, "Connection", &twice);
+    uint64_t want = 0;
+    size_t joined = 0;
+
+    if (twice || (length && coding)) /* what two could read in two ways */
+        return GBA_E_SYNTAX;
+    r->last = r->last || coding || (connection && strcasecmp(connection, "keep-alive") != 0);
+    if (coding) {
+        if (strcasecmp(coding, "chunked") != 0)
+            return GBA_E_SYNTAX;
+        gba_err e = join_chunks(body, n, &joined);
+        r->body = gba_mem(body, joined);
+        return e == GBA_OK && joined > max ? GBA_E_RANGE : e;
+    }
+    if (length && !number(length, 10, &want))
+        return GBA_E_SYNTAX;
+    if (want > max)
+        return GBA_E_RANGE;
+    r->body = gba_mem(body, (size_t)want);
+    return n < want ? GBA_E_STALE : GBA_OK;
+}
+
+gba_err m2m_arrival_parse(gba_span text, size_t max, m2m_arrival *out)
+{
+    gba_err e = GBA_E_STALE;
+
+    memset(out, 0, sizeof *out);
+    char *copy = malloc(text.n + 1);
+    if (!copy)
+        return GBA_E_NOMEM;
+    if (text.n)
+        memcpy(copy, text.p, text.n);
+    copy[text.n] = 0;
+    out->text = copy;
+    out->text_n = text.n;
+    char *gap = strstr(copy, "\r\n\r\n");
+    if (!gap) {
+        e = memchr(copy, 0, text.n) ? GBA_E_SYNTAX : text.n > M2M_HEAD_MAX ? GBA_E_RANGE : GBA_E_STALE;
+    } else if (gap - copy > M2M_HEAD_MAX) {
+        e = GBA_E_RANGE;
+    } else {
+        gap[2] = 0;
+        e = read_request_line(copy, out);
+        if (e == GBA_OK)
+            e = read_request_body(out, gap + 4, text.n - (size_t)(gap + 4 - copy), max);
+        out->used = out->last ? text.n : (size_t)(gap + 4 - copy) + out->body.n;
+    }
+    if (e != GBA_OK)
+        m2m_arrival_free(out);
+    return e;
+}
+
+void m2m_arrival_free(m2m_arrival *r)
+{
+    if (r->text)
+        gba_wipe(r->text, r->text_n);
+    free(r->text);
+    *r = (m2m_arrival){0};
+}
+
+/* ---- the request ---- */
 static gba_err print_head(const m2m_peer *p, const char *method, const char *target, const m2m_field *f, size_t n,
                           size_t body, char *out, size_t room, size_t *len)
 {

@@ -40,6 +40,7 @@ void m2m_peer_close(m2m_peer **p);
 gba_err m2m_peer_export(m2m_peer *p, const char *label, gba_secret *out) GBA_MUST_USE;
 uint16_t m2m_peer_suite(const m2m_peer *p); /* IANA number */
 const char *m2m_peer_suite_name(const m2m_peer *p);
+const char *m2m_suite_name(uint16_t suite); /* "" unknown */
 
 typedef struct m2m_field {
     const char *name, *value;
@@ -63,4 +64,21 @@ void m2m_answer_free(m2m_answer *a);
 /* The parser alone. text: the octets so far, `end`: no more will come. *out points into a copy. STALE:
  * more is needed. */
 gba_err m2m_answer_parse(gba_span text, bool end, bool head, size_t max, m2m_answer *out) GBA_MUST_USE;
+
+/* ---- a request that comes to us ---- */
+#define M2M_HEAD_MAX 16384
+typedef struct m2m_arrival {
+    const char *method, *target;
+    m2m_field field[M2M_ANSWER_FIELDS];
+    size_t n_fields, used; /* octets of the input that were it */
+    bool last;             /* nothing of this connection after it */
+    gba_span body;
+    char *text;
+    size_t text_n;
+} m2m_arrival;
+/* STALE: more is needed. SYNTAX: no HTTP/1.1 request, or one that two could read in two ways. RANGE: head
+ * above M2M_HEAD_MAX, or body above max. *out points into a copy. */
+gba_err m2m_arrival_parse(gba_span text, size_t max, m2m_arrival *out) GBA_MUST_USE;
+const char *m2m_arrival_field(const m2m_arrival *r, const char *name);
+void m2m_arrival_free(m2m_arrival *r);
 #endif

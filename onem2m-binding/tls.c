@@ -99,44 +99,26 @@ static int on_psk(gnutls_session_t s, gnutls_datum_t *username, gnutls_datum_t *
 }
 
 /* ---- the server's certificate ---- */
-static bool has_uri(gnutls_x509_crt_t crt, const char *want)
-{
-    char name[GBA_M2M_ID_MAX + 1];
-    unsigned type;
-
-    for (unsigned i = 0;; i++) {
-        size_t n = sizeof name;
-        int r = gnutls_x509_crt_get_subject_alt_name2(crt, i, name, &n, &type, NULL);
-        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-            return false;
-        if (r >= 0 && type == GNUTLS_SAN_URI && gba_span_eq(gba_mem(name, n), gba_str(want)))
-            return true;
-    }
-}
-
 /* A dNSName or the URI, exactly; never the CN, no wildcard (TS-0003 8.1.2.5). */
-static bool has_name(gnutls_session_t s, const m2m_peer_config *c)
+bool m2m_tls_peer_named(void *session, bool uri, const char *want)
 {
-    unsigned n = 0;
-    const gnutls_datum_t *chain = gnutls_certificate_get_peers(s, &n);
+    unsigned n = 0, type;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
     gnutls_x509_crt_t crt;
+    char name[GBA_M2M_ID_MAX + 1];
     bool ok = false;
-    char name[256];
-    unsigned type;
 
     if (!chain || !n || gnutls_x509_crt_init(&crt) < 0)
         return false;
-    if (gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) == 0) {
-        if (c->expect_uri)
-            ok = has_uri(crt, c->expect_uri);
-        for (unsigned i = 0; !ok && !c->expect_uri; i++) {
+    if (gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER) == 0)
+        for (unsigned i = 0; !ok; i++) {
             size_t size = sizeof name;
             int r = gnutls_x509_crt_get_subject_alt_name2(crt, i, name, &size, &type, NULL);
             if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
                 break;
-            ok = r >= 0 && type == GNUTLS_SAN_DNSNAME && gba_span_ieq(gba_mem(name, size), gba_str(c->sni));
+            ok = r >= 0 && (uri ? type == GNUTLS_SAN_URI && gba_span_eq(gba_mem(name, size), gba_str(want))
+                                : type == GNUTLS_SAN_DNSNAME && gba_span_ieq(gba_mem(name, size), gba_str(want)));
         }
-    }
     gnutls_x509_crt_deinit(crt);
     return ok;
 }
@@ -155,7 +137,8 @@ static int on_certificate(gnutls_session_t s)
     t->why[0] = 0;
     if (c->expect_key)
         snprintf(t->why, sizeof t->why, "the server shows a certificate, not a raw public key");
-    else if (!cert_check(s, t->cert, true, t->why, sizeof t->why) && !has_name(s, c))
+    else if (!cert_check(s, t->cert, true, t->why, sizeof t->why) &&
+             !m2m_tls_peer_named(s, c->expect_uri != NULL, c->expect_uri ? c->expect_uri : c->sni))
         snprintf(t->why, sizeof t->why, "the server's certificate is not for %s", c->expect_uri ? c->expect_uri : c->sni);
     return t->why[0] ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
@@ -203,15 +186,11 @@ static gba_err load(m2m_tls *t, const m2m_peer_config *c, char *why, size_t why_
 
 /* With a pre-shared key the certificate suites are left out, and the other way round: what authenticates is
  * the caller's choice, not the server's. So are the certificate types. */
-#define CERT_PRIORITY                                                                                              \
-    "NONE:+VERS-TLS1.2:+AES-128-GCM:+CHACHA20-POLY1305:+AES-128-CBC:+AEAD:+SHA256:+ECDHE-ECDSA:+ECDHE-RSA:"        \
-    "+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-RSA-SHA256:+SIGN-RSA-PSS-RSAE-SHA256:"                  \
-    "+SIGN-ECDSA-SHA384:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+COMP-NULL"
 static const char *priority_of(const m2m_peer_config *c)
 {
     static const char *const certs[2][2] = {
-        {CERT_PRIORITY ":+CTYPE-X509", CERT_PRIORITY ":+CTYPE-CLI-X509:+CTYPE-SRV-RAWPK"},
-        {CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-X509", CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"}};
+        {M2M_CERT_PRIORITY ":+CTYPE-X509", M2M_CERT_PRIORITY ":+CTYPE-CLI-X509:+CTYPE-SRV-RAWPK"},
+        {M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-X509", M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"}};
     if (c->priority)
         return c->priority;
     return c->psk || c->psk_fn ? gba_m2m_priority(false) : certs[c->raw_key][c->expect_key != NULL];

@@ -15,4 +15,11 @@ gba_err m2m_tls_export(m2m_tls *t, const char *label, gba_secret *out) GBA_MUST_
 uint16_t m2m_tls_suite(const m2m_tls *t);
 void m2m_tls_close(m2m_tls **t);
 int64_t m2m_mono_ms(void);
+/* Of a gnutls_session_t's peer: a dNSName of its certificate, or the URI. */
+bool m2m_tls_peer_named(void *session, bool uri, const char *want);
+/* Certificates and raw public keys (TS-0003 10.2.3); which of them is for the caller to add. */
+#define M2M_CERT_PRIORITY                                                                                              \
+    "NONE:+VERS-TLS1.2:+AES-128-GCM:+CHACHA20-POLY1305:+AES-128-CBC:+AEAD:+SHA256:+ECDHE-ECDSA:+ECDHE-RSA:"        \
+    "+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-RSA-SHA256:+SIGN-RSA-PSS-RSAE-SHA256:"                  \
+    "+SIGN-ECDSA-SHA384:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+COMP-NULL"
 #endif

@@ -181,6 +181,30 @@ ok "a content instance" has 'X-M2M-RSC: 2001'
 ok "SA2: the gate took it out with Kc" logged m2m-gate "gate.sent.*with=\"?$kc_id"
 ok "SA2: it came to the AE's path" grep -qa '^POST /told ' "$demo/told"
 ok "SA2: it is the notification" grep -qa 'm2m:sgn.*21\.5' "$demo/told"
+# our own device there, by each framework whose key somebody else told the gate
+heard() { # NAME WITH STATE FRAMEWORK MORE...
+    local name=$1 with=$2 state=$3 ear i
+    shift 3
+    timeout 60 "$build/onem2m-binding/m2m" connect "$GATE_URL" --sni "$GATE_SNI" --target "$CSE_ID" --state "$demo/$state" --ae-id "$CSE_ID/$AE_ID" \
+        --framework "$@" --json --listen "127.0.0.1:$p_ae" --count 1 >"$demo/heard" 2>"$demo/answer" </dev/null &
+    ear=$!
+    others+=($ear)
+    for i in $(seq 200); do
+        [ -s "$demo/heard" ] && break # SA1 and its request
+        sleep 0.1
+    done
+    curl -s -i --max-time 20 -X POST -H 'X-M2M-Origin: /cse1' -H 'X-M2M-RI: v1' -H 'X-M2M-RVI: 3' -H 'Content-Type: application/json' \
+        -d '{"m2m:sgn":{"vrq":true,"sur":"cse1/data/sub"}}' "$EGRESS_URL/_/$SP/cse1/$AE_ID/told" >>"$demo/answer"
+    ok "SA2, m2m --listen, $name: 2000" has 'X-M2M-RSC: 2000'
+    wait $ear
+    ok "SA2, $name: m2m ends well" [ $? -eq 0 ]
+    cp "$demo/heard" "$demo/answer"
+    ok "SA2, $name: the verification" has '"operation":"notify","to":"/told".*"verification":true'
+    ok "SA2, $name: with the key of SA1" logged m2m-gate "gate.sent.*with=\"?[^ ]*$with"
+}
+heard "SAEF 3" "@$MAF_FQDN" a3 maf --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" --psk-id "$KM_ID" --psk-file "$demo/km.key"
+heard "SAEF 4" "@$BSF_DOMAIN" a4 gba --usim "$USIM" --bsf "$BSF_UB_URL" --bsf-domain "$BSF_DOMAIN"
+heard "SAEF 1 after SBF 1" "@$MEF_FQDN" b1 psk
 curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "$EGRESS_URL/_/$SP/cse1/Cnobody" >"$demo/answer"
 ok "to nobody: 5103" has 'X-M2M-RSC: 5103'
 

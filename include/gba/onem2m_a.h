@@ -99,7 +99,7 @@ typedef struct gba_m2m_sa_facts {
     unsigned handshake_ms;
 } gba_m2m_sa_facts;
 typedef struct gba_m2m_sa gba_m2m_sa;
-/* UNKNOWN: no credential. EXPIRED: there was one (enrol again). AUTH: a handshake was refused. FORBIDDEN:
+/* *how's own credentials stay where they are while *sa lives. UNKNOWN: no credential. EXPIRED: there was one (enrol again). AUTH: a handshake was refused. FORBIDDEN:
  * MAF or BSF refused. IO, BUSY: not reached in time. *sa borrows *a. */
 GBA_API gba_err gba_m2m_connect(gba_m2m_a *a, const gba_m2m_saef *how, gba_m2m_sa **out) GBA_MUST_USE;
 GBA_API const gba_m2m_sa_facts *gba_m2m_sa_info(const gba_m2m_sa *sa);
@@ -124,6 +124,38 @@ typedef struct gba_m2m_reply {
 /* OK whatever the response status code. */
 GBA_API gba_err gba_m2m_request_send(gba_m2m_sa *sa, const gba_m2m_call *c, gba_m2m_reply *out) GBA_MUST_USE;
 GBA_API void gba_m2m_reply_free(gba_m2m_reply *r);
+
+/* ---- SA2: Entity A is request-reachable, its registrar connects to it (TS-0003 8.2.1) ----
+ * A TLS server by the credential of a standing association, for that one peer: notifications come in. It may
+ * run in another thread than its association's requests, so that a CSE can verify a subscription while its
+ * Create is under way. */
+typedef struct gba_m2m_incoming {
+    gba_m2m_op op;               /* NOTIFY */
+    const char *to;              /* the request-target */
+    const char *from, *ri;       /* originator and request identifier */
+    bool verification;           /* of a subscription ("vrq") */
+    const char *body;            /* JSON, with a NUL */
+    size_t n;
+    const char *suite_name, *address; /* the peer's */
+} gba_m2m_incoming;
+/* The response status code to answer with; 2000 OK. */
+typedef unsigned gba_m2m_incoming_fn(void *arg, const gba_m2m_incoming *in);
+typedef struct gba_m2m_listen_config {
+    const char *host; /* address to listen at; NULL: 127.0.0.1 */
+    uint16_t port;    /* 0: any, see gba_m2m_listener_port */
+    const char *priority; /* GnuTLS's; NULL: as of gba_m2m_connect */
+    gba_m2m_incoming_fn *take;
+    void (*refused)(void *arg, const char *address, const char *why); /* a handshake or a request; NULL */
+    void *arg;
+} gba_m2m_listen_config;
+typedef struct gba_m2m_listener gba_m2m_listener;
+/* *sa outlives it. IO: the address; why: gba_m2m_a_text. */
+GBA_API gba_err gba_m2m_listen(gba_m2m_sa *sa, const gba_m2m_listen_config *c, gba_m2m_listener **out) GBA_MUST_USE;
+GBA_API uint16_t gba_m2m_listener_port(const gba_m2m_listener *l);
+/* Serves for ms at most, and returns earlier when a request was answered (OK). BUSY: none was. EXPIRED: the
+ * association's key is over, associate again. IO: the listener is broken. */
+GBA_API gba_err gba_m2m_listener_run(gba_m2m_listener *l, unsigned ms) GBA_MUST_USE;
+GBA_API void gba_m2m_listener_close(gba_m2m_listener **l);
 
 /* ---- SBF: the result stands in the state folder, and gba_m2m_connect finds it ---- */
 typedef enum gba_m2m_held_kind { GBA_M2M_HELD_KM = 1, GBA_M2M_HELD_KPSA, GBA_M2M_HELD_KC } gba_m2m_held_kind;
