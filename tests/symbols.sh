@@ -33,6 +33,8 @@ exported libgba/.libs/libgba.so gba.h aka.h kdf.h digest.h seal.h guss.h diamete
 exported naf/.libs/libgbanaf.so naf.h
 exported naf/.libs/libgbanaf-zn-http.so naf_zn_http.h
 exported naf/.libs/libgbanaf-zn-diameter.so naf_zn_diameter.h
+exported naf/.libs/libgbanaf-gnutls.so naf_gnutls.h
+exported naf/.libs/libgbanaf-mhd.so naf_mhd.h
 exported ue/.libs/libgbaue.so ue.h ue_connect.h uicc.h
 exported onem2m-binding/.libs/libgbaonem2m.so onem2m.h onem2m_a.h
 [ $fail -eq 0 ] && echo "symbols: the libraries export their headers, no more and no less"

@@ -130,5 +130,17 @@ if [ -x "$demo/bin/naf_openssl_host" ]; then
     ok "OpenSSL host: an unknown B-TID gets the same alert ($wrong)" has "$wrong"
     host_end naf_openssl_host
 fi
+
+"$demo/bin/embed_naf_mhd" 0 "$NAF_FQDN" "$demo/naf.pem" "$demo/naf.key" "$BSF_DOMAIN" "$BSF_ZN_URL" "$ZN_CA" "$ZN_CERT" \
+    "$ZN_KEY" <"$demo/in" >"$demo/port2" 2>"$demo/host.log" &
+host_pid=$!
+exec 7>"$demo/in"
+for _ in $(seq 300); do [ -s "$demo/port2" ] && break || sleep 0.1; done
+url=https://localhost:$(cat "$demo/port2")/
+demo_gba get --ca "$NAF_CA" "$url" >"$demo/out" 2>&1
+ok "libmicrohttpd host: gba get" has '^Hello'
+demo_gba get --psk "$url" >"$demo/out" 2>&1
+ok "libmicrohttpd host: gba get --psk" has '^Hello'
+host_end embed_naf_mhd
 echo "test_embedding: $passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -88,6 +88,43 @@ if command -v curl >/dev/null && command -v xxd >/dev/null; then
     status=$(curl -s -m 20 --noproxy '*' --cacert "$NAF_CA" --digest -u "$btid:wrong" -o "$demo/page" -w '%{http_code}' "$url/")
     ok "not with another (HTTP $status)" test "$status" = 401
 fi
+# TLS with the GBA key on the same port
+for v in 1.2 1.3; do
+    demo_gba get --psk --tls $v "$url/psk?v=$v" >"$demo/page" 2>"$demo/err"
+    ok "gba get --psk, TLS $v" grep -q "^Hello .*, this is /psk?v=$v\." "$demo/page"
+done
+btid=$(demo_gba key "$NAF_FQDN" --ua 0100000007 --json | sed -nE 's/.*"btid": "([^"]*)".*/\1/p')
+s_client() { # s_client KEY IDENTITY HOST OPTION...: openssl's words and the answer in $demo/err
+    local key=$1 id=$2 host=$3
+    shift 3
+    (
+        printf 'GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$host"
+        sleep 1
+    ) | timeout 20 openssl s_client -connect "127.0.0.1:${url##*:}" -servername localhost -psk "$key" -psk_identity "$id" \
+        -ign_eof "$@" >"$demo/err" 2>&1
+}
+err_has() { grep -q "$1" "$demo/err"; }
+no() { ! "$@"; }
+k13=$(demo_gba key "$NAF_FQDN" --ua 0100000007) kcc=$(demo_gba key "$NAF_FQDN" --ua 010001ccac)
+s_client "$k13" "3GPP-bootstrapping;$btid" localhost -tls1_3
+ok "openssl, TLS 1.3" err_has '^Hello'
+ok "no Authentication-Info over PSK" no err_has '^Authentication-Info'
+s_client "$kcc" "3GPP-bootstrapping;$btid" localhost -tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305
+ok "openssl, TLS 1.2" err_has '^Hello'
+ok "the hint" err_has 'PSK identity hint: 3GPP-bootstrapping'
+s_client "$k13" "3GPP-bootstrapping;$btid" other.test -tls1_3
+ok "another Host: 421" err_has '^HTTP/1.1 421'
+for v in "-tls1_3" "-tls1_2 -cipher ECDHE-PSK-CHACHA20-POLY1305"; do
+    for id in "3GPP-bootstrapping;$btid" "3GPP-bootstrapping;AAAA@$BSF_DOMAIN" "3GPP-bootstrapping;x@elsewhere.test"; do
+        # shellcheck disable=SC2086
+        s_client "00$(printf 'ff%.0s' {1..31})" "$id" localhost $v
+        ok "$v: no answer to a wrong key of ${id%@*}" no err_has '^HTTP/1.1'
+    done
+done
+s_client "$k13" somebody localhost -tls1_3
+ok "TLS 1.3: an identity that is none of GBA's gets the certificate, and a challenge" err_has '^HTTP/1.1 401'
+demo_gba get --ca "$NAF_CA" "$url/last" >"$demo/page" 2>"$demo/err"
+ok "gba get with the certificate, still" grep -q '^Hello' "$demo/page"
 exec 7>&-
 wait "$naf_pid"
 ok "the host ends cleanly" test $? -eq 0
