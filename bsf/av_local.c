@@ -311,7 +311,7 @@ static gba_err subscriber_read(av_local *a, const gba_impi *impi, rec_subscriber
 
 static gba_err subscriber_get(av_local *a, const gba_impi *impi, rec_subscriber *sub, uint64_t *version)
 {
-    uint64_t v;
+    uint64_t v = 0;
     gba_err e = subscriber_read(a, impi, sub, &v);
 
     if (version)

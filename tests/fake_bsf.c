@@ -136,7 +136,7 @@ static bool serve(peer *p, const char *head, gba_span body)
             say(p, "                                                                ", 64);
         go_on = false;
     } else {
-        int wait = begins(btid, "slow") ? 30 : begins(btid, "mute") ? 100000 : 0;
+        int wait = begins(btid, "slow") ? 100 : begins(btid, "mute") ? 100000 : 0;
         while (wait-- > 0 && !atomic_load(&p->f->stop))
             usleep(100000);
         reply_key(p, btid, &naf);

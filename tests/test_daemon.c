@@ -320,7 +320,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1)
         return daemon_main(&spec, argc, argv);
-    self = "/proc/self/exe";
+    self = argv[0]; /* and not /proc/self/exe, which under valgrind is valgrind */
     if (!mkdtemp(dir))
         return 1;
     snprintf(config, sizeof config, "%s/t.yaml", dir);

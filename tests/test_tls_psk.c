@@ -535,7 +535,7 @@ static void test_idle_handshakes(void)
     for (int i = 0; i < opened; i++)
         close(fd[i]);
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-    CU_ASSERT(used < 128L * many);
+    CU_ASSERT(used < 128L * many || getenv("UNDER_VALGRIND"));
 #endif
     CU_ASSERT(gets_in(P12));
     end();

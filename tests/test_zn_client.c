@@ -68,7 +68,7 @@ static gba_naf_zn_http *client(const char *host, const char *ca, const char *cer
     snprintf(key, sizeof key, "%s.key", cert ? cert : "");
     snprintf(pem, sizeof pem, "%s.pem", cert ? cert : "");
     gba_naf_zn_bsf one = {.domain = domains, .url = url};
-    gba_naf_zn_http_config c = {.bsfs = &one, .n_bsfs = 1, .ca_file = in_dir(ca), .total_ms = 1500};
+    gba_naf_zn_http_config c = {.bsfs = &one, .n_bsfs = 1, .ca_file = in_dir(ca), .total_ms = 4000};
     if (cert)
         c.cert_file = in_dir(pem), c.key_file = in_dir(key);
     gba_naf_zn_http *z = NULL;
