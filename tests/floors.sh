@@ -24,7 +24,7 @@ owner 'nettle/' libgba/crypt.c
 owner 'expat' libgba/bootinfo.c libgba/guss.c
 owner 'uni(norm|str|case)' libgba/ids.c
 owner 'microhttpd' service/http_internal.h naf/glue_mhd.c
-owner 'gnutls' service/cert.c service/tls.c service/tls_psk.c service/tls_internal.h service/fd_stack.c naf/glue_gnutls.c ue/link.c ue/tls_suite.c onem2m-binding/tls.c
+owner 'gnutls' service/cert.c service/tls.c service/tls_psk.c service/tls_internal.h service/fd_stack.c naf/glue_gnutls.c ue/link.c ue/tls_suite.c onem2m-binding/tls.c onem2m-binding/tls_accept.c
 owner 'curl/' service/fetch.c ue/carrier_curl.c naf/zn_http.c onem2m-binding/http.c
 owner 'sqlite3' service/store_sqlite.c service/store_sqlite.h service/store_sqlite_file.c service/store_sqlite_vfs.c
 owner 'libpq' service/store_pg.c
