@@ -33,32 +33,51 @@ static bool send_held(tls_io *io)
     return true;
 }
 
-/* A record; p is NULL where tls_server_attach failed. What is held belongs to the handshake, so that elsewhere than on a thread of its own nothing
- * said to be sent waits for a next call that may not come. */
-static ssize_t push(gnutls_transport_ptr_t p, const void *data, size_t n)
+static ssize_t send_now(const tls_io *io, const uint8_t *data, size_t n)
+{
+    size_t sent = 0;
+    do {
+        ssize_t r = send(io->fd, data + sent, n - sent, MSG_NOSIGNAL);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return -1;
+        sent += (size_t)r;
+    } while (io->blocks && sent < n);
+    return (ssize_t)sent;
+}
+
+/* What GnuTLS flushes at once; p is NULL where tls_server_attach failed. What is held belongs to the
+ * handshake, so that elsewhere than on a thread of its own nothing said to be sent waits for a next call
+ * that may not come. */
+static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *part, int parts)
 {
     tls_hold *h = p;
     if (!h)
         return -1;
     tls_io *io = &h->io;
     bool hold = !(io->finished_in && io->finished_out) || io->ticket;
-    size_t sent = 0;
+    size_t n = 0, sent = 0;
     io->ticket = false;
+    for (int i = 0; i < parts; i++)
+        n += part[i].iov_len;
     if ((hold || io->blocks) && n <= sizeof io->out - io->out_n) {
-        memcpy(io->out + io->out_n, data, n);
-        io->out_n += n;
+        for (int i = 0; i < parts; i++) {
+            memcpy(io->out + io->out_n, part[i].iov_base, part[i].iov_len);
+            io->out_n += part[i].iov_len;
+        }
         return hold || send_held(io) ? (ssize_t)n : failed(h);
     }
     if (!send_held(io))
         return failed(h);
-    do {
-        ssize_t r = send(io->fd, (const uint8_t *)data + sent, n - sent, MSG_NOSIGNAL);
-        if (r < 0 && errno == EINTR)
-            continue;
+    for (int i = 0; i < parts; i++) {
+        ssize_t r = send_now(io, part[i].iov_base, part[i].iov_len);
         if (r < 0)
-            return failed(h);
+            return sent && !io->blocks ? (ssize_t)sent : failed(h);
         sent += (size_t)r;
-    } while (io->blocks && sent < n);
+        if ((size_t)r < part[i].iov_len)
+            break;
+    }
     return (ssize_t)sent;
 }
 
@@ -99,8 +118,10 @@ static ssize_t pull(gnutls_transport_ptr_t p, void *data, size_t n)
 
 void tls_io_note(tls_hold *h, unsigned type, unsigned incoming)
 {
-    if (type == GNUTLS_HANDSHAKE_FINISHED)
+    if (type == GNUTLS_HANDSHAKE_FINISHED) {
         *(incoming ? &h->io.finished_in : &h->io.finished_out) = true;
+        h->io.ticket = false; /* TLS 1.2: it goes in the flight that this ends */
+    }
     else if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET && !incoming)
         h->io.ticket = true;
 }
@@ -110,7 +131,7 @@ void tls_io_attach(tls_hold *h, int fd, bool blocks)
     h->io.fd = fd;
     h->io.blocks = blocks && fcntl(fd, F_SETFL, 0) == 0; /* the library has set O_NONBLOCK */
     gnutls_transport_set_ptr(h->session, h);
-    gnutls_transport_set_push_function(h->session, push);
+    gnutls_transport_set_vec_push_function(h->session, push);
     gnutls_transport_set_pull_function(h->session, pull);
 }
 
