@@ -60,6 +60,7 @@ static in part(in *i, size_t n)
 typedef struct hello {
     bool psk_suite; /* one of TLS 1.2 */
     bool psk_ids;   /* pre_shared_key is there */
+    bool tickets;   /* it takes some, RFC 5077 3.2, RFC 8446 4.2.9 */
     in external;    /* the first identity with age 0; tickets have another */
     in ids, ticket; /* of TLS 1.3; of TLS 1.2 */
 } hello;
@@ -102,6 +103,7 @@ static hello read_hello(const gnutls_datum_t *msg)
             read_identities(&o, body);
         else if (type == 35 && !body.bad)
             o.ticket = body;
+        o.tickets = o.tickets || type == 35 || type == 45;
     }
     return o;
 }
@@ -123,6 +125,8 @@ static int choose_ticket_key(tls_hold *h, const hello *o)
     if (h->opened)
         return 0;
     h->opened = true;
+    if (!o->tickets)
+        return 0;
     if (t->tickets) {
         h->found = find_ticket(h, o->ticket);
         for (in ids = o->ids; !h->found && !ids.bad && ids.n;) {

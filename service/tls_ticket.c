@@ -14,7 +14,7 @@
 
 #define WAYS 4
 #define SETS 2048
-#define SWEEP 8 /* entries looked at when one comes in: what is dead does not stay until it is replaced */
+#define SWEEP 2 /* entries looked at when one comes in: what is dead does not stay until it is replaced */
 
 typedef struct entry {
     uint8_t name[TLS_TICKET_NAME];
@@ -115,16 +115,19 @@ bool tls_ticket_find(tls_tickets *t, const uint8_t *name, uint8_t key[TLS_TICKET
 
 static void sweep(tls_tickets *t)
 {
-    uint8_t name[TLS_TICKET_NAME];
+    uint8_t name[SWEEP][TLS_TICKET_NAME];
+    void *who[SWEEP];
+    pthread_mutex_lock(&t->lock);
     for (size_t i = 0; i < SWEEP; i++) {
-        pthread_mutex_lock(&t->lock);
         entry *e = &t->e[t->swept++ % (SETS * WAYS)];
-        void *who = e->who ? t->c.psk_who_ref(e->who) : NULL;
-        memcpy(name, e->name, sizeof name);
-        pthread_mutex_unlock(&t->lock);
-        if (who && !t->c.psk_alive(t->c.psk_ctx, who))
-            tls_ticket_drop(t, name);
-        let_go(t, who);
+        who[i] = e->who ? t->c.psk_who_ref(e->who) : NULL;
+        memcpy(name[i], e->name, sizeof name[i]);
+    }
+    pthread_mutex_unlock(&t->lock);
+    for (size_t i = 0; i < SWEEP; i++) {
+        if (who[i] && !t->c.psk_alive(t->c.psk_ctx, who[i]))
+            tls_ticket_drop(t, name[i]);
+        let_go(t, who[i]);
     }
 }
 
