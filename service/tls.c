@@ -702,7 +702,10 @@ uint16_t tls_session_suite(void *session)
     gnutls_kx_algorithm_t kx = gnutls_kx_get(session);
     gnutls_cipher_algorithm_t cipher = gnutls_cipher_get(session);
     gnutls_mac_algorithm_t mac = gnutls_mac_get(session);
+    const tls_hold *h = gnutls_session_get_ptr(session);
     suite s;
+    if (h && h->session == session && h->suite)
+        return h->suite;
     for (size_t i = 0; suite_at(i, &s); i++)
         if ((s.version == GNUTLS_TLS1_3) == tls13 && s.cipher == cipher && (tls13 || (s.kx == kx && s.mac == mac)))
             return s.number;
