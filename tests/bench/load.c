@@ -89,7 +89,7 @@ static bool conn_open(struct conn *c)
     }
     if (!o.tls && !o.psk_identity)
         return true;
-    gnutls_init(&c->tls, GNUTLS_CLIENT);
+    gnutls_init(&c->tls, GNUTLS_CLIENT | GNUTLS_NO_TICKETS); /* as nginx gives none */
     gnutls_priority_set_direct(c->tls, o.priority ? o.priority : "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL);
     if (o.psk_identity)
         gnutls_credentials_set(c->tls, GNUTLS_CRD_PSK, psk_cred);
