@@ -14,12 +14,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "onem2m-binding/gate.h"
 
 #define IDLE_MAX 256
 #define HEAD_MAX 32768
 #define PIECE 8192
+#define SLACK_MS 20
 
 struct gate_upstream {
     char host[GATE_HOST_MAX];
@@ -96,13 +98,16 @@ static gba_err dial(const gate_upstream *u, int64_t deadline, int *out)
     *out = -1;
     if (fd < 0)
         return GBA_E_IO;
+    struct timeval t = {.tv_sec = (time_t)(u->total_ms / 1000), .tv_usec = (suseconds_t)(u->total_ms % 1000 * 1000)};
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    gba_err e = GBA_OK;
-    if (connect(fd, (const struct sockaddr *)&u->address, u->address_n) < 0) {
+    gba_err e = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) ? GBA_E_IO : GBA_OK;
+    if (e == GBA_OK && connect(fd, (const struct sockaddr *)&u->address, u->address_n) < 0) {
         e = errno == EINPROGRESS ? await(fd, POLLOUT, deadline) : GBA_E_IO;
         if (e == GBA_OK && (getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &n) < 0 || fault))
             e = GBA_E_IO;
     }
+    if (e == GBA_OK && fcntl(fd, F_SETFL, 0)) /* it waits in recv(), for as long as the whole may take */
+        e = GBA_E_IO;
     if (e != GBA_OK)
         close(fd);
     else
@@ -139,7 +144,7 @@ static gba_err send_all(int fd, const void *p, size_t n, int64_t deadline)
 {
     const char *at = p;
     while (n) {
-        ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
+        ssize_t sent = send(fd, at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             at += sent;
             n -= (size_t)sent;
@@ -204,15 +209,20 @@ static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m
 
     while (e == GBA_E_STALE) {
         gba_err g = grow(&buf, &room, n, max);
-        if (g == GBA_OK)
+        /* the first piece on a connection asked at once: recv() itself has about as long */
+        if (g == GBA_OK && (n || deadline - service_mono_ms() < u->total_ms - SLACK_MS))
             g = await(fd, POLLIN, deadline);
         if (g != GBA_OK) {
             e = g;
             break;
         }
         ssize_t got = recv(fd, buf + n, room - n, 0);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
-            continue;
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            if (deadline - service_mono_ms() > 0)
+                continue;
+            e = GBA_E_BUSY;
+            break;
+        }
         if (got < 0) {
             e = GBA_E_IO;
             break;
