@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # make bench, the part of oneM2M: a handshake and the retrieval of the CSEBase each, SAEF 1 to 4 at m2m-gate with warm
 # keys, beside nginx with an ECDSA P-256 certificate that proxies to the same CSE, in one run. TLS 1.2 on both sides
-# (TS-0003 has no other), no tickets. Figures: operations per second of the gate's (nginx's) CPU, the median of the
-# rounds; milliseconds as a client sees them while BENCH_THREADS of them press.
+# (TS-0003 has no other), no tickets, a log line a request at once. Figures: operations per second of the gate's
+# (nginx's) CPU, the median of the rounds; milliseconds as a client sees them while BENCH_THREADS of them press.
 #   BENCH_ROUNDS=5 BENCH_SECONDS=3 tests/bench/run_onem2m.sh BUILD
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -88,6 +88,7 @@ http {
   upstream cse { server 127.0.0.1:$upstream; keepalive 64; }
   server {
     listen 127.0.0.1:$p_ngx ssl;
+    access_log $work/nginx/cse.log combined; # at once, as the gate's audit line of each request
     location / { proxy_pass http://cse; proxy_http_version 1.1; proxy_set_header Connection ""; }
   }
 }
