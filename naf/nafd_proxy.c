@@ -15,7 +15,7 @@
 #include "naf/nafd.h"
 
 #define HEADER_ROOM 32768            /* above what the HTTP server lets in */
-#define DRAIN_MAX (256 * 1024)       /* of a refused request's body, so that its connection lives on */
+#define DRAIN_MAX (1024 * 1024)      /* of a refused body: its connection lives on, and the answer is not lost in a reset */
 
 typedef struct buffer {
     uint8_t *p;
@@ -65,37 +65,11 @@ static bool buffer_add(buffer *b, gba_span part)
 }
 
 /* ---- header fields ---- */
-/* '_' for '-' too: many servers show both alike to their programs. */
-static bool named(const char *name, const char *field)
-{
-    while (*name && *field) {
-        char a = *name == '_' ? '-' : *name, b = *field;
-        if ((a | 0x20) != (b | 0x20))
-            return false;
-        name++;
-        field++;
-    }
-    return *name == *field;
-}
-
 static bool among(const char *name, const char *const *list)
 {
     for (; *list; list++)
-        if (named(name, *list))
+        if (http_named(name, *list))
             return true;
-    return false;
-}
-
-/* Is name one of the comma-separated tokens? */
-static bool listed(const char *tokens, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *t = tokens; t && *t;) {
-        size_t skip = strspn(t, ", \t"), len = strcspn(t + skip, ", \t");
-        if (len == n && !strncasecmp(t + skip, name, n))
-            return true;
-        t += skip + len;
-    }
     return false;
 }
 
@@ -107,18 +81,15 @@ static const char *find(const http_field *f, size_t n, const char *name)
     return NULL;
 }
 
-/* Is name taken off by one of the Connection fields? RFC 9110 7.6.1 */
+/* Also by one of several Connection fields. */
 static bool dropped(const http_field *f, size_t n, const char *name)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strcasecmp(f[i].name, "Connection") && listed(f[i].value, name))
-            return true;
-    return false;
+    bool gone = http_hop_by_hop(name, NULL);
+    for (size_t i = 0; i < n && !gone; i++)
+        gone = !strcasecmp(f[i].name, "Connection") && http_hop_by_hop(name, f[i].value);
+    return gone;
 }
 
-static const char *const hop_by_hop[] = {"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-                                         "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
-                                         "Content-Length", NULL};
 /* What only we may say, and credentials that are ours. */
 static const char *const ours[] = {"Authorization", "X-3GPP-Asserted-Identity", "X-Forwarded-For", "X-Forwarded-Proto",
                                    "Forwarded", "Expect", NULL};
@@ -350,7 +321,7 @@ static bool upstream_fields(hop *h, bool trusted)
     nafd_quote(gba_naf_asserted(e->res.identity), h->asserted);
     h->n = 0;
     for (size_t i = 0; i < n; i++)
-        if (!among(all[i].name, hop_by_hop) && !among(all[i].name, ours) && !dropped(all, n, all[i].name))
+        if (!among(all[i].name, ours) && !dropped(all, n, all[i].name))
             h->fields[h->n++] = all[i];
     return add(h, "X-Forwarded-For", h->forwarded) &&
            add(h, "X-Forwarded-Proto", e->q.transport == GBA_PLAIN ? "http" : "https") &&
@@ -401,7 +372,7 @@ static gba_err on_head(void *ctx, unsigned status, const http_field *f, size_t n
     h->status = status;
     h->back_length = length_of(f, n);
     for (size_t i = 0; i < n; i++)
-        if (!among(f[i].name, hop_by_hop) && !among(f[i].name, not_back) && !dropped(f, n, f[i].name))
+        if (!among(f[i].name, not_back) && !dropped(f, n, f[i].name))
             h->back[h->n_back++] = f[i];
     if (bare)
         return begin(h, gba_str(""), h->back_length);

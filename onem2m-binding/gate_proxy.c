@@ -20,17 +20,7 @@ const char *gate_op_text(gba_m2m_op op)
 }
 
 /* ---- header fields ---- */
-/* '_' for '-' too: many servers show both alike to their programs. */
-static bool named(const char *name, const char *field)
-{
-    for (; *name && *field; name++, field++) {
-        char a = *name == '_' ? '-' : *name;
-        if ((a | 0x20) != (*field | 0x20))
-            return false;
-    }
-    return *name == *field;
-}
-
+/* As http_named, of the name's beginning. */
 static bool begins(const char *name, const char *field)
 {
     for (; *field; name++, field++) {
@@ -41,33 +31,17 @@ static bool begins(const char *name, const char *field)
     return true;
 }
 
-/* Is name one of the comma-separated tokens? */
-static bool listed(const char *tokens, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *t = tokens; t && *t;) {
-        size_t skip = strspn(t, ", \t"), len = strcspn(t + skip, ", \t");
-        if (len == n && !strncasecmp(t + skip, name, n))
-            return true;
-        t += skip + len;
-    }
-    return false;
-}
-
 bool gate_field_drop(const char *name, const char *connection)
 {
     static const char *const drop[] = {
-        /* end at each hop */
-        "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
-        "Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Expect",
-        /* what only we may say, or what would make another request of it */
-        "Forwarded", "X-Real-IP", "X-3GPP-Asserted-Identity", "X-3GPP-Intended-Identity", "X-HTTP-Method-Override",
+        /* for this hop alone, what only we may say, or what would make another request of it */
+        "Host", "Expect", "Forwarded", "X-Real-IP", "X-3GPP-Asserted-Identity", "X-3GPP-Intended-Identity", "X-HTTP-Method-Override",
         "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"};
     for (size_t i = 0; i < sizeof drop / sizeof *drop; i++)
-        if (named(name, drop[i]))
+        if (http_named(name, drop[i]))
             return true;
     return begins(name, "X-Forwarded-") || begins(name, "X-M2M-Gate-") || begins(name, "X-Client-Cert") ||
-           begins(name, "X-SSL-") || listed(connection, name);
+           begins(name, "X-SSL-") || http_hop_by_hop(name, connection);
 }
 
 typedef struct call {
@@ -104,7 +78,7 @@ static void on_field(void *ctx, const char *name, const char *value)
         pick_one(c, &c->http.origin, value);
         return;
     }
-    if (named(name, M2M_H_ORIGIN) || gate_field_drop(name, c->connection))
+    if (http_named(name, M2M_H_ORIGIN) || gate_field_drop(name, c->connection))
         return;
     if (!strcasecmp(name, "Content-Type")) {
         pick_one(c, &c->http.content_type, value);
@@ -113,7 +87,7 @@ static void on_field(void *ctx, const char *name, const char *value)
     } else if (!strcasecmp(name, M2M_H_RI)) {
         c->duplicate = c->duplicate || c->ri;
         c->ri = value;
-    } else if (named(name, M2M_H_RI) || named(name, M2M_H_RVI) || named(name, "Content-Type")) {
+    } else if (http_named(name, M2M_H_RI) || http_named(name, M2M_H_RVI) || http_named(name, "Content-Type")) {
         return; /* another spelling of the same */
     }
     if (c->n < FIELDS - 4)

@@ -173,8 +173,13 @@ static enum MHD_Result header_complete(http_req *r, http_conn *k)
     r->streams = s->pool && (!s->stream_if || s->stream_if(r, s->ctx));
     if (r->streams)
         return body ? stream_launch(r, k, true) : MHD_YES;
-    if (length > s->body_max)
-        return refuse(r, k, 413, BODY_LARGE);
+    if (length > s->body_max) {
+        /* A peer that is sending would see its connection reset, and perhaps no answer: a body that is not very
+         * large is read first, unless the peer waits for our word (100-continue). */
+        if (length >= DISCARD_MAX || http_look_up(r, "Expect").n)
+            return refuse(r, k, 413, BODY_LARGE);
+        r->discarded = 1;
+    }
     return MHD_YES;
 }
 

@@ -51,6 +51,10 @@ const char *http_header(const http_req *r, const char *name);
 size_t http_header_n(const http_req *r, const char *name);
 typedef void http_header_visit(void *ctx, const char *name, const char *value);
 void http_headers_each(const http_req *r, http_header_visit *v, void *ctx);
+/* For proxies: is it this field's name ('_' for '-' too: many servers show both alike to their programs)? Does it end
+ * at each hop (RFC 9110 7.6.1), frame a body, or stand in this Connection value (NULL: none)? */
+bool http_named(const char *name, const char *field);
+bool http_hop_by_hop(const char *name, const char *connection);
 gba_span http_body(const http_req *r);
 const struct sockaddr *http_peer(const http_req *r); /* the TCP peer */
 gba_transport http_transport(const http_req *r);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "service/http_internal.h"
 #include "service/log.h"
 
@@ -134,6 +135,40 @@ const char *http_header(const http_req *r, const char *name)
 size_t http_header_n(const http_req *r, const char *name)
 {
     return http_look_up(r, name).n;
+}
+
+bool http_named(const char *name, const char *field)
+{
+    for (; *name && *field; name++, field++) {
+        char a = *name == '_' ? '-' : *name;
+        if ((a | 0x20) != (*field | 0x20))
+            return false;
+    }
+    return *name == *field;
+}
+
+/* Is name one of the comma-separated tokens? */
+static bool listed(const char *tokens, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *t = tokens; t && *t;) {
+        size_t skip = strspn(t, ", \t"), len = strcspn(t + skip, ", \t");
+        if (len == n && !strncasecmp(t + skip, name, n))
+            return true;
+        t += skip + len;
+    }
+    return false;
+}
+
+bool http_hop_by_hop(const char *name, const char *connection)
+{
+    static const char *const fields[] = {"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+                                         "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
+                                         "Content-Length"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (http_named(name, fields[i]))
+            return true;
+    return listed(connection, name);
 }
 
 void http_headers_each(const http_req *r, http_header_visit *v, void *ctx)

@@ -5,11 +5,12 @@
 set -u
 build=$(cd "${top_builddir:-.}" && pwd)
 src=$(cd "${top_srcdir:-.}" && pwd)
-me=${0##*/} me=${me%.sh}
 demo=$(mktemp -d) || exit 1
 # shellcheck source=tests/demo.sh
 . "$src/tests/demo.sh"
-passed=0 failed=0 nafd_pid='' other_pid=''
+# shellcheck source=tests/kit.sh
+. "$src/tests/kit.sh"
+nafd_pid='' other_pid='' kit_show=$demo/out
 kit_cleanup() {
     [ -z "$nafd_pid" ] || kill "$nafd_pid" 2>/dev/null
     [ -z "$other_pid" ] || kill "$other_pid" 2>/dev/null
@@ -18,25 +19,8 @@ kit_cleanup() {
     rm -rf "$demo"
 }
 trap kit_cleanup EXIT
-ok() { # ok NAME COMMAND...: the command succeeds
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "$me: FAILED: $name" >&2
-        [ ! -f "$demo/out" ] || head -c 500 "$demo/out" | tr -c '[:print:]\n' '?' | sed 's/^/    | /' >&2
-    fi
-}
-is() { ok "$1 (want $2, got $3)" test "$2" = "$3"; } # is NAME WANT GOT
-no() { ! "$@"; }
 head_has() { grep -qi "$1" "$demo/head"; }
 out_has() { grep -qi "$1" "$demo/out"; }
-kit_end() {
-    echo "$me: $passed passed, $failed failed"
-    [ $failed -eq 0 ]
-}
 start_bsf() { # start_bsf PORT
     rm -f "$demo/bsf-port"
     "$build/tests/fake_bsf" "$1" "$demo/zn-server.pem" "$demo/zn-server.key" "$demo/zn-ca.pem" \

@@ -9,8 +9,9 @@ src=$(cd "${top_srcdir:-.}" && pwd)
 demo=$(mktemp -d)/demo || exit 1
 # shellcheck source=tests/demo.sh
 . "$src/tests/demo.sh"
-passed=0 failed=0
-host_pid=
+# shellcheck source=tests/kit.sh
+. "$src/tests/kit.sh"
+host_pid='' kit_show=$demo/out
 cleanup() {
     exec 7>&- 2>/dev/null
     [ -z "$host_pid" ] || kill "$host_pid" 2>/dev/null
@@ -18,19 +19,7 @@ cleanup() {
     rm -rf "${demo%/demo}"
 }
 trap cleanup EXIT
-ok() {
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "test_embedding: FAILED: $name" >&2
-        [ ! -f "$demo/out" ] || head -c 1500 "$demo/out" | sed 's/^/    | /' >&2
-    fi
-}
 has() { grep -q "$1" "$demo/out"; }
-no() { ! "$@"; }
 demo_prepare
 
 # ---- installed: libraries, headers and pkg-config files alone ----
@@ -142,5 +131,4 @@ ok "libmicrohttpd host: gba get" has '^Hello'
 demo_gba get --psk "$url" >"$demo/out" 2>&1
 ok "libmicrohttpd host: gba get --psk" has '^Hello'
 host_end embed_naf_mhd
-echo "test_embedding: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+kit_end

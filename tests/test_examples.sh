@@ -8,7 +8,9 @@ src=$(cd "${top_srcdir:-.}" && pwd)
 demo=$(mktemp -d) || exit 1
 # shellcheck source=tests/demo.sh
 . "$src/tests/demo.sh"
-passed=0 failed=0 naf_pid=
+# shellcheck source=tests/kit.sh
+. "$src/tests/kit.sh"
+naf_pid='' kit_show=$demo/err
 cleanup() {
     exec 7>&- 2>/dev/null
     [ -z "$naf_pid" ] || kill "$naf_pid" 2>/dev/null
@@ -16,18 +18,6 @@ cleanup() {
     rm -rf "$demo"
 }
 trap cleanup EXIT
-ok() { # ok NAME COMMAND...: the command succeeds
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "test_examples: FAILED: $name" >&2
-        [ ! -s "$demo/err" ] || head -c 2000 "$demo/err" >&2
-    fi
-}
-
 demo_prepare
 
 # ---- the configurations: every setting stands there, and they are valid once their paths exist ----
@@ -104,7 +94,6 @@ s_client() { # s_client KEY IDENTITY HOST OPTION...: openssl's words and the ans
         -ign_eof "$@" >"$demo/err" 2>&1
 }
 err_has() { grep -q "$1" "$demo/err"; }
-no() { ! "$@"; }
 k13=$(demo_gba key "$NAF_FQDN" --ua 0100000007) kcc=$(demo_gba key "$NAF_FQDN" --ua 010001ccac)
 s_client "$k13" "3GPP-bootstrapping;$btid" localhost -tls1_3
 ok "openssl, TLS 1.3" err_has '^Hello'
@@ -129,5 +118,4 @@ exec 7>&-
 wait "$naf_pid"
 ok "the host ends cleanly" test $? -eq 0
 naf_pid=
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+kit_end

@@ -14,18 +14,9 @@ cleanup() {
     rm -rf "$dir"
 }
 trap cleanup EXIT
-passed=0 failed=0
-ok() { # NAME CONDITION...
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $name"
-        sed 's/^/    /' "$dir/err" 2>/dev/null | tail -n 5
-    fi
-}
+# shellcheck source=tests/kit.sh
+. "${top_srcdir:-.}/tests/kit.sh"
+kit_show=$dir/err
 # run CODE NAME COMMAND...: the exit code; output in $dir/out, $dir/err.
 run() {
     local want=$1 name=$2 got
@@ -37,7 +28,6 @@ run() {
 }
 out() { grep -qF -- "$1" "$dir/out"; }
 err() { grep -qF -- "$1" "$dir/err"; }
-no() { ! "$@"; }
 # serve OPTION...: a fresh peer; its port in $port.
 serve() {
     rm -f "$dir/port"
@@ -246,5 +236,4 @@ run 3 "untrusted certificate" "$gba" get "https://naf.example.test:$port/" --usi
 run 3 "another name's certificate" "$gba" get "https://other.example.test:$port/" "${dev[@]}"
 run 0 "a CA of the BSF's own" "$gba" bootstrap "${dev[@]}" --ca /dev/null --bsf-ca "$dir/tls.crt"
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+kit_end

@@ -16,18 +16,9 @@ cleanup() {
 trap cleanup EXIT
 unset GBA_BSF GBA_BSF_DOMAIN GBA_USIM GBA_STATE GBA_KEY_FILE GBA_CA GBA_BSF_CA
 export HOME=$dir XDG_STATE_HOME=
-passed=0 failed=0
-ok() { # NAME CONDITION...
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $name"
-        sed 's/^/    /' "$dir/err" | tail -n 5
-    fi
-}
+# shellcheck source=tests/kit.sh
+. "${top_srcdir:-.}/tests/kit.sh"
+kit_show=$dir/err
 run() { # CODE NAME COMMAND...
     local want=$1 name=$2 got
     shift 2
@@ -132,5 +123,4 @@ run 2 "--tls 1.1" "$gba" get --psk "$naf" --tls 1.1 "${dev[@]}"
 run 2 "no such carrier" "$gba" get "$naf" --carrier pigeon "${dev[@]}"
 run 1 "PSK without TLS" "$gba" get --psk http://naf.example.test/ "${dev[@]}"
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+kit_end

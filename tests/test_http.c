@@ -622,6 +622,19 @@ static void test_forwarded(void)
 }
 
 /* With an argument: that test alone. */
+static void test_hop_by_hop(void)
+{
+    static const char *const gone[] = {"connection", "Transfer-Encoding", "transfer_encoding", "Content-Length", "TE",
+                                       "X-Hop", "x-hop", "Upgrade"};
+    static const char *const stays[] = {"X-Ho", "X-Hopp", "Content-Type", "T", "Host", "", "Content--Length"};
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+        CU_ASSERT(http_hop_by_hop(gone[i], "close,\tX-Hop ,other"));
+    for (size_t i = 0; i < sizeof stays / sizeof *stays; i++)
+        CU_ASSERT(!http_hop_by_hop(stays[i], "close,\tX-Hop ,other"));
+    CU_ASSERT(!http_hop_by_hop("X-Hop", NULL) && !http_hop_by_hop("X-Hop", "") && !http_hop_by_hop("X-Hop", ", ,"));
+    CU_ASSERT(http_named("X_M2M_Origin", "X-M2M-Origin") && !http_named("X-M2M", "X-M2M-Origin"));
+}
+
 int main(int argc, char **argv)
 {
     log_setup("test", LOG_LEVEL_ERROR, LOG_TEXT);
@@ -644,6 +657,7 @@ int main(int argc, char **argv)
     CU_add_test(s, "stream busy", test_stream_busy);
     CU_add_test(s, "addresses", test_addresses);
     CU_add_test(s, "forwarded", test_forwarded);
+    CU_add_test(s, "hop by hop", test_hop_by_hop);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     if (argc > 1)
         CU_basic_run_test(s, CU_get_test_by_name(argv[1], s));

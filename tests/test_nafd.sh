@@ -2,64 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # gba-nafd as a process: curl --digest as a foreign UE on plain HTTP and TLS, an upstream behind it,
 # a BSF that refuses, is silent or is gone.
-set -u
-build=$(cd "${top_builddir:-.}" && pwd)
-src=$(cd "${top_srcdir:-.}" && pwd)
-demo=$(mktemp -d) || exit 1
-# shellcheck source=tests/demo.sh
-. "$src/tests/demo.sh"
-passed=0 failed=0 nafd_pid=
-cleanup() {
-    [ -z "$nafd_pid" ] || kill "$nafd_pid" 2>/dev/null
-    exec 7>&- 8>&- 2>/dev/null
-    wait 2>/dev/null
-    rm -rf "$demo"
-}
-trap cleanup EXIT
-ok() { # ok NAME COMMAND...: the command succeeds
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "test_nafd: FAILED: $name" >&2
-        [ ! -f "$demo/out" ] || head -c 2000 "$demo/out" | tr -c '[:print:]\n' '?' | sed 's/^/    | /' >&2
-    fi
-}
-is() { # is NAME WANT GOT
-    local got=$3
-    ok "$1 (want $2, got $got)" test "$2" = "$got"
-}
-
-# ---- the stage ----
-demo_ca zn && demo_ca naf || exit 1
-demo_cert zn zn-server localhost
-demo_cert zn zn-naf naf.operator.test
-demo_cert naf naf localhost
-mkfifo "$demo/bsf-in" "$demo/up-in"
-start_bsf() { # start_bsf PORT
-    rm -f "$demo/bsf-port"
-    "$build/tests/fake_bsf" "$1" "$demo/zn-server.pem" "$demo/zn-server.key" "$demo/zn-ca.pem" \
-        <"$demo/bsf-in" >"$demo/bsf-port" 2>"$demo/bsf.log" 8>&- &
-    bsf_pid=$!
-    exec 7>"$demo/bsf-in"
-    for _ in $(seq 300); do [ -s "$demo/bsf-port" ] && break || sleep 0.1; done
-    bsf_port=$(cat "$demo/bsf-port")
-}
-stop_bsf() {
-    exec 7>&-
-    wait "$bsf_pid"
-}
-start_bsf 0
-"$build/tests/fake_upstream" <"$demo/up-in" >"$demo/up-port" 7>&- &
-exec 8>"$demo/up-in"
-for _ in $(seq 300); do [ -s "$demo/up-port" ] && break || sleep 0.1; done
-up_port=$(cat "$demo/up-port")
-demo_free_port && plain=$demo_port
+# shellcheck source=tests/nafd_kit.sh disable=SC2154
+. "${top_srcdir:-.}/tests/nafd_kit.sh"
+kit_stage
 demo_free_port && tls=$demo_port
-demo_free_port && admin=$demo_port
-demo_free_port && nobody=$demo_port
 config() { # config EXTRA-UA-LINES...
     cat >"$demo/naf.yaml" <<CONF
 naf:
@@ -93,37 +39,7 @@ log:
   level: debug
 CONF
 }
-start_nafd() {
-    "$build/naf/gba-nafd" --config "$demo/naf.yaml" >>"$demo/nafd.log" 2>&1 7>&- 8>&- </dev/null &
-    nafd_pid=$!
-    for _ in $(seq 300); do
-        kill -0 "$nafd_pid" 2>/dev/null || break
-        demo_http "http://127.0.0.1:$admin/healthz" && return
-        sleep 0.1
-    done
-    tail "$demo/nafd.log" >&2
-    echo "test_nafd: gba-nafd did not start" >&2
-    exit 1
-}
-stop_nafd() {
-    kill "$nafd_pid"
-    wait "$nafd_pid"
-    is "SIGTERM ends it cleanly" 0 $?
-    nafd_pid=
-}
-pw() { "$build/tests/fake_bsf" password "$1" "${3:-localhost}" "${2:-0100000002}"; }
-# get BTID [UA_ID] CURL-OPTIONS...: the status; head in $demo/head, body in $demo/out
-fetch() { curl -s -m 20 --noproxy '*' --cacert "$demo/naf-ca.pem" -D "$demo/head" -o "$demo/out" -w '%{http_code}' "$@"; }
-get() {
-    local btid=$1 ua=$2
-    shift 2
-    fetch --digest -u "$btid:$(pw "$btid" "$ua")" "$@"
-}
-head_has() { grep -qi "$1" "$demo/head"; }
-out_has() { grep -qi "$1" "$demo/out"; }
-no() { ! "$@"; }
 P=http://localhost:$plain T=https://localhost:$tls
-B=I1U8vpY3qJ0hiuZNrke/NQ==@bsf.test
 
 config "idle: 10s" "body_max: 1000000"
 start_nafd
@@ -262,5 +178,4 @@ config "algorithms: [MD4]"
 ok "a bad setting is refused" test $? -ne 0
 ok "with its line" out_has 'naf.yaml:[0-9]*: ua.algorithms'
 
-echo "test_nafd: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+kit_end

@@ -9,25 +9,15 @@ command -v openssl >/dev/null || exit 77
 demo=$(mktemp -d)/demo || exit 1
 # shellcheck source=tests/demo.sh
 . "$src/tests/demo.sh"
-passed=0 failed=0
+# shellcheck source=tests/kit.sh
+. "$src/tests/kit.sh"
+kit_show=$demo/out
 cleanup() {
     [ -z "${shark:-}" ] || kill "$shark" 2>/dev/null
     demo_stop quiet 2>/dev/null
     rm -rf "${demo%/demo}"
 }
 trap cleanup EXIT
-ok() { # ok NAME COMMAND...: the command succeeds
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "test_nafd_psk: FAILED: $name" >&2
-        [ ! -f "$demo/out" ] || tail -c 1500 "$demo/out" | tr -c '[:print:]\n' '?' | sed 's/^/    | /' >&2
-    fi
-}
-no() { ! "$@"; }
 out_has() { grep -q -- "$1" "$demo/out"; }
 log_has() { # the log is written behind the answer
     for _ in $(seq 300); do
@@ -183,5 +173,4 @@ ok "TLS 1.3: a full handshake, by certificate" out_has '^New'
 ok "which knows nobody" out_has 'HTTP/1.1 401'
 psk "$id" "$k13" localhost localhost -tls1_3
 ok "TLS 1.3: the key is refused" out_has 'alert decrypt error'
-echo "test_nafd_psk: $passed passed, $failed failed"
-[ $failed -eq 0 ]
+kit_end
