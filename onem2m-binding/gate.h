@@ -95,7 +95,7 @@ gba_err gate_book_open(store *s, gate_book **out) GBA_MUST_USE;
 void gate_book_close(gate_book **b);
 /* Reads again what another process wrote; now and then, for the lists of the guard. */
 void gate_book_follow(gate_book *b);
-/* As the store has it when this is called: what was added or removed before counts. */
+/* As the store has it: what another process wrote counts within STORE_SETTLE_MS, which m2m-gatectl waits. */
 void gate_book_find(gate_book *b, const char *credential, gate_binding *out);
 /* The AE-ID that the CSE assigned. FORBIDDEN: the record says otherwise, or holds as many as fit. */
 gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id) GBA_MUST_USE;

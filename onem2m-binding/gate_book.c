@@ -28,8 +28,7 @@ struct gate_book {
     pthread_rwlock_t lock;
     pthread_mutex_t writing; /* one who changes */
     page now;
-    _Atomic uint64_t seen; /* the store's count when memory was as it is */
-    uint64_t last, others; /* counts at the last look around */
+    _Atomic uint64_t seen; /* other processes' commits when memory was as it is; our own are in memory at once */
 };
 
 static row *row_new(const char *credential, const gate_credential *c, int64_t expiry)
@@ -142,7 +141,7 @@ static bool on_record(void *ctx, gba_span key, const store_record *rec)
 static gba_err read_all(gate_book *b)
 {
     page fresh = {0}, old;
-    uint64_t seen = store_change_count(b->s), others = store_change_count_others(b->s);
+    uint64_t seen = store_change_count_others(b->s);
     gba_err e = store_each(b->s, (store_kind)GATE_CREDENTIAL, (gba_span){0}, service_now(), on_record, &fresh);
 
     if (e == GBA_OK && fresh.failed)
@@ -156,7 +155,6 @@ static gba_err read_all(gate_book *b)
     b->now = fresh;
     pthread_rwlock_unlock(&b->lock);
     atomic_store(&b->seen, seen);
-    b->others = others;
     page_free(&old);
     return GBA_OK;
 }
@@ -188,14 +186,8 @@ void gate_book_close(gate_book **bp)
 void gate_book_follow(gate_book *b)
 {
     pthread_mutex_lock(&b->writing);
-    uint64_t now = store_change_count(b->s);
-    if (store_change_count_others(b->s) != b->others) {
-        if (read_all(b) != GBA_OK)
-            log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
-    } else if (now == b->last) { /* at rest since the last look: all that changed was our own, and memory has it */
-        atomic_store(&b->seen, now);
-    }
-    b->last = now;
+    if (store_change_count_others(b->s) != atomic_load(&b->seen) && read_all(b) != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
     pthread_mutex_unlock(&b->writing);
 }
 
@@ -228,8 +220,7 @@ void gate_book_find(gate_book *b, const char *credential, gate_binding *out)
     out->bound = GBA_M2M_BOUND_NONE;
     out->has_key = false;
     out->n = 0;
-    uint64_t seen = atomic_load(&b->seen);
-    if (store_change_count(b->s) != seen) {
+    if (store_change_count_others(b->s) != atomic_load(&b->seen)) {
         find_stored(b, credential, out);
         return;
     }

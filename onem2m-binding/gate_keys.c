@@ -285,7 +285,7 @@ static gba_err stored(gate *g, const gba_m2m_identity *id, gate_who *who, const 
 
     *why = "unknown_identity";
     if (e == GBA_OK)
-        e = store_get(g->store, (store_kind)GATE_CREDENTIAL, gba_str(who->credential), service_now(), &rec);
+        e = store_get_recent(g->store, (store_kind)GATE_CREDENTIAL, gba_str(who->credential), service_now(), &rec);
     if (e == GBA_E_EXPIRED)
         *why = "expired";
     else if (e != GBA_OK && e != GBA_E_UNKNOWN)
