@@ -2,6 +2,7 @@
 /* zn_http.c - Zn over HTTP (TS 29.309): one blocking query on a pool of kept-alive libcurl handles. */
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct gba_naf_zn_http {
     pthread_mutex_t lock;
     carrier *idle;
     unsigned n_idle;
+    atomic_bool stopping;
 };
 typedef struct answer {
     uint8_t *p;
@@ -183,6 +185,19 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
     return n;
 }
 
+static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const gba_naf_zn_http *z = ctx;
+    (void)a, (void)b, (void)c, (void)d;
+    return atomic_load(&z->stopping);
+}
+
+void gba_naf_zn_http_stop(gba_naf_zn_http *z)
+{
+    if (z)
+        atomic_store(&z->stopping, true);
+}
+
 static bool carrier_setup(const gba_naf_zn_http *z, CURL *c)
 {
     CURLcode e = CURLE_OK;
@@ -215,6 +230,9 @@ static bool carrier_setup(const gba_naf_zn_http *z, CURL *c)
     SET(CURLOPT_USERAGENT, z->agent);
     SET(CURLOPT_HTTPHEADER, z->headers);
     SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_NOPROGRESS, 0L);
+    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+    SET(CURLOPT_XFERINFODATA, (void *)(uintptr_t)z);
     SET(CURLOPT_WRITEFUNCTION, on_body);
 #undef SET
     return e == CURLE_OK;
@@ -281,7 +299,7 @@ static gba_err perform(carrier *k, const char *url, const char *body, size_t n, 
         curl_easy_setopt(k->curl, CURLOPT_WRITEDATA, a) != CURLE_OK)
         return GBA_E_NOMEM;
     CURLcode c = curl_easy_perform(k->curl);
-    if (c == CURLE_OPERATION_TIMEDOUT)
+    if (c == CURLE_OPERATION_TIMEDOUT || c == CURLE_ABORTED_BY_CALLBACK)
         return GBA_E_BUSY;
     if (c == CURLE_WRITE_ERROR)
         return GBA_E_RANGE;

@@ -6,6 +6,8 @@
 #include <time.h>
 #include "onem2m-binding/gate.h"
 
+#define STOP_MS 1000 /* for the answers of those that were cut */
+
 static gba_err open_store(gate *g, char *why, size_t why_n)
 {
     char buf[4096];
@@ -152,12 +154,13 @@ static void stop(void **state)
     *state = NULL;
     if (!g)
         return;
-    unsigned ms = (unsigned)(g->s->daemon.drain * 1000);
     drain(g);
+    m2m_peer_stop(); /* the time to drain is over: whoever waits for a CSE, MAF, MEF or BSF waits no more */
+    gba_naf_zn_http_stop(g->zn);
     if (g->secure)
-        http_server_stop(&g->secure, ms);
+        http_server_stop(&g->secure, STOP_MS);
     if (g->egress)
-        http_server_stop(&g->egress, ms);
+        http_server_stop(&g->egress, STOP_MS);
     atomic_store(&g->stopping, true);
     if (g->clock_runs)
         pthread_join(g->clock, NULL);

@@ -17,11 +17,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 #include "onem2m-binding/gate.h"
+#include "onem2m-binding/tls.h"
 
 #define IDLE_MAX 256
 #define HEAD_MAX 32768
 #define PIECE 8192
-#define SLACK_MS 20
 
 struct gate_upstream {
     char host[GATE_HOST_MAX];
@@ -75,21 +75,6 @@ void gate_upstream_close(gate_upstream **up)
     free(u);
 }
 
-static gba_err await(int fd, short what, int64_t deadline)
-{
-    struct pollfd p = {.fd = fd, .events = what};
-    for (;;) {
-        int64_t left = deadline - service_mono_ms();
-        if (left <= 0)
-            return GBA_E_BUSY;
-        int n = poll(&p, 1, (int)left);
-        if (n > 0)
-            return GBA_OK;
-        if (n < 0 && errno != EINTR)
-            return GBA_E_IO;
-    }
-}
-
 static gba_err dial(const gate_upstream *u, int64_t deadline, int *out)
 {
     int fd = socket(u->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, fault = 0;
@@ -98,15 +83,15 @@ static gba_err dial(const gate_upstream *u, int64_t deadline, int *out)
     *out = -1;
     if (fd < 0)
         return GBA_E_IO;
-    struct timeval t = {.tv_sec = (time_t)(u->total_ms / 1000), .tv_usec = (suseconds_t)(u->total_ms % 1000 * 1000)};
+    const struct timeval t = {.tv_usec = M2M_LOOK_MS * 1000L};
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     gba_err e = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) ? GBA_E_IO : GBA_OK;
     if (e == GBA_OK && connect(fd, (const struct sockaddr *)&u->address, u->address_n) < 0) {
-        e = errno == EINPROGRESS ? await(fd, POLLOUT, deadline) : GBA_E_IO;
+        e = errno == EINPROGRESS ? m2m_wait(fd, POLLOUT, deadline) : GBA_E_IO;
         if (e == GBA_OK && (getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &n) < 0 || fault))
             e = GBA_E_IO;
     }
-    if (e == GBA_OK && fcntl(fd, F_SETFL, 0)) /* it waits in recv(), for as long as the whole may take */
+    if (e == GBA_OK && fcntl(fd, F_SETFL, 0)) /* recv() waits a moment by itself: most answers come in it */
         e = GBA_E_IO;
     if (e != GBA_OK)
         close(fd);
@@ -152,7 +137,7 @@ static gba_err send_all(int fd, const void *p, size_t n, int64_t deadline)
         }
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
             return GBA_E_IO;
-        gba_err e = await(fd, POLLOUT, deadline);
+        gba_err e = m2m_wait(fd, POLLOUT, deadline);
         if (e != GBA_OK)
             return e;
     }
@@ -206,23 +191,20 @@ static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m
     char *buf = NULL;
     size_t n = 0, room = 0, max = u->answer_max + HEAD_MAX;
     gba_err e = GBA_E_STALE;
+    bool waits = false; /* the first recv() does so itself */
 
     while (e == GBA_E_STALE) {
         gba_err g = grow(&buf, &room, n, max);
-        /* the first piece on a connection asked at once: recv() itself has about as long */
-        if (g == GBA_OK && (n || deadline - service_mono_ms() < u->total_ms - SLACK_MS))
-            g = await(fd, POLLIN, deadline);
+        if (g == GBA_OK && waits)
+            g = m2m_wait(fd, POLLIN, deadline);
+        waits = true;
         if (g != GBA_OK) {
             e = g;
             break;
         }
         ssize_t got = recv(fd, buf + n, room - n, 0);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-            if (deadline - service_mono_ms() > 0)
-                continue;
-            e = GBA_E_BUSY;
-            break;
-        }
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
         if (got < 0) {
             e = GBA_E_IO;
             break;

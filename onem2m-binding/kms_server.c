@@ -7,6 +7,7 @@
 #include <time.h>
 #include "onem2m-binding/kms_server.h"
 #include "onem2m-binding/names.h"
+#include "onem2m-binding/peer.h"
 #include "service/http.h"
 #include "service/metrics.h"
 
@@ -289,6 +290,8 @@ static void stop(void **state)
     *state = NULL;
     if (!s)
         return;
+    m2m_peer_stop(); /* a handshake that waits for a MEF or BSF waits no more */
+    gba_naf_zn_http_stop(s->zn);
     if (s->http)
         http_server_stop(&s->http, 1000);
     if (s->keeping) {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* m2m_listen.c - m2m connect --listen: the second association, SA2, and what the registrar sends through it. */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include "onem2m-binding/m2m.h"
 
-static volatile sig_atomic_t ended;
+static atomic_bool ended; /* lock-free: a signal handler may set it */
 
 static void on_signal(int sig)
 {
     (void)sig;
-    ended = 1;
+    atomic_store(&ended, true);
 }
 
 /* [HOST:]PORT, [IPv6]:PORT */
@@ -50,7 +51,7 @@ static unsigned on_notification(void *arg, const gba_m2m_incoming *in)
         printf("%s\n", in->body);
     }
     if (x->left > 0 && --x->left == 0)
-        ended = 1;
+        atomic_store(&ended, true);
     return out_done() == M2M_DONE ? GBA_M2M_OK : GBA_M2M_INTERNAL_ERROR;
 }
 
@@ -66,7 +67,7 @@ static void *run(void *arg)
     ears *x = arg;
     gba_err e = GBA_OK;
 
-    while (!ended && (e == GBA_OK || e == GBA_E_BUSY))
+    while (!atomic_load(&ended) && (e == GBA_OK || e == GBA_E_BUSY))
         e = gba_m2m_listener_run(x->l, 200);
     x->err = e == GBA_E_BUSY ? GBA_OK : e;
     return NULL;
@@ -105,10 +106,10 @@ int ears_close(entity *e, ears *x, bool now)
     if (!x->l)
         return M2M_DONE;
     if (now)
-        ended = 1;
+        atomic_store(&ended, true);
     pthread_join(x->thread, NULL);
     gba_m2m_listener_close(&x->l);
-    x->again = x->err == GBA_E_EXPIRED && !ended;
+    x->again = x->err == GBA_E_EXPIRED && !atomic_load(&ended);
     if (x->again && !e->o->quiet)
         fprintf(stderr, "m2m: the key is over, a new association is made\n");
     return x->err == GBA_OK || x->err == GBA_E_EXPIRED ? M2M_DONE : complain(M2M_FAILED, "listening: %s", gba_err_text(x->err));

@@ -35,9 +35,7 @@ static int connect_one(const struct addrinfo *a, int64_t deadline)
     if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
         return fd;
     if (errno == EINPROGRESS) {
-        int64_t left = deadline - m2m_mono_ms();
-        struct pollfd p = {.fd = fd, .events = POLLOUT};
-        if (left > 0 && poll(&p, 1, (int)left) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 && err == 0)
+        if (m2m_wait(fd, POLLOUT, deadline) == GBA_OK && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 && err == 0)
             return fd;
     }
     close(fd);

@@ -36,6 +36,8 @@ typedef struct m2m_peer m2m_peer;
  * configuration. why: one line for operators, no secret. */
 gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_t why_n) GBA_MUST_USE;
 void m2m_peer_close(m2m_peer **p);
+/* The process ends: what waits for a peer, in any thread, gets BUSY within a moment, and so does all that follows. */
+void m2m_peer_stop(void);
 /* TS-0003 10.3.1: 48 octets, no context. FORBIDDEN: no extended master secret. The same each time. */
 gba_err m2m_peer_export(m2m_peer *p, const char *label, gba_secret *out) GBA_MUST_USE;
 uint16_t m2m_peer_suite(const m2m_peer *p); /* IANA number */

@@ -7,6 +7,7 @@
 #include <gnutls/x509.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,15 +45,31 @@ int64_t m2m_mono_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static atomic_bool stopping;
+
+void m2m_peer_stop(void)
+{
+    atomic_store(&stopping, true);
+}
+
+gba_err m2m_wait(int fd, short what, int64_t deadline)
+{
+    for (;;) {
+        int64_t left = deadline - m2m_mono_ms();
+        struct pollfd p = {.fd = fd, .events = what};
+        if (left <= 0 || atomic_load(&stopping))
+            return GBA_E_BUSY;
+        int r = poll(&p, 1, (int)(left > M2M_LOOK_MS ? M2M_LOOK_MS : left));
+        if (r > 0)
+            return GBA_OK;
+        if (r < 0 && errno != EINTR)
+            return GBA_E_IO;
+    }
+}
+
 static gba_err wait_for(m2m_tls *t, int64_t deadline)
 {
-    int64_t left = deadline - m2m_mono_ms();
-    struct pollfd p = {.fd = t->fd, .events = gnutls_record_get_direction(t->session) ? POLLOUT : POLLIN};
-    int r = left > 0 ? poll(&p, 1, (int)(left > 600000 ? 600000 : left)) : 0;
-
-    if (r == 0)
-        return GBA_E_BUSY;
-    return r > 0 || errno == EINTR ? GBA_OK : GBA_E_IO;
+    return m2m_wait(t->fd, gnutls_record_get_direction(t->session) ? POLLOUT : POLLIN, deadline);
 }
 
 /* GnuTLS tells no suite before the handshake is over; the ServerHello does. */

@@ -15,6 +15,9 @@ gba_err m2m_tls_export(m2m_tls *t, const char *label, gba_secret *out) GBA_MUST_
 uint16_t m2m_tls_suite(const m2m_tls *t);
 void m2m_tls_close(m2m_tls **t);
 int64_t m2m_mono_ms(void);
+/* Until the socket is ready. BUSY: the deadline, or m2m_peer_stop, which is looked for every so often. */
+#define M2M_LOOK_MS 100
+gba_err m2m_wait(int fd, short what, int64_t deadline) GBA_MUST_USE;
 /* Of a gnutls_session_t's peer: a dNSName of its certificate, or the URI. */
 bool m2m_tls_peer_named(void *session, bool uri, const char *want);
 /* Certificates and raw public keys (TS-0003 10.2.3); which of them is for the caller to add. */

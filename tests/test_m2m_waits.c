@@ -25,6 +25,7 @@
 
 static char dir[] = "/tmp/m2m-waits-XXXXXX";
 static http_server *cse;
+static _Atomic(http_req *) slow_one;
 
 /* ---- small tools ---- */
 static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -63,6 +64,10 @@ static void on_request(http_req *r, void *ctx)
 {
     static const http_field f = {M2M_H_RSC, "2000"};
     (void)ctx;
+    if (!strcmp(http_target(r), "/cse1/slow")) { /* answered when the test says so */
+        atomic_store(&slow_one, r);
+        return;
+    }
     http_reply(r, 200, &f, 1, gba_str("{}"));
 }
 
@@ -182,7 +187,7 @@ static void begin_gate(program *p, unsigned wait_ms)
     run("rm -f '%s'/gate.db* '%s'/gate.seal", dir, dir);
     fprintf(f, "listen: 127.0.0.1:0\ncse_id: //sp.example.com/cse1\ncert: crt.pem\nkey: key.pem\nca: crt.pem\n"
                "upstream: http://127.0.0.1:%u\nstore: {url: \"sqlite:gate.db\"}\nseal: {key_file: gate.seal}\n"
-               "admin: {listen: \"127.0.0.1:0\"}\nkeys: {wait_ms: %u, waiting: %d, unknown_per_source: 100000}\n"
+               "admin: {listen: \"127.0.0.1:0\"}\ndrain: 1s\nlimits: {upstream_ms: 600000}\nkeys: {wait_ms: %u, waiting: %d, unknown_per_source: 100000}\n"
                "bsf: [{domain: bsf.example.com, zn_url: \"https://127.0.0.1:%u\"}]\n"
                "maf: [{fqdn: maf.example.com, url: \"https://127.0.0.1:%u\", psk_id: g@maf.example.com, psk_file: kpsa}]\n"
                "mef: [{fqdn: mef.example.com, url: \"https://127.0.0.1:%u\", psk_id: g@mef.example.com, psk_file: kpsa}]\n",
@@ -397,18 +402,71 @@ static void deadline(void)
     }
     CU_ASSERT(logged(&p, "SAEF 3", line) && strstr(line, "why=server_timeout"));
     CU_ASSERT(logged(&p, "SAEF 4", line) && strstr(line, "gate.handshake_refused"));
-    /* and while some wait, it ends as it is told to */
-    start_waiters(w, &p, "maf");
     end(&p);
-    join_waiters(w);
+}
+
+static void *slow_request(void *arg)
+{
+    waiter *w = arg;
+    m2m_peer *p = NULL;
+    m2m_answer a;
+    const m2m_field f[] = {{M2M_H_ORIGIN, "Cwarm"}, {M2M_H_RI, "r"}, {M2M_H_RVI, M2M_RVI}};
+    w->e = dial(w->to, "warm@sp.example.com", &p);
+    if (w->e == GBA_OK && m2m_peer_request(p, "GET", "/cse1/slow", f, 3, (gba_span){0}, &a) == GBA_OK) {
+        w->e = a.status == 504 ? GBA_OK : GBA_E_IO;
+        m2m_answer_free(&a);
+    }
+    m2m_peer_close(&p);
+    return NULL;
+}
+
+/* While handshakes wait, for a minute if it were for them, and a request for ten, each ends as it is told to. */
+static void ends(void)
+{
+    static waiter w[3][WAITERS];
+    static const char *const forms[] = {"maf", "mef", "bsf"};
+    waiter slow;
+    program p;
+    begin_gate(&p, 60000);
+    slow = (waiter){.to = &p};
+    pthread_create(&slow.thread, NULL, slow_request, &slow);
+    for (int i = 0; i < 3000 && !atomic_load(&slow_one); i++)
+        nap();
+    CU_ASSERT_PTR_NOT_NULL(atomic_load(&slow_one));
+    for (int i = 0; i < 3; i++)
+        start_waiters(w[i], &p, forms[i]);
+    CU_ASSERT(holds(3 * WAITERS));
+    double t = now_ms();
+    end(&p);
+    t = now_ms() - t;
+    printf(" gate: %.1f s with a drain of 1 s;", t / 1e3);
+    CU_ASSERT(t < 30e3);
+    for (int i = 0; i < 3; i++)
+        join_waiters(w[i]);
+    pthread_join(slow.thread, NULL);
+    http_reply(atomic_load(&slow_one), 200, NULL, 0, (gba_span){0});
     atomic_store(&letting_go, true);
+    CU_ASSERT(holds(0));
+    begin_maf(&p);
+    start_waiters(w[0], &p, "mef");
+    start_waiters(w[1], &p, "bsf");
+    CU_ASSERT(holds(2 * WAITERS));
+    t = now_ms();
+    end(&p);
+    t = now_ms() - t;
+    printf(" MAF: %.1f s;", t / 1e3);
+    CU_ASSERT(t < 30e3);
+    join_waiters(w[0]);
+    join_waiters(w[1]);
+    atomic_store(&letting_go, true);
+    CU_ASSERT(holds(0));
 }
 
 int main(void)
 {
     static const t_case cases[] = {{"the gate waits for a dead MAF, MEF, BSF", gate_waits},
                                    {"the MAF waits for a dead MEF, BSF", maf_waits},
-                                   {"the deadline", deadline}};
+                                   {"the deadline", deadline}, {"the end", ends}};
     const http_config c = {.name = "cse", .address = "127.0.0.1", .handler = on_request};
     char why[256];
 

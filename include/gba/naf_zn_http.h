@@ -35,6 +35,8 @@ typedef struct gba_naf_zn_http gba_naf_zn_http;
 GBA_API gba_err gba_naf_zn_http_new(const gba_naf_zn_http_config *c, gba_naf_zn_http **out,
                                     const char **why) GBA_MUST_USE;
 GBA_API void gba_naf_zn_http_free(gba_naf_zn_http **zn);
+/* The process ends: fetches under way in other threads give up within a second (BUSY). NULL is nothing. */
+GBA_API void gba_naf_zn_http_stop(gba_naf_zn_http *zn);
 /* A gba_naf_source; ctx is the gba_naf_zn_http. Blocks, at most total_ms. UNKNOWN: 404; FORBIDDEN:
  * 403, 401; BUSY: 429, 503, or timed out; IO: unreachable, not trusted or another status; SYNTAX:
  * an answer that is none. */
