@@ -543,11 +543,6 @@ gba_err store_sweep(store *s, int64_t now, unsigned limit, unsigned *deleted)
     return store_failed(s, s->driver->sweep(s->db, now, limit, deleted, &f), &f);
 }
 
-uint64_t store_change_count(store *s)
-{
-    return s->driver->change_count(s->db);
-}
-
 uint64_t store_change_count_others(store *s)
 {
     return s->driver->foreign_count(s->db);

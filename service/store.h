@@ -100,8 +100,6 @@ gba_err store_count(store *s, store_kind k, uint64_t *out) GBA_MUST_USE;
 /* Deletes at most `limit` records that expired before `now`; *deleted. */
 gba_err store_sweep(store *s, int64_t now, unsigned limit, unsigned *deleted) GBA_MUST_USE;
 
-/* Changes whenever another process or thread committed, seen at once; a few microseconds. */
-uint64_t store_change_count(store *s);
 /* Changes when another process committed, within 10 ms; cheap. */
 uint64_t store_change_count_others(store *s);
 /* For caches of one kind that is seldom written: changes when this process wrote a record of that kind

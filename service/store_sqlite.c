@@ -113,8 +113,6 @@ static gba_err finish(store_db *db, gba_err e, store_fault *f)
     sq_rollback(db->w);
     db->last_commit = sq_mono_us(CLOCK_MONOTONIC);
     (void)pthread_mutex_unlock(&db->write_lock);
-    if (e == GBA_OK)
-        atomic_fetch_add(&db->own, 1);
     return e;
 }
 
@@ -488,7 +486,6 @@ const store_driver store_driver_sqlite = {
     .reseal = sq_reseal,
     .count = sq_count,
     .sweep = sq_sweep,
-    .change_count = sq_change_count,
     .foreign_count = sq_foreign_count,
     .foreign_fresh = sq_foreign_fresh,
     .backup = sq_backup,

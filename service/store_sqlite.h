@@ -58,7 +58,6 @@ struct store_db {
     pthread_mutex_t watch_lock;
     conn *watch;
     uint64_t watched;
-    atomic_uint_fast64_t own; /* commits of this handle */
     atomic_uint_fast64_t foreign; /* times that commits of others were found */
     atomic_int_fast64_t foreign_at;
     int64_t seen; /* the writing connection's data_version; under write_lock */
@@ -94,7 +93,6 @@ void sq_gathering_vfs_set_up(void);
 /* Rows of the driver's table that store_sqlite_file.c implements. */
 gba_err sq_open(const store_config *c, const char *where, store_db **out, store_fault *f);
 void sq_close(store_db **db);
-uint64_t sq_change_count(store_db *db);
 /* Under write_lock: looks whether another connection has committed. */
 void sq_look_around(store_db *db);
 uint64_t sq_foreign_count(store_db *db);

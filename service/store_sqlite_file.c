@@ -260,7 +260,8 @@ gba_err sq_read_state(store_db *db, conn *c, uint64_t *generation, uint64_t *ver
     return e;
 }
 
-uint64_t sq_change_count(store_db *db)
+/* Of a handle that only reads: any commit counts. */
+static uint64_t commits(store_db *db)
 {
     (void)pthread_mutex_lock(&db->watch_lock);
     if (db->watch == NULL) {
@@ -274,9 +275,9 @@ uint64_t sq_change_count(store_db *db)
             db->watched = (uint64_t)sqlite3_column_int64(st, 0);
         (void)sqlite3_reset(st);
     }
-    uint64_t sum = db->watched + atomic_load(&db->own);
+    uint64_t seen = db->watched;
     (void)pthread_mutex_unlock(&db->watch_lock);
-    return sum;
+    return seen;
 }
 
 /* A connection's data_version moves with the commits of others alone. */
@@ -298,7 +299,7 @@ void sq_look_around(store_db *db)
 uint64_t sq_foreign_count(store_db *db)
 {
     if (db->w == NULL)
-        return sq_change_count(db);
+        return commits(db);
     int64_t now = sq_mono_us(CLOCK_MONOTONIC_COARSE);
     int64_t last = atomic_load_explicit(&db->foreign_at, memory_order_relaxed);
     /* While this handle writes, nobody else does, and each of its writes looks around. */
