@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2034
+# What the README and docs/onem2m-frameworks.md tell a reader to do, done: the README's smallest configuration of
+# m2m-gate stands before the demo's CSE, and each block of the page behind "<!-- run -->" goes into a shell that has
+# nothing but build/demo/env, as it stands.
+set -u
+build=$(cd "${top_builddir:-.}" && pwd) # before the next line: both may be relative
+cd "${top_srcdir:-.}" || exit 99
+top=$PWD
+command -v openssl >/dev/null && command -v curl >/dev/null || exit 77
+work=$(mktemp -d) || exit 99
+# the reader's folder: what the page names by build/, with a demo of its own
+mkdir "$work/build" && ln -s "$build/onem2m-binding" "$build/ue" "$build/bsf" "$work/build/" || exit 99
+demo=$work/build/demo
+. "$top/tests/demo.sh"
+. "$top/tests/demo_onem2m.sh"
+. "$top/tests/kit.sh"
+unset M2M_STATE M2M_KEY_FILE M2M_CA GBA_USIM GBA_BSF GBA_BSF_DOMAIN GBA_STATE GBA_KEY_FILE
+export HOME=$work XDG_STATE_HOME=
+page=docs/onem2m-frameworks.md others=()
+trap 'for p in "${others[@]}"; do kill "$p" 2>/dev/null; done; demo_stop quiet; rm -rf "$work"' EXIT
+kit_show=$work/answer
+has() { grep -qE -- "$1" "$work/answer"; }
+logged() { # FILE PATTERN: within some seconds
+    local i
+    for i in $(seq 100); do
+        grep -qE -- "$2" "$1" 2>/dev/null && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+demo_prepare
+m2m_prepare
+# The README's gate has one certificate and one CA for everybody, so the BSF takes its CA, too.
+cat "$demo/m2m-ca.pem" "$demo/zn-ca.pem" >"$demo/all-ca.pem" && cp "$demo/all-ca.pem" "$demo/zn-ca.pem"
+demo_start_bsf
+demo_provision
+m2m_provision
+m2m_start
+
+# ---- the README's configuration ----
+yaml=$(sed -n '/^## oneM2M$/,/^## Build/p' README.md | sed -n '/^    listen:/,/^$/s/^    //p')
+put() { # WRITTEN HERE: an address, name or file of the README, as it is in this demo
+    ok "the README's configuration has $1" [ "$yaml" != "${yaml//"$1"/}" ]
+    yaml=${yaml//"$1"/"$2"}
+}
+demo_free_port && p_readme=$demo_port
+demo_free_port && p_readme_egress=$demo_port
+put 0.0.0.0:8443 "127.0.0.1:$p_readme"
+put 127.0.0.1:8090 "127.0.0.1:$p_readme_egress"
+put //sp.example.com/cse1 "$CSE_ID"
+put cse1.pem gate.pem
+put cse1.key gate.key
+put ' m2m-ca.pem' ' all-ca.pem'
+put http://127.0.0.1:8080 "$CSE_UPSTREAM"
+for party in 'bsf 192.0.2.6:8443 BSF_DOMAIN BSF_ZN_URL' 'maf 192.0.2.7:8444 MAF_FQDN MAF_URL' 'mef 192.0.2.8:8445 MEF_FQDN MEF_URL'; do
+    read -r name at fqdn url <<<"$party"
+    put "$name.example.com" "${!fqdn}"
+    put "https://$at" "${!url}"
+done
+put 'services: [1000000]' "services: [$m2m_gsid]"
+put ' gate.seal' ' readme.seal'
+demo_free_port
+# the defaults of these two, /var/lib/opengba and a fixed port, are not a test's
+printf '%s\nstore: {url: "sqlite:readme.db"}\nadmin: {listen: "127.0.0.1:%d"}\n' "$yaml" "$demo_port" >"$demo/readme.yaml"
+kit_show=$work/answer
+readme() { "$m2m_bin/m2m-gate$1" --config "$demo/readme.yaml" "${@:2}" >"$work/answer" 2>&1; }
+ok "README: m2m-gatectl seal create-key" readme ctl seal create-key
+ok "README: m2m-gate --check" readme '' --check
+ok "README: m2m-gatectl credential add" readme ctl credential add --kpsa-id "$KPSA_ID" --key-file "$demo/kpsa.key" --ae-id "$CSE_ID/$AE_ID"
+"$m2m_bin/m2m-gate" --config "$demo/readme.yaml" >"$demo/readme.log" 2>&1 </dev/null &
+others+=($!)
+kit_show=$demo/readme.log
+ok "README: the gate serves" logged "$demo/readme.log" 'listening'
+kit_show=$demo/m2m.err
+GATE_URL_KEPT=$GATE_URL GATE_URL=https://127.0.0.1:$p_readme
+through() { # N FRAMEWORK MORE...
+    local n=$1
+    shift
+    ok "README: SAEF $n: m2m connect" m2m_connect "readme$n" "$@"
+    ok "README: SAEF $n: the CSE answers 2000" m2m_ok
+    ok "README: SAEF $n: its audit line" logged "$demo/readme.log" "gate.allowed.*SAEF $n"
+}
+through 1 psk --psk-id "$KPSA_ID" --psk-file "$demo/kpsa.key"
+through 2 cert --cert "$A_CERT" --key "$A_KEY" --ca "$M2M_CA"
+through 3 maf --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" --psk-id "$KM_ID" --psk-file "$demo/km.key"
+through 4 gba --usim "$USIM" --bsf "$BSF_UB_URL" --bsf-domain "$BSF_DOMAIN"
+GATE_URL=$GATE_URL_KEPT
+
+# ---- the page's commands ----
+# Each block to a file of its own: NN, its section's name in NN.of
+mkdir "$work/blocks"
+awk -v to="$work/blocks/" '/^##/ { of = $0; sub(/^#+ */, "", of) }
+    /^<!-- run -->$/ { n = sprintf("%02d", ++i); print of >(to n ".of"); run = 1; next }
+    run && /^    / { sub(/^    /, ""); print >(to n); inside = 1; next }
+    run && inside && !/^$/ { run = inside = 0 }
+    run && inside { print "" >(to n) }' "$page"
+steps=() start=
+for f in "$work"/blocks/*.of; do
+    of=$(cat "$f") block=${f%.of}
+    ok "a block under $of" [ -s "$block" ]
+    case $of in
+    'Framework by framework') start=$block ;;
+    *) steps+=("$of") ;;
+    esac
+done
+is "a block of each framework" "SAEF 1 SAEF 2 SAEF 3 SAEF 4 SBF 1 SBF 2 SBF 3" "${steps[*]}"
+ok "the block with which a reader begins" [ -n "$start" ]
+kit_show=$work/answer
+reader() { # BLOCK: a shell of the reader's, in the folder where build/ is
+    (cd "$work" && env -i HOME="$HOME" PATH="$PATH" timeout 60 bash -e -c "$(cat "$start" "$1")") >"$work/answer" 2>&1 </dev/null
+}
+for f in "$work"/blocks/*.of; do
+    of=$(cat "$f") block=${f%.of}
+    case $of in SAEF* | SBF*) ;; *) continue ;; esac
+    ok "$of: its commands end with 0" reader "$block"
+    case $of in
+    'SAEF 1') is "$of: the CSE answers OpenSSL and m2m" 2 "$(grep -cE '^X-M2M-RSC: 2000|^m2m: SAEF 1 .*: 2000 OK$' "$work/answer")" ;;
+    SAEF*) ok "$of: the CSE answers" has "^m2m: $of .*: 2000 OK\$" ;;
+    *) ok "$of: the key is there" has '^K(m|psa) .*@' ;;
+    esac
+    case $of in SAEF*) ok "$of: the gate's audit line" logged "$demo/m2m-gate.log" "gate.allowed.*$of" ;; esac
+    [ "$of" != 'SBF 1' ] || ok "$of: and connects with a Kc of the new Km" has '^m2m: SAEF 3 .*: 2000 OK$'
+    [ "$of" != 'SBF 1' ] || ok "$of: which is registered anew" has 'MAF Key Registration .*: 2001 CREATED$'
+done
+kit_end
