@@ -97,12 +97,13 @@ awk -v to="$work/blocks/" '/^##/ { of = $0; sub(/^#+ */, "", of) }
     run && /^    / { sub(/^    /, ""); print >(to n); inside = 1; next }
     run && inside && !/^$/ { run = inside = 0 }
     run && inside { print "" >(to n) }' "$page"
-steps=() start=
+steps=() start= listen=
 for f in "$work"/blocks/*.of; do
     of=$(cat "$f") block=${f%.of}
     ok "a block under $of" [ -s "$block" ]
     case $of in
     'Framework by framework') start=$block ;;
+    'In front of your CSE') listen=$block ;;
     *) steps+=("$of") ;;
     esac
 done
@@ -125,4 +126,17 @@ for f in "$work"/blocks/*.of; do
     [ "$of" != 'SBF 1' ] || ok "$of: and connects with a Kc of the new Km" has '^m2m: SAEF 3 .*: 2000 OK$'
     [ "$of" != 'SBF 1' ] || ok "$of: which is registered anew" has 'MAF Key Registration .*: 2001 CREATED$'
 done
+
+# ---- the device that listens; only its port is one that is free here ----
+ok "the block of a device that listens" grep -q 18443 "$listen"
+sed -i "s/18443/$p_ae/g" "$listen"
+(cd "$work" && exec env -i HOME="$HOME" PATH="$PATH" timeout 60 bash -e -c "$(cat "$start")
+exec $(cat "$listen")") >"$work/heard" 2>"$work/answer" </dev/null &
+others+=($!)
+ok "it registers and listens" logged "$work/heard" "$AE_ID"
+curl -s -i --max-time 20 -X POST -H 'X-M2M-Origin: /cse1' -H 'X-M2M-RI: v1' -H 'X-M2M-RVI: 3' -H 'Content-Type: application/json' \
+    -d '{"m2m:sgn":{"vrq":true,"sur":"cse1/data/sub"}}' "$EGRESS_URL/_/$SP/cse1/$AE_ID" >>"$work/answer"
+ok "a verification through the gate's egress: 2000" has '^X-M2M-RSC: 2000'
+cat "$work/heard" >>"$work/answer"
+ok "and it is printed" logged "$work/heard" 'erification|vrq'
 kit_end
