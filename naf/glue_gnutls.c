@@ -146,6 +146,8 @@ static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned
     /* session id behind version and random, then the suite */
     if (type == GNUTLS_HANDSHAKE_SERVER_HELLO && !incoming && msg->size > 34 && msg->size >= 37u + msg->data[34])
         p->hello = (uint16_t)(msg->data[35 + msg->data[34]] << 8 | msg->data[36 + msg->data[34]]);
+    if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming)
+        p->proved = false; /* TLS 1.2 may begin again */
     if (type == GNUTLS_HANDSHAKE_FINISHED && !incoming)
         p->proved = true; /* TLS 1.2: the client's was right; TLS 1.3: its binder was */
     return 0;

@@ -6,11 +6,13 @@
 #include <time.h>
 #include <gba/naf_mhd.h>
 
+#define AMBIGUOUS "," /* in the place of a field that came twice: it is nobody's name */
 #define AUTHORIZATIONS 4 /* more than one is refused by the library, which must see it */
 
 typedef struct found {
     gba_naf_request *q;
     gba_span authorization[AUTHORIZATIONS];
+    unsigned hosts, identities;
 } found;
 
 static gnutls_session_t session_of(struct MHD_Connection *c)
@@ -45,11 +47,11 @@ static enum MHD_Result take(void *ctx, enum MHD_ValueKind kind, const char *name
     if (!strcasecmp(name, "Authorization") && q->n_authorization < AUTHORIZATIONS)
         f->authorization[q->n_authorization++] = v;
     else if (!strcasecmp(name, "Host"))
-        q->host = v;
+        q->host = f->hosts++ ? gba_str(AMBIGUOUS) : v;
     else if (!strcasecmp(name, "User-Agent"))
         q->user_agent = v;
     else if (!strcasecmp(name, "X-3GPP-Intended-Identity"))
-        q->intended_identity = v;
+        q->intended_identity = f->identities++ ? gba_str(AMBIGUOUS) : v;
     return MHD_YES;
 }
 

@@ -58,8 +58,13 @@ static unsigned on_notification(void *arg, const gba_m2m_incoming *in)
 static void on_refused(void *arg, const char *address, const char *why)
 {
     const ears *x = arg;
+    char clean[512]; /* a stranger's identity may be in it */
+    size_t n = 0;
+    for (; why[n] && n < sizeof clean - 1; n++)
+        clean[n] = why[n] >= ' ' && why[n] < 0x7f ? why[n] : '?';
+    clean[n] = 0;
     if (!x->o->quiet)
-        fprintf(stderr, "m2m: refused %s: %s\n", address, why);
+        fprintf(stderr, "m2m: refused %s: %s\n", address, clean);
 }
 
 static void *run(void *arg)

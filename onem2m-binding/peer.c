@@ -149,7 +149,7 @@ static bool number(const char *s, int base, uint64_t *out)
 
     for (; s[n]; n++) {
         int c = s[n] | 0x20;
-        int d = c >= '0' && c <= '9' ? c - '0' : base == 16 && c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        int d = s[n] >= '0' && s[n] <= '9' ? c - '0' : base == 16 && c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
         if (d < 0 || n >= 15)
             return false;
         v = v * (unsigned)base + (unsigned)d;
@@ -166,13 +166,25 @@ static char *line_end(char *p)
     return e;
 }
 
+/* RFC 9110 5.1 and 5.5: what others could read as another name, or as a line of its own, is not read at all. */
+static bool field_ok(const char *name, const char *value)
+{
+    for (const char *c = name; *c; c++)
+        if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", *c))
+            return false;
+    for (const char *c = value; *c; c++)
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
+            return false;
+    return *name != 0;
+}
+
 /* Header fields, each with its CRLF; text is cut into strings. */
 static gba_err read_fields(char *p, m2m_field *field, size_t *n)
 {
     for (char *e; *p; p = e + 2) {
         e = line_end(p);
         char *colon = strchr(p, ':');
-        if (!e || !colon || colon == p || strcspn(p, " \t") < (size_t)(colon - p))
+        if (!e || !colon)
             return GBA_E_SYNTAX;
         if (*n == M2M_ANSWER_FIELDS)
             return GBA_E_RANGE;
@@ -180,6 +192,8 @@ static gba_err read_fields(char *p, m2m_field *field, size_t *n)
         colon += strspn(colon, " \t");
         for (char *t = e; t > colon && (t[-1] == ' ' || t[-1] == '\t');)
             *--t = 0;
+        if (!field_ok(p, colon))
+            return GBA_E_SYNTAX;
         field[(*n)++] = (m2m_field){p, colon};
     }
     return GBA_OK;
@@ -228,7 +242,7 @@ static gba_err join_chunks(char *p, size_t n, size_t *out)
         if (len >= sizeof line || e == p || e[-1] != '\r')
             return GBA_E_SYNTAX;
         snprintf(line, sizeof line, "%.*s", (int)len, p);
-        if (!number(line, 16, &size) || size > n)
+        if (!number(line, 16, &size) || size > UINT32_MAX)
             return GBA_E_SYNTAX;
         p = e + 1;
         if ((uint64_t)(end - p) < size + 2)

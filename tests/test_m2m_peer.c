@@ -33,10 +33,11 @@ static void test_whole(void)
 static void test_cut(void)
 {
     static const char *const text[] = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde",
-                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"};
+                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\nabc"};
     m2m_answer a;
 
-    for (size_t t = 0; t < 2; t++)
+    for (size_t t = 0; t < 3; t++)
         for (size_t i = 0; i < strlen(text[t]); i++) {
             CU_ASSERT_EQUAL(m2m_answer_parse(gba_mem(text[t], i), false, false, 4096, &a), GBA_E_STALE);
             CU_ASSERT_NOT_EQUAL(m2m_answer_parse(gba_mem(text[t], i), true, false, 4096, &a), GBA_OK);
@@ -55,6 +56,9 @@ static void test_bad(void)
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffff\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: \x15\r\n\r\nabcde", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\x13\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\nY: b\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", "HTTP/1.1 200 OK\r\nX: \x7f\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length\x0b: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nX,Y: 0\r\n\r\n",
     };
     m2m_answer a;
     char big[5000];
