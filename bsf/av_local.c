@@ -220,6 +220,21 @@ static void cache_keep(av_local *a, const gba_impi *impi, uint64_t count, const 
     pthread_mutex_unlock(lock);
 }
 
+/* It is gone, or cannot be read: so is its K. */
+static void cache_forget(av_local *a, const gba_impi *impi)
+{
+    pthread_mutex_t *lock;
+    cached *c = cache_slot(a, impi, &lock);
+
+    pthread_mutex_lock(lock);
+    if (strcmp(c->impi, impi->s) == 0) {
+        gba_wipe(c->record, sizeof c->record);
+        c->n = 0;
+        c->impi[0] = 0;
+    }
+    pthread_mutex_unlock(lock);
+}
+
 /* ---- key lifetimes ---- */
 
 static bool one_is_there(void *ctx, gba_span key, const store_record *rec)
@@ -299,8 +314,10 @@ static gba_err subscriber_read(av_local *a, const gba_impi *impi, rec_subscriber
     gba_err e = store_get(a->store, STORE_SUBSCRIBER, gba_str(impi->s), service_now(), &rec);
     if (e == GBA_E_EXPIRED)
         e = GBA_E_UNKNOWN;
-    if (e != GBA_OK)
+    if (e != GBA_OK) {
+        cache_forget(a, impi);
         return e;
+    }
     e = rec_subscriber_read(gba_mem(rec.value, rec.n), sub);
     *version = rec.version;
     if (e == GBA_OK)

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "bsf/ctl.h"
 #include "bsf/session.h"
 
@@ -113,7 +112,7 @@ static int run_revoke(ctl *c)
     if (e != GBA_OK)
         return not_found(c, &btid, e);
     /* "From now on" is said when every BSF on this store has seen it. */
-    (void)nanosleep(&(struct timespec){.tv_nsec = STORE_SETTLE_MS * 1000000L}, NULL);
+    store_settle();
     return ctl_result(c, json_pack("{s:s, s:s, s:s}", "btid", btid.s, "impi", impi.s, "result", "revoked"),
                       "revoked %s of %s", btid.s, impi.s);
 }

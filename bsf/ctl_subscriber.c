@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "bsf/ctl.h"
 #include "bsf/seq.h"
 #include "bsf/session.h"
@@ -333,7 +332,7 @@ static int run_remove(ctl *c)
     gba_err e = session_remove_subscriber(c->store, &impi, bsf_settings_keep_s(&c->s), service_now_ms());
     if (e != GBA_OK)
         return not_found(c, &impi, e);
-    (void)nanosleep(&(struct timespec){.tv_nsec = STORE_SETTLE_MS * 1000000L}, NULL); /* as session revoke */
+    store_settle(); /* as session revoke */
     return ctl_result(c, json_pack("{s:s, s:s}", "impi", impi.s, "result", "removed"), "removed %s", impi.s);
 }
 
@@ -357,6 +356,7 @@ static int set_blocked(ctl *c, bool blocked)
         return rc;
     if (e != GBA_OK)
         return not_found(c, &impi, e);
+    store_settle();
     return ctl_result(c, json_pack("{s:s, s:s}", "impi", impi.s, "result", result), "%s %s", result, impi.s);
 }
 

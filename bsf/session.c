@@ -219,18 +219,6 @@ static void add_tmpi(batch *b, const gba_impi *tmpi, const gba_impi *impi, int64
     batch_add(b, (store_op){.type = STORE_PUT, .kind = STORE_TMPI, .key = gba_str(tmpi->s), .expiry = expiry}, e, n);
 }
 
-/* The session before goes without a trace: no challenge as old as its own inserts again, for the head has a newer
- * one's time; a tombstone takes its place where the clock has stepped back and the head's time with it. */
-static void end_superseded(call *c, int64_t challenge_ms, int64_t until)
-{
-    batch *b = &c->b;
-    if (challenge_ms >= c->w.challenge_ms)
-        add_tombstone(b, &c->old_btid, &c->w.impi, challenge_ms, until, 0);
-    else if (b->err == GBA_OK)
-        b->op[b->n++] = (store_op){
-            .type = STORE_TAKE, .kind = STORE_SESSION, .key = gba_str(c->old_btid.s), .optional = true};
-}
-
 /* The old head's names are kept in c: operations point to them. */
 static void batch_build(call *c, const rec_head *old)
 {
@@ -248,7 +236,7 @@ static void batch_build(call *c, const rec_head *old)
     add_session(b, c);
     add_head(b, &c->w.impi, &head, STORE_PUT, 0); /* what it was is known: this is the transaction */
     if (old->btid.s[0] && strcmp(old->btid.s, c->got.btid.s) != 0)
-        end_superseded(c, old->challenge_ms, until);
+        add_tombstone(b, &c->old_btid, &c->w.impi, old->challenge_ms, until, 0);
     if (c->w.tmpi) {
         add_tmpi(b, &c->tmpi, &c->w.impi, 0);
         /* The one before answers a little longer: the UE may have to send its answer again. */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "config.h"
 #include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/gate.h"
@@ -149,12 +148,6 @@ static int read_ids(ctl *c, gate_credential *cr)
     return RC_OK;
 }
 
-/* "Added" and "removed" are said when every gate on this store has seen it. */
-static void settle(void)
-{
-    (void)nanosleep(&(struct timespec){.tv_nsec = STORE_SETTLE_MS * 1000000L}, NULL);
-}
-
 static int add(ctl *c)
 {
     char text[GATE_RECORD_MAX], why[512] = "";
@@ -183,7 +176,7 @@ static int add(ctl *c)
         return fail(RC_FAILED, "%s exists already: --replace overwrites it", c->credential);
     if (e != GBA_OK)
         return store_failed(c, "credential add", e);
-    settle();
+    store_settle(); /* "added" is said when every gate on this store has seen it */
     if (c->json)
         printf("{\"credential\": \"%s\"}\n", c->credential);
     else
@@ -200,7 +193,7 @@ static int remove_one(ctl *c)
         return fail(RC_FAILED, "there is no credential %s: '" PROGRAM " credential list' shows them", c->credential);
     if (e != GBA_OK)
         return store_failed(c, "credential remove", e);
-    settle();
+    store_settle();
     if (!c->json)
         printf("removed %s\n", c->credential);
     return RC_OK;

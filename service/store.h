@@ -57,6 +57,7 @@ void store_record_free(store_record *r);
 gba_err store_get(store *s, store_kind k, gba_span key, int64_t now, store_record *out) GBA_MUST_USE;
 /* The same for what is asked for again and again; another process's write is seen within STORE_SETTLE_MS. */
 #define STORE_SETTLE_MS 25
+void store_settle(void); /* waits that long */
 gba_err store_get_recent(store *s, store_kind k, gba_span key, int64_t now, store_record *out) GBA_MUST_USE;
 
 typedef enum store_op_type {

@@ -71,6 +71,7 @@ struct store {
     seal_job *job; /* the writer thread's */
 
     unsigned last_group;           /* batches of the last commit; the writer thread's */
+    atomic_uint_fast64_t blind;      /* times that a count could not be told */
     atomic_uint_fast64_t wrote[256]; /* by kind: commits that touched it */
     kept_rows *kept;
 

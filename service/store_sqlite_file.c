@@ -313,7 +313,7 @@ uint64_t sq_foreign_count(store_db *db)
 bool sq_foreign_fresh(store_db *db)
 {
     int64_t now = sq_mono_us(CLOCK_MONOTONIC_COARSE);
-    return db->w != NULL && now - atomic_load_explicit(&db->foreign_at, memory_order_relaxed) < 2 * WATCH_MS * 1000;
+    return db->w == NULL || now - atomic_load_explicit(&db->foreign_at, memory_order_relaxed) < 2 * WATCH_MS * 1000;
 }
 
 /* ---- backup ---- */

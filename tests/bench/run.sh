@@ -109,7 +109,7 @@ nginx_start
 printf '%s, %s processors; %s rounds of %s s, %s connections\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)" \
     "$(nproc)" "$rounds" "$seconds" "$threads"
 printf 'BSF: SQLite, synchronous=FULL, group commit; each bootstrap writes the session and the IMPI record, and\n'
-printf 'deletes the session before. nginx: the same exchanges answered from memory. Both write the same number of\n'
+printf 'a tombstone of the session before. nginx: the same exchanges answered from memory. Both write the same number of\n'
 printf 'log lines: one a bootstrap, gathered for up to 5 ms; one a Zn lookup, at once; none of Ua.\n\n'
 printf '%-46s %9s %9s   %5s\n' "per second of server CPU" ours nginx ratio
 
