@@ -20,6 +20,7 @@
 
 #define CONNECTIONS 16
 #define BODY_MAX 262144
+#define PAUSE_MS 100
 #define PREFIX "3GPP-bootstrapping;"
 
 typedef struct visit { /* fd -1: free */
@@ -38,6 +39,7 @@ struct gba_m2m_listener {
     int fd;
     uint16_t port;
     bool served;
+    int64_t pause; /* until then nobody is let in */
     visit v[CONNECTIONS];
 };
 
@@ -266,8 +268,12 @@ static void welcome(gba_m2m_listener *l)
     int fd = accept4(l->fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
     visit *v = NULL;
 
-    if (fd < 0)
+    if (fd < 0) {
+        /* of descriptors or memory there is none: the caller stays in the queue, which polled would make us spin */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            l->pause = m2m_mono_ms() + PAUSE_MS;
         return;
+    }
     for (size_t i = 0; i < CONNECTIONS && !v; i++)
         if (l->v[i].fd < 0)
             v = &l->v[i];
@@ -353,7 +359,9 @@ static gba_err round_of(gba_m2m_listener *l, int64_t deadline)
         of[n] = i;
         p[n++] = (struct pollfd){.fd = v->fd, .events = !v->open && m2m_accepted_writes(v->tls) ? POLLOUT : POLLIN};
     }
-    p[n] = (struct pollfd){.fd = l->fd, .events = n < CONNECTIONS ? POLLIN : 0};
+    if (l->pause > now && l->pause - now < left)
+        left = l->pause - now;
+    p[n] = (struct pollfd){.fd = l->fd, .events = n < CONNECTIONS && l->pause <= now ? POLLIN : 0};
     if (poll(p, n + 1, (int)(left < 0 ? 0 : left > 1000 ? 1000 : left)) < 0)
         return errno == EINTR ? GBA_OK : GBA_E_IO;
     for (size_t i = 0; i < n; i++)

@@ -16,11 +16,14 @@ typedef struct row {
     size_t n;
     gba_m2m_id ids[];
 } row;
+#define SEEN_NONE UINT64_MAX /* memory lacks something, whatever the count */
+
 typedef struct page { /* one state of the book */
     row **rows;
     size_t n, room;
     gba_m2m_id *cses, *aes; /* registrees; S-type AEs */
     size_t n_cses, n_aes;
+    int64_t soonest; /* expiry; 0: none expires */
     bool failed;
 } page;
 struct gate_book {
@@ -103,20 +106,25 @@ static size_t place(const page *p, const char *credential, bool *found)
     return low;
 }
 
+/* Takes the row, whatever comes of it. */
 static bool page_put(page *p, row *r)
 {
     bool found;
     size_t at = place(p, r->credential, &found);
 
     if (!found) {
-        if (!grow((void **)&p->rows, p->n, sizeof *p->rows))
+        if (!grow((void **)&p->rows, p->n, sizeof *p->rows)) {
+            free(r);
             return false;
+        }
         memmove(p->rows + at + 1, p->rows + at, (p->n - at) * sizeof *p->rows);
         p->n++;
     } else {
         free(p->rows[at]);
     }
     p->rows[at] = r;
+    if (r->expiry && (!p->soonest || r->expiry < p->soonest))
+        p->soonest = r->expiry;
     return index_ids(p, r->ids, r->n);
 }
 
@@ -186,7 +194,9 @@ void gate_book_close(gate_book **bp)
 void gate_book_follow(gate_book *b)
 {
     pthread_mutex_lock(&b->writing);
-    if (store_change_count_others(b->s) != atomic_load(&b->seen) && read_all(b) != GBA_OK)
+    /* what expired goes out of the guard's lists, too */
+    bool expired = b->now.soonest && b->now.soonest <= service_now();
+    if ((expired || store_change_count_others(b->s) != atomic_load(&b->seen)) && read_all(b) != GBA_OK)
         log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
     pthread_mutex_unlock(&b->writing);
 }
@@ -252,7 +262,8 @@ static gba_err add_learned(gate_credential *c, const gba_m2m_id *id)
     return GBA_OK;
 }
 
-static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id)
+/* *again: somebody wrote that record in between. */
+static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id, bool *again)
 {
     char text[GATE_RECORD_MAX];
     gate_credential c = {.bound = GBA_M2M_BOUND_NEW};
@@ -269,25 +280,34 @@ static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id)
     store_record_free(&rec);
     if (e == GBA_OK)
         e = add_learned(&c, id);
+    bool known = e == GBA_E_STALE;
     if (e == GBA_OK)
         e = gate_credential_print(&c, text, &n);
     op.value = gba_mem(text, n);
-    if (e == GBA_OK)
+    *again = false;
+    if (e == GBA_OK) {
         e = store_write(b->s, &op, 1, service_now(), NULL);
-    row *r = e == GBA_OK ? row_new(credential, &c, op.expiry) : NULL;
-    pthread_rwlock_wrlock(&b->lock);
-    if (r && !page_put(&b->now, r))
-        e = GBA_E_NOMEM;
-    pthread_rwlock_unlock(&b->lock);
+        *again = e == (op.type == STORE_SWAP ? GBA_E_STALE : GBA_E_FORBIDDEN);
+    }
+    if (e == GBA_OK) {
+        row *r = row_new(credential, &c, op.expiry);
+        pthread_rwlock_wrlock(&b->lock);
+        if (!r || !page_put(&b->now, r))
+            atomic_store(&b->seen, SEEN_NONE); /* the store has it: it is asked until memory is read again */
+        pthread_rwlock_unlock(&b->lock);
+    }
     gba_secret_wipe(&c.key);
     gba_wipe(text, sizeof text);
-    return e == GBA_E_STALE ? GBA_OK : e;
+    return known ? GBA_OK : e;
 }
 
 gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id)
 {
+    bool again = true;
+    gba_err e = GBA_OK;
     pthread_mutex_lock(&b->writing);
-    gba_err e = learn(b, credential, id);
+    for (int i = 0; i < 3 && again; i++)
+        e = learn(b, credential, id, &again);
     pthread_mutex_unlock(&b->writing);
     return e;
 }

@@ -78,10 +78,18 @@ void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w)
 {
     gate_routes *t = g->routes;
 
-    if (w->form == GBA_M2M_PSK_NONE)
-        return;
     pthread_mutex_lock(&t->lock);
     route *r = route_of(t, id);
+    if (w->form == GBA_M2M_PSK_NONE) { /* it comes by certificate or raw key now: the key of before no longer counts */
+        if (r) {
+            gba_secret_wipe(&r->key);
+            r->form = GBA_M2M_PSK_NONE;
+            r->identity[0] = 0;
+            r->expires = 0;
+        }
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
     if (!r && (r = calloc(1, sizeof *r))) {
         size_t b = bucket_of(id);
         r->id = *id;
@@ -240,7 +248,8 @@ static void choose_key(out *o)
     pthread_mutex_lock(&t->lock);
     const route *r = route_of(t, &o->to);
     bool ours = r && r->form == GBA_M2M_PSK_KPSA; /* the store has it, or no longer */
-    if (r && (!r->expires || r->expires > service_now())) {
+    /* ours: the store's expiry counts, which may have moved since SA1; another's key lives as long as SA1 was told */
+    if (r && (ours || !r->expires || r->expires > service_now())) {
         memcpy(o->identity, r->identity, sizeof o->identity);
         if (!ours)
             o->key = r->key;

@@ -185,8 +185,21 @@ static gba_err grow(char **buf, size_t *room, size_t n, size_t max)
     return GBA_OK;
 }
 
-/* *any: something of the answer came. */
-static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m_answer *out, bool *any)
+/* Is what came the answer and not an octet more? What follows one answer would pass for the next one's. */
+static bool is_exact(gba_span text, const m2m_answer *a)
+{
+    m2m_answer less;
+
+    if (!m2m_answer_field(a, "Transfer-Encoding"))
+        return a->body.p && (const char *)a->body.p + a->body.n == (const char *)a->text + a->text_n;
+    if (m2m_answer_parse(gba_mem(text.p, text.n - 1), false, false, text.n, &less) == GBA_E_STALE)
+        return true;
+    m2m_answer_free(&less);
+    return false;
+}
+
+/* *any: something of the answer came; *exact: that and no more. */
+static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m_answer *out, bool *any, bool *exact)
 {
     char *buf = NULL;
     size_t n = 0, room = 0, max = u->answer_max + HEAD_MAX;
@@ -213,6 +226,7 @@ static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m
         *any = *any || got > 0;
         e = m2m_answer_parse(gba_mem(buf, n), got == 0, false, max, out);
     }
+    *exact = e == GBA_OK && is_exact(gba_mem(buf, n), out);
     free(buf);
     return e;
 }
@@ -227,16 +241,17 @@ static bool stays_open(const m2m_answer *a)
 static gba_err once(gate_upstream *u, int fd, const char *head, size_t len, gba_span body, int64_t deadline,
                     m2m_answer *out, bool *any)
 {
+    bool exact = false;
     gba_err e = send_all(fd, head, len, deadline);
     if (e == GBA_OK && body.n)
         e = send_all(fd, body.p, body.n, deadline);
     if (e == GBA_OK)
-        e = read_answer(u, fd, deadline, out, any);
+        e = read_answer(u, fd, deadline, out, any, &exact);
     if (e == GBA_OK && out->status < 200) {
         m2m_answer_free(out);
         e = GBA_E_SYNTAX;
     }
-    if (e == GBA_OK && stays_open(out))
+    if (e == GBA_OK && exact && stays_open(out))
         rest(u, fd);
     else
         close(fd);

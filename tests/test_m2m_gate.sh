@@ -262,6 +262,27 @@ check "the binding of a certificate, too${late:+, late:$late}${stale:+, stale:$s
 curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/cse1/$aei" >"$dir/answer"
 check "nothing goes out with a removed key: 5103" has '5103'
 check "its audit line" logged gate.not_sent 'why=revoked'
+
+# ---- the egress after a change of credential ----
+tell() { curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/cse1/$1" >"$dir/answer"; }
+rep() { add --kpsa-id rep1@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Crep1 --expires "$@"; }
+check "a credential with a short life" rep "$(date -u -d '+4 seconds' +%Y%m%dT%H%M%S)"
+psk rep1@sp.example.com POST /cse1 "${o}Crep1\r\n$ty" "$ae"
+check "its AE registers" has 'X-M2M-RSC: 2001'
+check "replaced by one with a longer life" rep 20400101T000000 --replace
+add --kpsa-id mov1@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/CcertAE
+psk mov1@sp.example.com POST /cse1 "${o}CcertAE\r\n$ty" "$ae"
+check "an AE registers by key" has 'X-M2M-RSC: 2001'
+crt ae GET /cse1 "${o}CcertAE\r\n" ''
+check "and comes by certificate" has 'X-M2M-RSC: 2000'
+"$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id mov1@sp.example.com >/dev/null
+serve $aeport '{}' "$dir/mov.out" -cert "$dir/ae.pem" -key "$dir/ae.key"
+tell CcertAE/moved
+check "SA2 by certificate once the key is removed" grep -q '^POST /moved ' "$dir/mov.out"
+sleep 4
+serve $aeport '{}' "$dir/rep.out" -nocert -psk_identity rep1@sp.example.com -psk $kpsa -cipher PSK-AES128-CBC-SHA256
+tell Crep1/replaced
+check "SA2 by the replaced credential after the old expiry" grep -q '^POST /replaced ' "$dir/rep.out"
 kill -HUP $gatepid
 check "SIGHUP reads certificates again" logged gate.reloaded 'read again'
 kill $gatepid; wait $gatepid

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_onem2m_gate.c - the gate's records, what it reads from MAF, MEF, CSE and certificates, and the book. */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "onem2m-binding/gate.h"
 #include "onem2m-binding/told.h"
@@ -242,5 +244,102 @@ static void book_at_once(void)
     CU_ASSERT_EQUAL(system(command), 0);
 }
 
+/* What expired leaves the guard's lists without anybody writing. */
+static void book_expiry(void)
+{
+    char dir[] = "/tmp/gate-XXXXXX", command[300], text[GATE_RECORD_MAX];
+    gate_book *b = NULL;
+    gate_credential c = {.bound = GBA_M2M_BOUND_CSE, .n = 1};
+    gba_m2m_id cse = id_of("//sp.example.com/cse1"), mn1 = id_of("//sp.example.com/mn1");
+    gba_m2m_association a = {.bound = GBA_M2M_BOUND_CSE, .ids = &mn1, .n = 1};
+    gba_m2m_http h = {.method = gba_str("GET"), .target = gba_str("/cse1"), .origin = gba_str("/mn2"), .rvi = gba_str("3")};
+    gba_m2m_request r;
+    gba_m2m_verdict v;
+    size_t n;
+    int64_t expiry = service_now() + 2;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    store *s = open_store(dir);
+    c.ids[0] = id_of("//sp.example.com/mn2");
+    CU_ASSERT_EQUAL_FATAL(gate_credential_print(&c, text, &n), GBA_OK);
+    store_op put = {.type = STORE_PUT, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str("32-mn2.sp.example.com"),
+                    .value = gba_mem(text, n), .expiry = expiry};
+    CU_ASSERT_EQUAL_FATAL(store_write(s, &put, 1, 1, NULL), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_http_parse(&h, &r), 0);
+    gate_book_guard(b, &cse, &a, &r, &v);
+    CU_ASSERT(v.rsc && !strcmp(v.why, "other_registree"));
+    while (service_now() <= expiry)
+        usleep(50000);
+    gate_book_follow(b);
+    gate_book_guard(b, &cse, &a, &r, &v);
+    CU_ASSERT(!v.rsc && !strcmp(v.why, "forwarded"));
+    gate_book_close(&b);
+    store_close(&s);
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    CU_ASSERT_EQUAL(system(command), 0);
+}
+
+/* A CSE that says more than it was asked, whatever the connection: the i-th request gets said[i]. */
+static const char *const said[] = {
+    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nX",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nd", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\ne"};
+#define SAID (sizeof said / sizeof *said)
+static int accepted;
+
+static void *talks_too_much(void *listener)
+{
+    char buf[4096];
+    int fd = -1;
+    for (size_t i = 0; i < SAID;) {
+        if (fd < 0) {
+            fd = accept(*(int *)listener, NULL, NULL);
+            accepted++;
+        }
+        if (recv(fd, buf, sizeof buf, 0) <= 0) {
+            close(fd);
+            fd = -1;
+        } else {
+            (void)!send(fd, said[i], strlen(said[i]), MSG_NOSIGNAL);
+            i++;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+static void surplus(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    char url[64];
+    gate_settings *g = calloc(1, sizeof *g);
+    gate_upstream *u = NULL;
+    pthread_t t;
+    m2m_answer a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CU_ASSERT_FATAL(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 8) == 0 &&
+                    getsockname(fd, (struct sockaddr *)&at, &len) == 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, talks_too_much, &fd), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", ntohs(at.sin_port));
+    g->upstream = url;
+    g->upstream_ms = 5000;
+    g->body_max = 65536;
+    CU_ASSERT_EQUAL_FATAL(gate_upstream_open(g, &u), GBA_OK);
+    for (size_t i = 0; i < SAID; i++) {
+        CU_ASSERT_EQUAL_FATAL(gate_upstream_ask(u, "GET", "/", NULL, 0, (gba_span){0}, &a), GBA_OK);
+        CU_ASSERT(a.body.n == 1 && a.body.p[0] == "abcde"[i]);
+        m2m_answer_free(&a);
+    }
+    pthread_join(t, NULL);
+    CU_ASSERT_EQUAL(accepted, 3); /* after each of the first two another; then one for all */
+    gate_upstream_close(&u);
+    close(fd);
+    free(g);
+}
+
 T_MAIN("m2m-gate", {"records", records}, {"urls", urls}, {"answers of MAF, MEF and CSE", answers},
-       {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"the book at once", book_at_once})
+       {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"the book at once", book_at_once},
+       {"expired bindings", book_expiry}, {"a CSE that says too much", surplus})
