@@ -113,7 +113,7 @@ __attribute__((visibility("default"))) int gnutls_init(gnutls_session_t *session
 }
 
 /* Nor does it send an alert when a handshake fails, and when it tells of the end the session is gone. A session of ours
- * says why here; others (libcurl's, freeDiameter's) have another pointer. */
+ * says why here; others (libcurl's, freeDiameter's) have not its pair of transport pointers. */
 __attribute__((visibility("default"))) int gnutls_handshake(gnutls_session_t session)
 {
     typedef int handshake_fn(gnutls_session_t);
@@ -698,14 +698,14 @@ static bool suite_at(size_t i, suite *s)
 /* GnuTLS tells the parts of a suite; the number is found by them (TS 33.220 Annex H needs it). */
 uint16_t tls_session_suite(void *session)
 {
+    const tls_hold *h = gnutls_session_get_ptr(session);
+    if (h && h->session == session && h->suite)
+        return h->suite;
     bool tls13 = gnutls_protocol_get_version(session) == GNUTLS_TLS1_3;
     gnutls_kx_algorithm_t kx = gnutls_kx_get(session);
     gnutls_cipher_algorithm_t cipher = gnutls_cipher_get(session);
     gnutls_mac_algorithm_t mac = gnutls_mac_get(session);
-    const tls_hold *h = gnutls_session_get_ptr(session);
     suite s;
-    if (h && h->session == session && h->suite)
-        return h->suite;
     for (size_t i = 0; suite_at(i, &s); i++)
         if ((s.version == GNUTLS_TLS1_3) == tls13 && s.cipher == cipher && (tls13 || (s.kx == kx && s.mac == mac)))
             return s.number;

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include "service/tls_internal.h"
 
@@ -52,10 +53,10 @@ static ssize_t send_now(const tls_io *io, const uint8_t *data, size_t n)
  * that may not come. */
 static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *part, int parts)
 {
-    tls_hold *h = p;
-    if (!h)
+    if (!p)
         return -1;
-    tls_io *io = &h->io;
+    tls_io *io = p;
+    tls_hold *h = (tls_hold *)((char *)p - offsetof(tls_hold, io));
     bool hold = !(io->finished_in && io->finished_out) || io->ticket;
     size_t n = 0, sent = 0;
     io->ticket = false;
@@ -121,8 +122,7 @@ void tls_io_note(tls_hold *h, unsigned type, unsigned incoming)
     if (type == GNUTLS_HANDSHAKE_FINISHED) {
         *(incoming ? &h->io.finished_in : &h->io.finished_out) = true;
         h->io.ticket = false; /* TLS 1.2: it goes in the flight that this ends */
-    }
-    else if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET && !incoming)
+    } else if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET && !incoming)
         h->io.ticket = true;
 }
 
@@ -130,7 +130,7 @@ void tls_io_attach(tls_hold *h, int fd, bool blocks)
 {
     h->io.fd = fd;
     h->io.blocks = blocks && fcntl(fd, F_SETFL, 0) == 0; /* the library has set O_NONBLOCK */
-    gnutls_transport_set_ptr(h->session, h);
+    gnutls_transport_set_ptr2(h->session, h, &h->io); /* two: tls_alert tells by them which sessions are ours */
     gnutls_transport_set_vec_push_function(h->session, push);
     gnutls_transport_set_pull_function(h->session, pull);
 }
@@ -141,7 +141,9 @@ void tls_io_attach(tls_hold *h, int fd, bool blocks)
 void tls_alert(gnutls_session_t s, int error)
 {
     tls_hold *h = gnutls_session_get_ptr(s);
-    if (!h || gnutls_transport_get_ptr(s) != h || h->session != s || h->io.failed)
+    gnutls_transport_ptr_t in, out;
+    gnutls_transport_get_ptr2(s, &in, &out);
+    if (!h || in != h || out != &h->io || h->io.failed)
         return;
     h->io.failed = true;
     if (error == GNUTLS_E_PUSH_ERROR || error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_TIMEDOUT ||
