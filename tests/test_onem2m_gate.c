@@ -252,7 +252,8 @@ static void book_expiry(void)
     gate_credential c = {.bound = GBA_M2M_BOUND_CSE, .n = 1};
     gba_m2m_id cse = id_of("//sp.example.com/cse1"), mn1 = id_of("//sp.example.com/mn1");
     gba_m2m_association a = {.bound = GBA_M2M_BOUND_CSE, .ids = &mn1, .n = 1};
-    gba_m2m_http h = {.method = gba_str("GET"), .target = gba_str("/cse1"), .origin = gba_str("/mn2"), .rvi = gba_str("3")};
+    gba_m2m_http h = {.method = gba_str("GET"), .target = gba_str("/cse1"), .origin = gba_str("/mn2"),
+                      .rvi = gba_str("3")};
     gba_m2m_request r;
     gba_m2m_verdict v;
     size_t n;
@@ -341,5 +342,5 @@ static void surplus(void)
 }
 
 T_MAIN("m2m-gate", {"records", records}, {"urls", urls}, {"answers of MAF, MEF and CSE", answers},
-       {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"the book at once", book_at_once},
-       {"expired bindings", book_expiry}, {"a CSE that says too much", surplus})
+       {"certificates", certificates}, {"header fields", fields}, {"the book", book},
+       {"the book at once", book_at_once}, {"expired bindings", book_expiry}, {"a CSE that says too much", surplus})
