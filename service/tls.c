@@ -129,6 +129,19 @@ __attribute__((visibility("default"))) int gnutls_handshake(gnutls_session_t ses
     return r;
 }
 
+__attribute__((visibility("default"))) void gnutls_deinit(gnutls_session_t session)
+{
+    typedef void deinit_fn(gnutls_session_t);
+    static void *_Atomic real;
+    deinit_fn *f;
+    void *p = next_of(&real, "gnutls_deinit");
+    memcpy(&f, &p, sizeof f);
+    if (session)
+        tls_goodbye(session);
+    if (f)
+        f(session);
+}
+
 static void tell_refusal(const tls_hold *h, const char *why, const char *name)
 {
     if (!h || !h->server->cert_refused)

@@ -41,6 +41,7 @@ typedef struct tls_io {
     bool finished_in, finished_out; /* both: the handshake is over */
     bool ticket;                    /* what goes out next is one */
     bool failed;                    /* the handshake, and the peer was told */
+    bool closed;                    /* by the peer, or broken */
     size_t in_at, in_n, out_at, out_n;
     uint8_t in[4096], out[4096]; /* read ahead; held back. Not zeroed. */
 } tls_io;
@@ -67,6 +68,7 @@ struct tls_hold {
 void tls_io_attach(tls_hold *h, int fd, bool blocks);
 void tls_io_note(tls_hold *h, unsigned type, unsigned incoming); /* a handshake message, from the hook */
 void tls_alert(gnutls_session_t s, int error); /* the handshake of s, if it is one of ours, has failed */
+void tls_goodbye(gnutls_session_t s);          /* s, if it is one of ours, ends */
 
 /* tls_psk.c */
 gba_err tls_psk_start(tls_server *t, const tls_server_config *c, char *why, size_t why_n) GBA_MUST_USE;

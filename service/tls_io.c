@@ -82,7 +82,7 @@ static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *part, int parts)
     return (ssize_t)sent;
 }
 
-static ssize_t receive(const tls_hold *h, void *data, size_t n)
+static ssize_t receive(tls_hold *h, void *data, size_t n)
 {
     ssize_t r;
     do
@@ -90,6 +90,8 @@ static ssize_t receive(const tls_hold *h, void *data, size_t n)
     while (r < 0 && errno == EINTR);
     if (r < 0 && errno == EAGAIN && h->io.blocks)
         errno = ETIMEDOUT; /* it has waited */
+    if (r == 0 || (r < 0 && errno != EAGAIN))
+        h->io.closed = true;
     return r < 0 ? failed(h) : r;
 }
 
@@ -135,15 +137,31 @@ void tls_io_attach(tls_hold *h, int fd, bool blocks)
     gnutls_transport_set_pull_function(h->session, pull);
 }
 
+static tls_hold *ours(gnutls_session_t s)
+{
+    tls_hold *h = gnutls_session_get_ptr(s);
+    gnutls_transport_ptr_t in, out;
+    gnutls_transport_get_ptr2(s, &in, &out);
+    return h && in == h && out == &h->io ? h : NULL;
+}
+
+/* On a thread of its own (MHD_USE_TURBO) the library closes without a close_notify, which the peer must take for an
+ * answer that was cut (RFC 8446 6.1). */
+void tls_goodbye(gnutls_session_t s)
+{
+    tls_hold *h = ours(s);
+    if (h && h->io.blocks && h->io.finished_in && h->io.finished_out && !h->io.failed && !h->io.closed &&
+        fcntl(h->io.fd, F_SETFL, O_NONBLOCK) == 0)
+        (void)gnutls_bye(s, GNUTLS_SHUT_WR);
+}
+
 /* The library would close without a word. Where a PSK was to be proved it was not, and a stranger may not see whether
  * that is for an unknown identity or a wrong key: decrypt_error for both (RFC 4279 2, RFC 8446 6.2), after the same
  * work (GnuTLS went on with a random key). The peer need not read it, so that nobody waits. */
 void tls_alert(gnutls_session_t s, int error)
 {
-    tls_hold *h = gnutls_session_get_ptr(s);
-    gnutls_transport_ptr_t in, out;
-    gnutls_transport_get_ptr2(s, &in, &out);
-    if (!h || in != h || out != &h->io || h->io.failed)
+    tls_hold *h = ours(s);
+    if (!h || h->io.failed)
         return;
     h->io.failed = true;
     if (error == GNUTLS_E_PUSH_ERROR || error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_TIMEDOUT ||

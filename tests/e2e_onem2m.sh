@@ -188,7 +188,7 @@ heard() { # NAME WITH STATE FRAMEWORK MORE...
     timeout 60 "$build/onem2m-binding/m2m" connect "$GATE_URL" --sni "$GATE_SNI" --target "$CSE_ID" --state "$demo/$state" --ae-id "$CSE_ID/$AE_ID" \
         --framework "$@" --json --listen "127.0.0.1:$p_ae" --count 1 >"$demo/heard" 2>"$demo/answer" </dev/null &
     ear=$!
-    others+=($ear)
+    others+=("$ear")
     for i in $(seq 200); do
         [ -s "$demo/heard" ] && break # SA1 and its request
         sleep 0.1

@@ -97,7 +97,7 @@ awk -v to="$work/blocks/" '/^##/ { of = $0; sub(/^#+ */, "", of) }
     run && /^    / { sub(/^    /, ""); print >(to n); inside = 1; next }
     run && inside && !/^$/ { run = inside = 0 }
     run && inside { print "" >(to n) }' "$page"
-steps=() start= listen=
+steps=() start='' listen=''
 for f in "$work"/blocks/*.of; do
     of=$(cat "$f") block=${f%.of}
     ok "a block under $of" [ -s "$block" ]

@@ -508,6 +508,28 @@ static int idle_many(void)
     return (int)most;
 }
 
+/* An answer that ends with the connection ends with close_notify: it was not cut (RFC 8446 6.1). */
+static void test_goodbye(void)
+{
+    static const char *const priorities[] = {P12, P13};
+    static const char q[] = "GET / HTTP/1.1\r\nHost: naf.test\r\nConnection: close\r\n\r\n";
+    begin(4, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        char b[4096];
+        client c;
+        ssize_t r;
+        CU_ASSERT_EQUAL_FATAL(handshake(&c, priorities[i], OURS ";good", good_hex, NULL), 0);
+        CU_ASSERT(gnutls_record_send(c.s, q, sizeof q - 1) > 0);
+        gnutls_record_set_timeout(c.s, LONG * 1000);
+        do
+            r = gnutls_record_recv(c.s, b, sizeof b);
+        while (r > 0 || r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED);
+        CU_ASSERT_EQUAL(r, 0);
+        bye(&c);
+    }
+    end();
+}
+
 /* A machine that has a thousand threads to start may take longer than the server's deadline. */
 static bool gets_in(const char *priority)
 {
@@ -780,6 +802,7 @@ int main(void)
     CU_pSuite s = CU_add_suite("tls_psk", NULL, NULL);
     CU_add_test(s, "suites", test_suites);
     CU_add_test(s, "hidden failure", test_hidden);
+    CU_add_test(s, "goodbye", test_goodbye);
     CU_add_test(s, "odd identities", test_odd_identities);
     CU_add_test(s, "deferred answers", test_later);
     CU_add_test(s, "tickets", test_tickets);

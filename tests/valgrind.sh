@@ -4,10 +4,11 @@
 # get a build folder in which bsf/gba-bsfd and its like are scripts that run the real one under valgrind.
 # valgrind.sh TEST, with top_srcdir and top_builddir as in make check.
 set -u
+: "${top_builddir:?as in make check}" "${top_srcdir:?}"
 export UNDER_VALGRIND=yes
 command -v valgrind >/dev/null || { echo "valgrind is missing: apt-get install valgrind"; exit 77; }
 build=$(cd "$top_builddir" && pwd) src=$(cd "$top_srcdir" && pwd)
-options=(-q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect --num-callers=25 --max-threads=3000
+options=(-q --error-exitcode=99 --leak-check=full "--errors-for-leak-kinds=definite,indirect" --num-callers=25 --max-threads=3000
     "--suppressions=$src/tests/valgrind.supp")
 test=$1
 case $test in
