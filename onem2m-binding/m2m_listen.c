@@ -60,7 +60,7 @@ static void on_refused(void *arg, const char *address, const char *why)
     const ears *x = arg;
     char clean[512]; /* a stranger's identity may be in it */
     size_t n = 0;
-    for (; why[n] && n < sizeof clean - 1; n++)
+    for (; n < sizeof clean - 1 && why[n]; n++)
         clean[n] = why[n] >= ' ' && why[n] < 0x7f ? why[n] : '?';
     clean[n] = 0;
     if (!x->o->quiet)
