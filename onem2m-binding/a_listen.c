@@ -21,13 +21,14 @@
 #define CONNECTIONS 16
 #define BODY_MAX 262144
 #define PAUSE_MS 100
+#define GRACE_MS 500 /* for a handshake, whoever else wants in */
 #define PREFIX "3GPP-bootstrapping;"
 
 typedef struct visit { /* fd -1: free */
     int fd;
     m2m_accepted *tls;
     bool open;
-    int64_t deadline; /* of the handshake, then of each request */
+    int64_t since, deadline; /* of the handshake, then of each request */
     uint8_t *buf;
     size_t n, room;
     char address[64];
@@ -80,7 +81,8 @@ static gba_err open_socket(gba_m2m_listener *l)
     freeaddrinfo(list);
     if (!ok)
         return GBA_E_IO;
-    l->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port);
+    l->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                                             : ((struct sockaddr_in *)&at)->sin_port);
     return GBA_OK;
 }
 
@@ -171,16 +173,23 @@ static bool answer(visit *v, unsigned http, unsigned rsc, const char *ri, bool l
 
     if (ri && strlen(ri) < 256)
         n += snprintf(text + n, sizeof text - (size_t)n, M2M_H_RI ": %s\r\n", ri);
-    n += snprintf(text + n, sizeof text - (size_t)n, "Content-Length: 0\r\n%s\r\n", last ? "Connection: close\r\n" : "");
+    n += snprintf(text + n, sizeof text - (size_t)n, "Content-Length: 0\r\n%s\r\n",
+                  last ? "Connection: close\r\n" : "");
     return m2m_accepted_send(v->tls, text, (size_t)n) == GBA_OK && !last;
 }
 
-static bool is_json(gba_span type)
+static bool has(gba_span text, const char *what)
 {
-    for (size_t i = 0; i + 4 <= type.n; i++)
-        if (gba_span_ieq(gba_mem(type.p + i, 4), gba_str("json")))
+    for (size_t n = strlen(what), i = 0; i + n <= text.n; i++)
+        if (gba_span_ieq(gba_mem(text.p + i, n), gba_str(what)))
             return true;
     return false;
+}
+
+/* Not a whole primitive, which may be of any operation and originator. */
+static bool is_json(gba_span type)
+{
+    return has(type, "json") && !has(type, "-preq+") && !has(type, "-prsp+");
 }
 
 /* Only what a request-reachable AE or CSE is told: notifications. Anything else has no resource here. */
@@ -210,7 +219,7 @@ static unsigned judge(const gba_m2m_listener *l, const visit *v, const m2m_arriv
         rsc = GBA_M2M_BAD_REQUEST;
     }
     if (!rsc && !is_json(h.content_type)) {
-        *why = "not JSON by its type";
+        *why = "not a notification in JSON by its type";
         rsc = GBA_M2M_UNSUPPORTED_MEDIA_TYPE;
     }
     if (!rsc && a_json_notification(r->body, &verification) != GBA_OK) {
@@ -221,8 +230,9 @@ static unsigned judge(const gba_m2m_listener *l, const visit *v, const m2m_arriv
         return rsc;
     *why = "by the application";
     char *body = strndup((const char *)r->body.p, r->body.n);
-    gba_m2m_incoming in = {.op = m.op, .to = r->target, .from = origin, .ri = ri, .verification = verification, .body = body, .n = r->body.n,
-                           .suite_name = m2m_suite_name(m2m_accepted_suite(v->tls)), .address = v->address};
+    gba_m2m_incoming in = {.op = m.op, .to = r->target, .from = origin, .ri = ri, .verification = verification,
+                           .body = body, .n = r->body.n, .suite_name = m2m_suite_name(m2m_accepted_suite(v->tls)),
+                           .address = v->address};
     rsc = !body ? GBA_M2M_INTERNAL_ERROR : l->c.take ? l->c.take(l->c.arg, &in) : GBA_M2M_OK;
     if (body)
         gba_wipe(body, r->body.n);
@@ -261,12 +271,35 @@ static bool serve(gba_m2m_listener *l, visit *v)
 }
 
 /* ---- connections ---- */
+/* A free place, else that of the oldest caller who has proved nothing yet: silent ones keep no registrar out. NULL: all
+ * are held by associations. */
+static visit *place(gba_m2m_listener *l)
+{
+    visit *oldest = NULL;
+
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        visit *v = &l->v[i];
+        if (v->fd < 0)
+            return v;
+        if (!v->open && (!oldest || v->since < oldest->since))
+            oldest = v;
+    }
+    return oldest;
+}
+
+/* When the next caller may be let in; INT64_MAX: when a connection has ended. */
+static int64_t room_at(gba_m2m_listener *l)
+{
+    const visit *v = place(l);
+    return !v ? INT64_MAX : v->fd < 0 ? l->pause : v->since + GRACE_MS > l->pause ? v->since + GRACE_MS : l->pause;
+}
+
 static void welcome(gba_m2m_listener *l)
 {
     struct sockaddr_storage from;
     socklen_t n = sizeof from;
     int fd = accept4(l->fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    visit *v = NULL;
+    visit *v = place(l);
 
     if (fd < 0) {
         /* of descriptors or memory there is none: the caller stays in the queue, which polled would make us spin */
@@ -274,15 +307,17 @@ static void welcome(gba_m2m_listener *l)
             l->pause = m2m_mono_ms() + PAUSE_MS;
         return;
     }
-    for (size_t i = 0; i < CONNECTIONS && !v; i++)
-        if (l->v[i].fd < 0)
-            v = &l->v[i];
     if (!v) { /* cannot be: no place, no accept */
         close(fd);
         return;
     }
+    if (v->fd >= 0) {
+        refuse(l, v, "made room for another");
+        leave(v);
+    }
     v->fd = fd;
-    v->deadline = m2m_mono_ms() + l->sa->a->c.total_ms;
+    v->since = m2m_mono_ms();
+    v->deadline = v->since + l->sa->a->c.total_ms;
     if (getnameinfo((struct sockaddr *)&from, n, v->address, sizeof v->address, NULL, 0, NI_NUMERICHOST) != 0)
         v->address[0] = 0;
     if (m2m_accept(l->acceptor, fd, &v->tls) != GBA_OK)
@@ -359,9 +394,10 @@ static gba_err round_of(gba_m2m_listener *l, int64_t deadline)
         of[n] = i;
         p[n++] = (struct pollfd){.fd = v->fd, .events = !v->open && m2m_accepted_writes(v->tls) ? POLLOUT : POLLIN};
     }
-    if (l->pause > now && l->pause - now < left)
-        left = l->pause - now;
-    p[n] = (struct pollfd){.fd = l->fd, .events = n < CONNECTIONS && l->pause <= now ? POLLIN : 0};
+    int64_t room = room_at(l);
+    if (room > now && room - now < left)
+        left = room - now;
+    p[n] = (struct pollfd){.fd = l->fd, .events = room <= now ? POLLIN : 0};
     if (poll(p, n + 1, (int)(left < 0 ? 0 : left > 1000 ? 1000 : left)) < 0)
         return errno == EINTR ? GBA_OK : GBA_E_IO;
     for (size_t i = 0; i < n; i++)
@@ -369,7 +405,7 @@ static gba_err round_of(gba_m2m_listener *l, int64_t deadline)
             progress(l, &l->v[of[i]]);
     if (p[n].revents & (POLLERR | POLLNVAL))
         return GBA_E_IO;
-    if (p[n].revents)
+    if (p[n].revents && room_at(l) <= m2m_mono_ms())
         welcome(l);
     return GBA_OK;
 }

@@ -40,14 +40,17 @@ static unsigned on_notification(void *arg, const gba_m2m_incoming *in)
     ears *x = arg;
 
     if (x->o->json) {
-        json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:b}", "operation", "notify", "to", in->to, "from", in->from, "ri", in->ri, "address",
-                              in->address, "suite", in->suite_name, "verification", in->verification);
-        if (o)
-            json_object_set_new(o, "body", json_loadb(in->body, in->n, 0, NULL));
+        json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:b}", "operation", "notify", "to", in->to, "from", in->from,
+                              "ri", in->ri, "address", in->address, "suite", in->suite_name, "verification",
+                              in->verification);
+        if (!o) /* a target or request identifier that is no UTF-8 */
+            return GBA_M2M_BAD_REQUEST;
+        json_object_set_new(o, "body", json_loadb(in->body, in->n, 0, NULL));
         print_json(o);
     } else {
         if (!x->o->quiet)
-            fprintf(stderr, "m2m: NOTIFY %s, From %s%s, %s\n", in->to, in->from, in->verification ? ", a verification" : "", in->suite_name);
+            fprintf(stderr, "m2m: NOTIFY %s, From %s%s, %s\n", in->to, in->from,
+                    in->verification ? ", a verification" : "", in->suite_name);
         printf("%s\n", in->body);
     }
     if (x->left > 0 && --x->left == 0)
@@ -98,7 +101,8 @@ int ears_open(entity *e, gba_m2m_sa *sa, ears *x)
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
     if (!x->o->quiet)
-        fprintf(stderr, "m2m: listening on port %u for Entity B %s by %s %s\n", x->port, f->b.s, f->identifier_name, f->identifier);
+        fprintf(stderr, "m2m: listening on port %u for Entity B %s by %s %s\n", x->port, f->b.s, f->identifier_name,
+                f->identifier);
     if (pthread_create(&x->thread, NULL, run, x) != 0) {
         gba_m2m_listener_close(&x->l);
         return complain(M2M_FAILED, "no thread to listen");
@@ -117,5 +121,7 @@ int ears_close(entity *e, ears *x, bool now)
     x->again = x->err == GBA_E_EXPIRED && !atomic_load(&ended);
     if (x->again && !e->o->quiet)
         fprintf(stderr, "m2m: the key is over, a new association is made\n");
-    return x->err == GBA_OK || x->err == GBA_E_EXPIRED ? M2M_DONE : complain(M2M_FAILED, "listening: %s", gba_err_text(x->err));
+    if (x->err == GBA_OK || x->err == GBA_E_EXPIRED)
+        return M2M_DONE;
+    return complain(M2M_FAILED, "listening: %s", gba_err_text(x->err));
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_m2m_a.c - Entity A's records, what it finds in its store, what it reads of MAF and MEF. */
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "onem2m-binding/a.h"
 #include "t_main.h"
@@ -198,4 +202,117 @@ static void test_arguments(void)
     CU_ASSERT_PTR_NULL(a);
 }
 
-T_MAIN("Entity A", {"record", test_record}, {"store", test_store}, {"JSON", test_json}, {"arguments", test_arguments})
+/* ---- SA2's listener and strangers ---- */
+#define PLACES 16
+typedef struct ear {
+    gba_m2m_a *a;
+    gba_m2m_sa sa;
+    gba_m2m_listener *l;
+    char why[128]; /* of the last refusal */
+    unsigned refused;
+    atomic_bool end;
+} ear;
+
+static void on_refused(void *arg, const char *address, const char *why)
+{
+    ear *x = arg;
+    (void)address;
+    x->refused++;
+    snprintf(x->why, sizeof x->why, "%s", why);
+}
+
+static const gba_secret kpsa = {.n = 32, .o = {1, 2, 3}};
+
+/* A listener as of an association by the key of dev@sp.example.com, its deadlines total_ms. */
+static void open_ear(ear *x, unsigned total_ms)
+{
+    gba_m2m_a_config c = {.now = on_now, .total_ms = total_ms};
+    gba_m2m_listen_config lc = {.refused = on_refused, .arg = x};
+
+    memset(x, 0, sizeof *x);
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_a_new(&c, &x->a, NULL), GBA_OK);
+    x->sa.a = x->a;
+    snprintf(x->sa.auth.id, sizeof x->sa.auth.id, "dev@sp.example.com");
+    a_keys_one(&x->sa.auth.keys, &kpsa);
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_listen(&x->sa, &lc, &x->l), GBA_OK);
+}
+
+static void close_ear(ear *x)
+{
+    gba_m2m_listener_close(&x->l);
+    a_auth_wipe(&x->sa.auth);
+    gba_m2m_a_free(&x->a);
+}
+
+static int call(const ear *x)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(gba_m2m_listener_port(x->l))};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+static bool hung_up(int fd)
+{
+    char c;
+    return recv(fd, &c, 1, MSG_DONTWAIT) == 0;
+}
+
+static void *serve_on(void *arg)
+{
+    ear *x = arg;
+    while (!atomic_load(&x->end) && gba_m2m_listener_run(x->l, 50) != GBA_E_IO)
+        ;
+    return NULL;
+}
+
+/* All places are held by callers who say nothing: the registrar is let in, soon, and the oldest of them goes. */
+static void test_silent(void)
+{
+    const m2m_field f[] = {{"X-M2M-Origin", "/cse1"}, {"X-M2M-RI", "1"}, {"X-M2M-RVI", "3"},
+                           {"Content-Type", "application/json"}};
+    char why[256] = "";
+    int fd[PLACES];
+    m2m_answer answer;
+    m2m_peer *p;
+    pthread_t t;
+    ear x;
+
+    open_ear(&x, 30000);
+    for (size_t i = 0; i < PLACES; i++) {
+        fd[i] = call(&x);
+        CU_ASSERT_EQUAL(gba_m2m_listener_run(x.l, 5), GBA_E_BUSY);
+    }
+    CU_ASSERT_EQUAL(x.refused, 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, serve_on, &x), 0);
+    m2m_peer_config c = {.host = "127.0.0.1", .port = gba_m2m_listener_port(x.l), .sni = "cdev.example.com",
+                         .psk_identity = gba_str("dev@sp.example.com"), .psk = &kpsa, .connect_ms = 10000,
+                         .total_ms = 10000};
+    CU_ASSERT_EQUAL_FATAL(m2m_peer_open(&c, &p, why, sizeof why), GBA_OK);
+    CU_ASSERT_EQUAL(m2m_peer_request(p, "POST", "/", f, 4, gba_str("{}"), &answer), GBA_OK);
+    CU_ASSERT_EQUAL(answer.status, 200);
+    m2m_answer_free(&answer);
+    CU_ASSERT(hung_up(fd[0]));
+    for (size_t i = 1; i < PLACES; i++)
+        CU_ASSERT(!hung_up(fd[i]));
+    /* one more caller: the association stays, the next of the silent goes */
+    int late = call(&x);
+    for (int i = 0; i < 500 && !hung_up(fd[1]); i++)
+        usleep(10000);
+    CU_ASSERT(hung_up(fd[1]) && !hung_up(late));
+    CU_ASSERT_EQUAL(m2m_peer_request(p, "POST", "/", f, 4, gba_str("{}"), &answer), GBA_OK);
+    m2m_answer_free(&answer);
+    m2m_peer_close(&p);
+    atomic_store(&x.end, true);
+    pthread_join(t, NULL);
+    CU_ASSERT_EQUAL(x.refused, 2);
+    CU_ASSERT_STRING_EQUAL(x.why, "made room for another");
+    for (size_t i = 0; i < PLACES; i++)
+        close(fd[i]);
+    close(late);
+    close_ear(&x);
+}
+
+T_MAIN("Entity A", {"record", test_record}, {"store", test_store}, {"JSON", test_json}, {"arguments", test_arguments},
+       {"silent callers of SA2", test_silent})

@@ -87,6 +87,8 @@ for a in Cdev,psk,KpsaID Ccert,cert,certificate Craw,cert,certificate; do
     check "$ae: malformed JSON: 4000" has 'X-M2M-RSC: 4000'
     tell $ae POST '<x/>' 'Content-Type: application/xml'
     check "$ae: XML: 4015" has 'X-M2M-RSC: 4015'
+    tell $ae POST '{"m2m:rqp":{"op":4}}' 'Content-Type: application/vnd.onem2m-preq+json'
+    check "$ae: a primitive within a primitive: 4015" has 'X-M2M-RSC: 4015'
     tell $ae POST '{"m2m:sgn":{"sud":true}}'
     check "$ae: a notification of its end" has 'X-M2M-RSC: 2000'
     wait $ear
@@ -100,9 +102,10 @@ for a in Cdev,psk,KpsaID Ccert,cert,certificate Craw,cert,certificate; do
 done
 
 # ---- a foreign registrar ----
+ri=o1
 say() { # FIELDS, then s_client's arguments
     f=$1; shift
-    printf 'POST /told HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: /cse1\r\nX-M2M-RI: o1\r\nX-M2M-RVI: 3\r\nContent-Type: application/json\r\n%bConnection: close\r\n\r\n{"m2m:sgn":{}}' "$f" |
+    printf 'POST /told HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: /cse1\r\nX-M2M-RI: '$ri'\r\nX-M2M-RVI: 3\r\nContent-Type: application/json\r\n%bConnection: close\r\n\r\n{"m2m:sgn":{}}' "$f" |
         timeout 20 openssl s_client -connect "127.0.0.1:$reach" -servername cdev.example.com -tls1_2 -ign_eof "$@" >"$dir/answer" 2>&1
 }
 len='Content-Length: 14\r\n'
@@ -117,6 +120,8 @@ for c in PSK-AES128-CBC-SHA256 ECDHE-PSK-AES128-CBC-SHA256; do
         check "two lengths: 400" has 'HTTP/1.1 400'
         say "Content-Length: 99999999\r\n" -psk_identity dev@sp.example.com -psk $kpsa -cipher $c
         check "a body too long: 413" has 'HTTP/1.1 413'
+        ri='\377'; say "$len" -psk_identity dev@sp.example.com -psk $kpsa -cipher $c; ri=o1
+        check "what cannot be printed as JSON is not taken" has 'X-M2M-RSC: 4000'
         say "$len" -cert "$dir/server.pem" -key "$dir/server.key"
         check "a certificate where the association has a key: no handshake" hasnt 'X-M2M-RSC'; }
     say "$len" -psk_identity dev@sp.example.com -psk $kpsa -cipher $c

@@ -59,7 +59,8 @@ typedef struct gba_m2m_a_config {
     void (*step)(void *arg, const gba_m2m_step *s); /* NULL: none */
     void *arg;
 } gba_m2m_a_config;
-GBA_API gba_err gba_m2m_a_new(const gba_m2m_a_config *c, gba_m2m_a **out, char *text) GBA_MUST_USE; /* text: GBA_M2M_TEXT or NULL */
+/* text: GBA_M2M_TEXT or NULL */
+GBA_API gba_err gba_m2m_a_new(const gba_m2m_a_config *c, gba_m2m_a **out, char *text) GBA_MUST_USE;
 GBA_API void gba_m2m_a_free(gba_m2m_a **a);
 GBA_API const char *gba_m2m_a_text(const gba_m2m_a *a); /* why the last call failed */
 
@@ -83,7 +84,7 @@ typedef struct gba_m2m_saef {
     gba_m2m_server b, maf;
     gba_m2m_id b_id;      /* IdB; kind NONE: of the credential in store, else from B's FQDN */
     bool fresh;           /* SAEF 3: a new Kc, though one is alive */
-    const char *priority; /* GnuTLS's, towards B; NULL: gba_m2m_priority's */
+    const char *priority; /* GnuTLS's, towards B; NULL: gba_m2m_priority's. Borrowed while *sa lives, as own is */
 } gba_m2m_saef;
 typedef struct gba_m2m_sa_facts {
     const gba_m2m_row *row;
@@ -99,8 +100,9 @@ typedef struct gba_m2m_sa_facts {
     unsigned handshake_ms;
 } gba_m2m_sa_facts;
 typedef struct gba_m2m_sa gba_m2m_sa;
-/* *how's own credentials stay where they are while *sa lives. UNKNOWN: no credential. EXPIRED: there was one (enrol again). AUTH: a handshake was refused. FORBIDDEN:
- * MAF or BSF refused. IO, BUSY: not reached in time. *sa borrows *a. */
+/* *how's own credentials stay where they are while *sa lives, and so does its priority. UNKNOWN: no credential.
+ * EXPIRED: there was one (enrol again). AUTH: a handshake was refused. FORBIDDEN: MAF or BSF refused. IO, BUSY: not
+ * reached in time. *sa borrows *a. */
 GBA_API gba_err gba_m2m_connect(gba_m2m_a *a, const gba_m2m_saef *how, gba_m2m_sa **out) GBA_MUST_USE;
 GBA_API const gba_m2m_sa_facts *gba_m2m_sa_info(const gba_m2m_sa *sa);
 GBA_API void gba_m2m_sa_close(gba_m2m_sa **sa);
@@ -143,13 +145,14 @@ typedef unsigned gba_m2m_incoming_fn(void *arg, const gba_m2m_incoming *in);
 typedef struct gba_m2m_listen_config {
     const char *host; /* address to listen at; NULL: 127.0.0.1 */
     uint16_t port;    /* 0: any, see gba_m2m_listener_port */
-    const char *priority; /* GnuTLS's; NULL: as of gba_m2m_connect */
+    const char *priority; /* GnuTLS's, borrowed while the listener lives; NULL: as of gba_m2m_connect */
     gba_m2m_incoming_fn *take;
     void (*refused)(void *arg, const char *address, const char *why); /* a handshake or a request; NULL */
     void *arg;
 } gba_m2m_listen_config;
 typedef struct gba_m2m_listener gba_m2m_listener;
-/* *sa outlives it. IO: the address; why: gba_m2m_a_text. */
+/* *sa outlives it. IO: the address; why: gba_m2m_a_text. 16 connections at once; a caller who has shown no credential
+ * yet makes room for a newer one. */
 GBA_API gba_err gba_m2m_listen(gba_m2m_sa *sa, const gba_m2m_listen_config *c, gba_m2m_listener **out) GBA_MUST_USE;
 GBA_API uint16_t gba_m2m_listener_port(const gba_m2m_listener *l);
 /* Serves for ms at most, and returns earlier when a request was answered (OK). BUSY: none was. EXPIRED: the
