@@ -83,7 +83,17 @@ static int64_t brief_ends(int64_t now)
     return none;
 }
 
-static void reply_key(peer *p, const char *btid, const gba_naf_id *naf)
+/* Is this GAA service one of those that the NAF asks for? */
+static bool asks(const json_t *request, json_int_t gsid)
+{
+    const json_t *list = json_object_get(request, "gsIds");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (json_integer_value(json_array_get(list, i)) == gsid)
+            return true;
+    return false;
+}
+
+static void reply_key(peer *p, const char *btid, const gba_naf_id *naf, const json_t *request)
 {
     gba_secret key = {0};
     char hex[65], made[GBA_TIME_TEXT], ends[GBA_TIME_TEXT], body[2048];
@@ -97,6 +107,8 @@ static void reply_key(peer *p, const char *btid, const gba_naf_id *naf)
                                             "\"gsId\":7,\"gsType\":1,\"ueIds\":[{\"ueId\":\"sip:user@home1.net\"}],"
                                             "\"flags\":[{\"flag\":1}],\"nafGroup\":\"g\",\"keyChoice\":\"ME_BASED_KEY\"}}]"
                                           : "";
+    if (begins(btid, "asked") && asks(request, 1000007))
+        uss = ",\"ussList\":[{\"uss\":{\"gsId\":1000007,\"gsType\":1,\"ueIds\":[{\"ueId\":\"//sp.example.com/in/Casked\"}]}}]";
     snprintf(body, sizeof body,
              "{\"meKeyMaterial\":\"%s\",\"keyExpiryTime\":\"%s\",\"bootstrappingInfoCreationTime\":\"%s\"%s}", hex, ends,
              made, uss);
@@ -139,7 +151,7 @@ static bool serve(peer *p, const char *head, gba_span body)
         int wait = begins(btid, "slow") ? 100 : begins(btid, "mute") ? 100000 : 0;
         while (wait-- > 0 && !atomic_load(&p->f->stop))
             usleep(100000);
-        reply_key(p, btid, &naf);
+        reply_key(p, btid, &naf, j);
     }
     json_decref(j);
     return go_on;

@@ -2,8 +2,9 @@
 /*
  * fake_bsf.h - a BSF's Zn over mutual TLS for tests, on GnuTLS alone. The B-TID says what happens:
  * "unknown…" 404, "forbidden…" 403, "busy…" 503, "broken…" no JSON, "short…" a key too short, "huge…"
- * an answer without end, "late…" a key that is over, "brief…" one for 15 s from the first of them, and 404 then, "slow…" after 3 s, "mute…" never, "drop…" the connection closes,
- * "moved…" 307, "uss…" with user security settings; any other is known, for an hour.
+ * an answer without end, "late…" a key that is over, "brief…" one for 15 s from the first of them, and 404 then,
+ * "slow…" after 3 s, "mute…" never, "drop…" the connection closes, "moved…" 307, "uss…" with user security settings,
+ * "asked…" with those of GSID 1000007 if they are asked for; any other is known, for an hour.
  */
 #ifndef TESTS_FAKE_BSF_H
 #define TESTS_FAKE_BSF_H

@@ -43,10 +43,10 @@ store: {url: "sqlite:mef.db"}
 seal: {key_file: mef.seal}
 admin: {listen: "127.0.0.1:0"}
 Y
-port_of() { # NAME
+port_of() { # NAME LOG
     local i
     for i in $(seq 300); do
-        sed -n "s/.*listening .*on=$1 .*port=\([0-9]*\).*/\1/p" "$1.log" 2>/dev/null | grep . && return
+        sed -n "s/.*listening .*on=$1 .*port=\([0-9]*\).*/\1/p" "${2:-$1}.log" 2>/dev/null | grep . && return
         sleep 0.1
     done
     fail "$1 did not start"
@@ -230,6 +230,27 @@ done
 has "$(tail -n 1 maf.log)" "credential=12-$btid" "Credential-ID of a B-TID"
 out=$(request GET /MAFBase $A - '' | ossl "$MAF" maf.example.com "$btid" "$naf_key" $CONN PSK-AES128-CBC-SHA256)
 has "$out" 'X-M2M-RSC: 4106' "a GBA user as another"
+
+# ---- zn.services of both: the USS asked for says who the subscriber is; of another service it is not told ----
+for s in maf mef; do
+    for gsid in 1000009 1000007; do
+        { sed "s/sqlite:$s.db/sqlite:$s-gsid.db/" $s.yaml | grep -v '^zn:\|^bsfs:\|domain: '
+            printf 'bsfs:\n  - {domain: bsf.example.com, url: "https://localhost:%d"}\n' "$BSF"
+            printf 'zn: {ca: m2m-ca.pem, cert: %s.pem, key: %s.key, services: [1000008, %d]}\n' $s $s $gsid; } >$s-$gsid.yaml
+        start $s-$gsid m2m-${s}d
+        at=$(port_of $s $s-$gsid)
+        naf_key=$("$build/tests/fake_bsf" password asked1@bsf.example.com $s.example.com 01000100AE | base64 -d | xxd -p -c 64)
+        out=$(request GET /${s^^}Base //sp.example.com/in/Casked - '' |
+            ossl "$at" $s.example.com asked1@bsf.example.com "$naf_key" $CONN PSK-AES128-CBC-SHA256)
+        case $gsid in
+        1000007) has "$out" 'HTTP/1.1 200' "$s: its BSF is asked for the service, and the UID is the client" ;;
+        *) hasnt "$out" 'HTTP/1.1' "$s: nobody without the service's settings"
+            has "$(grep "$s.handshake" $s-$gsid.log)" 'form=b_tid .*reason=unknown' "$s: its audit line" ;;
+        esac
+        kill "${pids[-1]}" && wait "${pids[-1]}"
+        unset 'pids[-1]'
+    done
+done
 
 # ---- refused in the handshake, each with its audit line ----
 refused() { # WHAT REASON SNI ID KEY
