@@ -74,6 +74,7 @@ static int set(ctl *c, const gba_impi *impi, const char *path, char *xml, size_t
     e = store_guss(c, impi, gba_mem(xml, n));
     if (e != GBA_OK)
         return ctl_store_failed(c, impi->s, e);
+    store_settle(); /* a BSF knows its lifeTime */
     if (g->uicc_type == GBA_UICC_GBA_U && !c->quiet)
         ctl_warn("%s: its uiccType is GBA_U; this BSF runs GBA_ME with every card, and keeps the value for others", impi->s);
     return ctl_result(c, guss_json(impi, g), "%s: %zu user security setting%s", impi->s, g->n_uss, g->n_uss == 1 ? "" : "s");
@@ -133,6 +134,7 @@ static int run_remove(ctl *c)
         return ctl_fail("%s: has no GUSS", impi.s);
     if (e != GBA_OK)
         return ctl_store_failed(c, impi.s, e);
+    store_settle();
     return ctl_result(c, json_pack("{s:s, s:s}", "impi", impi.s, "result", "removed"), "%s: GUSS removed", impi.s);
 }
 

@@ -329,6 +329,8 @@ static int import_all(import *m)
     free(k);
     if (rc != CTL_OK)
         return rc;
+    if (m->replaced)
+        store_settle(); /* as subscriber add --replace */
     if (m->separated && !m->c->quiet)
         ctl_warn("%" PRIu64 " subscribers have an AMF with its separation bit set; a GBA card refuses that "
                  "(TS 33.102 Annex H)",

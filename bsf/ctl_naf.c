@@ -192,6 +192,7 @@ static int run_allow(ctl *c)
         return rc;
     if (e != GBA_OK)
         return ctl_store_failed(c, name.s, e);
+    store_settle(); /* as deny: a BSF knows a name without grants, too */
     return ctl_result(c, naf_json(name.s, &naf), "allowed %s; " CTL_PROGRAM " naf list %s shows what", name.s, name.s);
 }
 
@@ -242,6 +243,7 @@ static int run_deny(ctl *c)
         return rc;
     if (e != GBA_OK)
         return unknown_name(c, &name, e);
+    store_settle(); /* "at once" is said when every BSF on this store has seen it */
     return ctl_result(c, naf_json(name.s, &naf), naf.n ? "denied; %s has grants left" : "denied %s", name.s);
 }
 

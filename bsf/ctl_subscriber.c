@@ -203,6 +203,8 @@ static int add_parsed(ctl *c, ctl_subscriber *s)
         return ctl_fail("%s: exists already; --replace overwrites it", s->impi.s);
     if (e != GBA_OK)
         return ctl_store_failed(c, s->impi.s, e);
+    if (replace)
+        store_settle(); /* a BSF knows the old K */
     if (ctl_amf_separated(s->rec.amf) && !c->quiet)
         ctl_warn("%s: the AMF has its separation bit set; a GBA card refuses that (TS 33.102 Annex H); use --amf 0000",
                  s->impi.s);
@@ -408,7 +410,7 @@ const ctl_cmd ctl_subscriber_cmds[] = {
      add_opts, 1, 1, CTL_CREATES_STORE, run_add},
     {"subscriber", "list", "", "list subscribers, without their keys", NULL, list_opts, 0, 0, CTL_NEEDS_STORE, run_list},
     {"subscriber", "show", "IMPI", "show one subscriber, without its keys", NULL, NULL, 1, 1, CTL_NEEDS_STORE, run_show},
-    {"subscriber", "remove", "IMPI", "remove a subscriber and end its session", NULL, NULL, 1, 1, CTL_NEEDS_STORE,
+    {"subscriber", "remove", "IMPI", "remove a subscriber and its GUSS, and end its session", NULL, NULL, 1, 1, CTL_NEEDS_STORE,
      run_remove},
     {"subscriber", "block", "IMPI", "refuse its bootstraps from now on; a session lives on until revoked", NULL, NULL, 1, 1,
      CTL_NEEDS_STORE, run_block},

@@ -198,7 +198,8 @@ static void add_tombstone(batch *b, const gba_btid *btid, const gba_impi *impi, 
               e, n);
 }
 
-static void add_head(batch *b, const gba_impi *impi, const rec_head *h, store_op_type type, uint64_t version)
+static void add_head(batch *b, const gba_impi *impi, const rec_head *h, store_op_type type, uint64_t version,
+                     int64_t expiry)
 {
     size_t n;
     uint8_t *at = batch_at(b, &n);
@@ -207,6 +208,7 @@ static void add_head(batch *b, const gba_impi *impi, const rec_head *h, store_op
               (store_op){.type = type,
                          .kind = STORE_HEAD,
                          .key = gba_str(impi->s),
+                         .expiry = expiry,
                          .version = version},
               e, n);
 }
@@ -234,7 +236,7 @@ static void batch_build(call *c, const rec_head *old)
         head.tmpi = c->tmpi;
     }
     add_session(b, c);
-    add_head(b, &c->w.impi, &head, STORE_PUT, 0); /* what it was is known: this is the transaction */
+    add_head(b, &c->w.impi, &head, STORE_PUT, 0, 0); /* what it was is known: this is the transaction */
     if (old->btid.s[0] && strcmp(old->btid.s, c->got.btid.s) != 0)
         add_tombstone(b, &c->old_btid, &c->w.impi, old->challenge_ms, until, 0);
     if (c->w.tmpi) {
@@ -379,7 +381,7 @@ gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms
         if (is_old(s, &head, challenge_ms, now_ms))
             return GBA_E_STALE;
         head.challenge_ms = challenge_ms;
-        add_head(&b, impi, &head, version ? STORE_SWAP : STORE_INSERT, version);
+        add_head(&b, impi, &head, version ? STORE_SWAP : STORE_INSERT, version, 0);
         e = b.err;
         if (e == GBA_OK)
             e = store_write(s->c.store, b.op, b.n, now_ms / 1000, &failed);
@@ -406,53 +408,81 @@ gba_err session_tmpi(store *s, gba_span tmpi, int64_t now_ms, gba_impi *out)
     return e;
 }
 
-/* What ends a session: the tombstone, the head without it, its TMPI. The head keeps its challenge time,
- * below which nothing is inserted; one that has moved on to a newer session stays. */
-static gba_err add_ending(batch *b, store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms, gba_impi *impi,
-                          gba_impi *tmpi)
+/* UNKNOWN: it does not live. */
+static gba_err add_ending(batch *b, store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms, gba_impi *impi)
 {
     store_record rec = {0};
     rec_session have;
-    rec_head head;
-    uint64_t version, head_version;
     gba_err e = store_get(s, STORE_SESSION, gba_str(btid->s), now_ms / 1000, &rec);
 
     if (e != GBA_OK)
         return e == GBA_E_EXPIRED ? GBA_E_UNKNOWN : e;
-    version = rec.version;
+    uint64_t version = rec.version;
     e = rec_session_read(gba_mem(rec.value, rec.n), &have);
     store_record_free(&rec);
     if (e != GBA_OK)
         return e;
     *impi = have.impi;
-    e = have.tombstone ? GBA_E_UNKNOWN : session_head(s, impi, now_ms, &head, &head_version);
-    if (e == GBA_OK)
+    if (have.tombstone)
+        e = GBA_E_UNKNOWN;
+    else
         add_tombstone(b, btid, impi, have.challenge_ms, now_ms / 1000 + keep_s, version);
     rec_session_wipe(&have);
-    if (e != GBA_OK || !head_version || strcmp(head.btid.s, btid->s) != 0)
-        return e;
-    *tmpi = head.tmpi;
-    head.btid.s[0] = head.tmpi.s[0] = '\0';
-    add_head(b, impi, &head, STORE_SWAP, head_version);
-    if (tmpi->s[0])
-        b->op[b->n++] = (store_op){.type = STORE_TAKE, .kind = STORE_TMPI, .key = gba_str(tmpi->s), .optional = true};
-    return b->err;
+    return e == GBA_OK ? b->err : e;
 }
 
+/* The head names neither session nor TMPI any more, and the TMPI goes. Operations point to old's names. */
+static void add_bare_head(batch *b, const gba_impi *impi, const rec_head *old, int64_t challenge_ms, uint64_t version,
+                          int64_t expiry)
+{
+    rec_head bare = {.challenge_ms = challenge_ms};
+    add_head(b, impi, &bare, version ? STORE_SWAP : STORE_INSERT, version, expiry);
+    if (old->tmpi.s[0])
+        b->op[b->n++] = (store_op){.type = STORE_TAKE, .kind = STORE_TMPI, .key = gba_str(old->tmpi.s), .optional = true};
+}
+
+/* The head keeps its challenge time, below which nothing is inserted; one that has moved on to a newer session
+ * stays. */
 gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms, gba_impi *impi)
 {
     gba_err e = GBA_E_STALE;
 
     for (int i = 0; i < REVOKE_TRIES && e == GBA_E_STALE; i++) {
-        gba_impi tmpi = {{0}};
+        rec_head head = {0};
+        uint64_t version = 0;
         size_t failed;
         batch b;
         batch_begin(&b);
-        e = add_ending(&b, s, btid, keep_s, now_ms, impi, &tmpi);
+        e = add_ending(&b, s, btid, keep_s, now_ms, impi);
+        if (e == GBA_OK)
+            e = session_head(s, impi, now_ms, &head, &version);
+        if (e == GBA_OK && version && strcmp(head.btid.s, btid->s) == 0)
+            add_bare_head(&b, impi, &head, head.challenge_ms, version, 0);
+        if (e == GBA_OK)
+            e = b.err;
         if (e == GBA_OK)
             e = store_write(s, b.op, b.n, now_ms / 1000, &failed);
     }
     return e == GBA_E_STALE ? GBA_E_BUSY : e;
+}
+
+/* A challenge that is out may be answered to a BSF that knows the subscriber a little longer (STORE_SETTLE_MS), or
+ * has just looked. So the head refuses the challenges of that time, until the last of them has died. */
+static gba_err add_removal(batch *b, store *s, const gba_impi *impi, int64_t keep_s, int64_t now_ms, rec_head *head)
+{
+    uint64_t version;
+    gba_impi whose;
+    int64_t settled = now_ms + STORE_SETTLE_MS - 1;
+    gba_err e = session_head(s, impi, now_ms, head, &version);
+
+    if (e == GBA_OK && head->btid.s[0])
+        e = add_ending(b, s, &head->btid, keep_s, now_ms, &whose);
+    if (e != GBA_OK && e != GBA_E_UNKNOWN) /* UNKNOWN: its last session is over already */
+        return e;
+    add_bare_head(b, impi, head, head->challenge_ms > settled ? head->challenge_ms : settled, version,
+                  now_ms / 1000 + keep_s);
+    b->op[b->n++] = (store_op){.type = STORE_TAKE, .kind = STORE_GUSS, .key = gba_str(impi->s), .optional = true};
+    return b->err;
 }
 
 gba_err session_remove_subscriber(store *s, const gba_impi *impi, int64_t keep_s, int64_t now_ms)
@@ -460,16 +490,14 @@ gba_err session_remove_subscriber(store *s, const gba_impi *impi, int64_t keep_s
     gba_err e = GBA_E_STALE;
 
     for (int i = 0; i < REVOKE_TRIES && e == GBA_E_STALE; i++) {
-        gba_impi whose, tmpi = {{0}};
         rec_head head;
-        uint64_t version;
         size_t failed;
         batch b = {.op = {{.type = STORE_TAKE, .kind = STORE_SUBSCRIBER, .key = gba_str(impi->s)}}, .n = 1};
-        e = session_head(s, impi, now_ms, &head, &version);
-        if (e == GBA_OK && head.btid.s[0])
-            e = add_ending(&b, s, &head.btid, keep_s, now_ms, &whose, &tmpi);
-        if (e == GBA_OK || e == GBA_E_UNKNOWN) /* UNKNOWN: its last session is over already */
+        e = add_removal(&b, s, impi, keep_s, now_ms, &head);
+        if (e == GBA_OK)
             e = store_write(s, b.op, b.n, now_ms / 1000, &failed);
+        if (e == GBA_E_FORBIDDEN) /* a head came meanwhile */
+            e = GBA_E_STALE;
     }
     return e == GBA_E_STALE ? GBA_E_BUSY : e;
 }

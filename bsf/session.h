@@ -58,6 +58,7 @@ gba_err session_tmpi(store *s, gba_span tmpi, int64_t now_ms, gba_impi *out) GBA
 /* gba-bsfctl session revoke: the tombstone, the head without it, its TMPI, in one batch; *impi: whose it was.
  * keep_s as in sessions_config. Waits. UNKNOWN: no such live session. */
 gba_err session_revoke(store *s, const gba_btid *btid, int64_t keep_s, int64_t now_ms, gba_impi *impi) GBA_MUST_USE;
-/* gba-bsfctl subscriber remove: its record, and its session as above, in one batch. UNKNOWN: no such subscriber. */
+/* gba-bsfctl subscriber remove: its record and GUSS, and its session as above, in one batch; no challenge that is out
+ * makes another. UNKNOWN: no such subscriber. */
 gba_err session_remove_subscriber(store *s, const gba_impi *impi, int64_t keep_s, int64_t now_ms) GBA_MUST_USE;
 #endif

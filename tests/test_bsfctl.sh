@@ -38,6 +38,13 @@ has() { # TEXT PART
 }
 hasnt() { ! has "$@"; }
 json() { [ -s "$work/out" ] && jq -e "$1" "$work/out" >/dev/null 2>&1; }
+# settles ARGUMENTS...: "done" is said when every daemon on the store has seen it (architecture.md), never sooner.
+settles() {
+    local began
+    began=$(date +%s%N)
+    run 0 "$@"
+    check "it waits: $*" [ $(($(date +%s%N) - began)) -ge 25000000 ]
+}
 if ! command -v jq >/dev/null; then # without jq: the form alone, by a cruder eye
     json() { head -c 1 "$work/out" | grep -q '[[{]' && tail -c 2 "$work/out" | grep -q '[]}]'; }
 fi
@@ -139,19 +146,29 @@ run 0 subscriber show tuak@example.com
 check "show" has "$out" tuak
 run 1 subscriber show nobody@example.com
 check "the way out" has "$err" "subscriber list"
-run 0 subscriber block user2@example.com
+settles subscriber block user2@example.com
 run 0 subscriber show user2@example.com --json
 check "blocked" json '.blocked == true'
-run 0 subscriber unblock user2@example.com
-run 0 subscriber remove user2@example.com --json
+settles subscriber unblock user2@example.com
+cat >"$work/guss.xml" <<EOF
+<guss id="user2@example.com" xmlns="urn:3gpp:gba:GBAGUSSSchema-R9:2010-02"><bsfInfo><lifeTime>7200</lifeTime></bsfInfo>
+<ussList><uss id="1" type="1"><uids><uid>sip:alice@example.com</uid></uids></uss></ussList></guss>
+EOF
+settles guss set user2@example.com --file "$work/guss.xml" --json
+check "JSON of guss set" json '.lifetime == 7200 and .services == [1]'
+settles guss remove user2@example.com
+run 1 guss remove user2@example.com
+run 0 guss set user2@example.com --file "$work/guss.xml"
+settles subscriber remove user2@example.com --json
 check "JSON of remove" json '.result == "removed"'
 run 1 subscriber remove user2@example.com
+run 1 guss show user2@example.com # it went with its subscriber
 
 # The same K never gets an SQN twice: its offset stays when it is replaced.
 run 0 subscriber add seq@example.com --k $k --opc $opc --sqn 3200000
 run 0 subscriber show seq@example.com --json
 before=$(grep seq_offset "$work/out")
-run 0 subscriber add seq@example.com --k $k --opc $opc --replace
+settles subscriber add seq@example.com --k $k --opc $opc --replace
 run 0 subscriber show seq@example.com --json
 check "sequence numbers go on" [ "$before" = "$(grep seq_offset "$work/out")" ]
 run 0 subscriber add seq@example.com --k $opc --opc $k --replace
@@ -169,7 +186,7 @@ check "JSON of allow" json '.name == "naf1.example.com" and (.grants | length) =
 run 0 naf list --json
 check "JSON of naf list" json '.[0].grants[0].ua == ["0100000002","010001"] and .[0].grants[0].services == [1,2]
     and .[0].grants[0].impi == false and .[0].grants[1].impi == true'
-run 0 naf allow naf1.example.com --fqdn naf.example.com --ua 01
+settles naf allow naf1.example.com --fqdn naf.example.com --ua 01
 run 0 naf list naf1.example.com
 check "grants add up" has "$out" "0100000002,010001,01"
 run 2 naf allow naf1.example.com --ua 01
@@ -183,7 +200,7 @@ run 2 naf allow naf1.example.com --fqdn naf.example.com --ua 010000000201
 run 2 naf allow naf1.example.com --fqdn naf.example.com --ua ''
 run 2 naf allow naf1.example.com --fqdn naf.example.com --ua 01 --service x
 run 1 naf deny naf1.example.com --fqdn other.example.com
-run 0 naf deny naf1.example.com --fqdn naf.example.com
+settles naf deny naf1.example.com --fqdn naf.example.com
 run 0 naf list
 check "the other grant stays" has "$out" "*.apps.example.com"
 run 0 naf deny naf1.example.com
@@ -230,7 +247,7 @@ run 0 subscriber show csv3@example.com --json
 check "an imported row" json '.algorithm == "tuak" and .sqn == 32'
 run 1 subscriber import "$work/good.csv"
 check "existing rows are told" has "$err" "good.csv:2: csv1@example.com exists already"
-run 0 subscriber import --replace "$work/good.csv" --json
+settles subscriber import --replace "$work/good.csv" --json
 check "replaced" json '.replaced == 3'
 cat >"$work/bad.csv" <<EOF
 impi,k,op,amf

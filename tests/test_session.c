@@ -144,7 +144,21 @@ static void revoked(void)
     kit_now_ms -= 100000;
 }
 
-/* subscriber remove: record, session and TMPI in one batch, and no replay brings the session back. */
+static void guss_put(kit *k, const char *impi)
+{
+    store_op op = {.type = STORE_PUT, .kind = STORE_GUSS, .key = gba_str(impi), .value = gba_str("<guss/>")};
+    size_t failed;
+    CU_ASSERT_EQUAL(store_write(k->store, &op, 1, kit_now_ms / 1000, &failed), GBA_OK);
+}
+
+static uint64_t count(kit *k, store_kind kind)
+{
+    uint64_t n = 99;
+    CU_ASSERT_EQUAL(store_count(k->store, kind, &n), GBA_OK);
+    return n;
+}
+
+/* subscriber remove: record, GUSS, session and TMPI in one batch, and no replay brings the session back. */
 static void removed(void)
 {
     kit k = {0};
@@ -152,25 +166,79 @@ static void removed(void)
     session_want w = want(1, kit_now_ms, true);
     gba_impi impi = kit_impi(KIT_IMPI), tmpi, who;
     rec_head head;
-    uint64_t version, n;
+    uint64_t version;
 
     kit_open(&k, NULL, false);
+    guss_put(&k, "another@home1.net");
+    guss_put(&k, KIT_IMPI);
     CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(count(&k, STORE_GUSS), 2); /* of an HSS's subscriber, perhaps */
     kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
     CU_ASSERT_EQUAL_FATAL(establish(&k, &w, &got), GBA_OK);
     CU_ASSERT_EQUAL(gba_tmpi(&w.ks, w.rand, &w.impi, &k.domain, &tmpi), GBA_OK);
     CU_ASSERT_EQUAL(session_tmpi(k.store, gba_str(tmpi.s), kit_now_ms, &who), GBA_OK);
     CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_OK);
-    CU_ASSERT_EQUAL(store_count(k.store, STORE_SUBSCRIBER, &n), GBA_OK);
-    CU_ASSERT_EQUAL(n, 0);
+    CU_ASSERT_EQUAL(count(&k, STORE_SUBSCRIBER), 0);
+    CU_ASSERT_EQUAL(count(&k, STORE_GUSS), 1);
     CU_ASSERT_EQUAL(state(&k, &got.btid), 'T');
     CU_ASSERT_EQUAL(session_tmpi(k.store, gba_str(tmpi.s), kit_now_ms, &who), GBA_E_UNKNOWN);
     CU_ASSERT_EQUAL(session_head(k.store, &impi, kit_now_ms, &head, &version), GBA_OK);
-    CU_ASSERT(head.challenge_ms == w.challenge_ms && !head.btid.s[0] && !head.tmpi.s[0]);
+    CU_ASSERT(head.challenge_ms >= w.challenge_ms && !head.btid.s[0] && !head.tmpi.s[0]);
     CU_ASSERT_EQUAL(establish(&k, &w, &x), GBA_E_STALE);
     CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_E_UNKNOWN);
     kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0); /* one without a live session goes as well */
     CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_OK);
+    kit_close(&k, false);
+}
+
+/* A challenge that was out when its subscriber went may be answered while a BSF still knows the subscriber from
+ * its cache, or has just looked: it makes no session, whether there was one before or not. */
+static void removed_meanwhile(void)
+{
+    for (int before = 0; before < 3; before++) { /* never bootstrapped; a session that is over; one that lives */
+        kit k = {0};
+        session_got x;
+        session_want first = want(1, kit_now_ms, true), out = want(2, kit_now_ms + 7000, true),
+                     seen = want(3, kit_now_ms + 7000 + STORE_SETTLE_MS / 2, true),
+                     later = want(4, kit_now_ms + 7000 + STORE_SETTLE_MS, true);
+        gba_impi impi = kit_impi(KIT_IMPI), tmpi, who;
+
+        kit_open(&k, NULL, false);
+        kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
+        first.lifetime = before == 1 ? 5 : 3600;
+        CU_ASSERT_EQUAL(gba_tmpi(&first.ks, first.rand, &first.impi, &k.domain, &tmpi), GBA_OK);
+        if (before)
+            CU_ASSERT_EQUAL(establish(&k, &first, &x), GBA_OK);
+        kit_now_ms += 7000;
+        CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_OK);
+        CU_ASSERT_EQUAL(session_tmpi(k.store, gba_str(tmpi.s), kit_now_ms, &who), GBA_E_UNKNOWN);
+        CU_ASSERT_EQUAL(establish(&k, &out, &x), GBA_E_STALE);
+        CU_ASSERT_EQUAL(establish(&k, &seen, &x), GBA_E_STALE);
+        kit_now_ms += STORE_SETTLE_MS;
+        CU_ASSERT_EQUAL(establish(&k, &seen, &x), GBA_E_STALE);
+        CU_ASSERT_EQUAL(establish(&k, &later, &x), GBA_OK); /* it was added anew, and bootstraps at once */
+        kit_now_ms -= STORE_SETTLE_MS;
+        CU_ASSERT_EQUAL(count(&k, STORE_TMPI), 1);
+        kit_now_ms -= 7000;
+        kit_close(&k, false);
+    }
+}
+
+/* What a subscriber that is gone leaves behind goes with the last challenge of its time. */
+static void removed_wholly(void)
+{
+    kit k = {0};
+    session_got x;
+    session_want w = want(1, kit_now_ms, true);
+    gba_impi impi = kit_impi(KIT_IMPI);
+    unsigned n;
+
+    kit_open(&k, NULL, false);
+    kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
+    CU_ASSERT_EQUAL(establish(&k, &w, &x), GBA_OK);
+    CU_ASSERT_EQUAL(session_remove_subscriber(k.store, &impi, 66, kit_now_ms), GBA_OK);
+    CU_ASSERT_EQUAL(store_sweep(k.store, kit_now_ms / 1000 + 67, 100, &n), GBA_OK);
+    CU_ASSERT_EQUAL(count(&k, STORE_SESSION) + count(&k, STORE_HEAD) + count(&k, STORE_TMPI), 0);
     kit_close(&k, false);
 }
 
@@ -327,6 +395,8 @@ static void retransmissions(void)
     kit_close(&k, false);
 }
 
-T_MAIN("session", {"once, and the same answer again", once_and_again}, {"superseded", superseded}, {"revoked", revoked}, {"a subscriber removed", removed},
+T_MAIN("session", {"once, and the same answer again", once_and_again}, {"superseded", superseded},
+       {"revoked", revoked}, {"a subscriber removed", removed},
+       {"removed between challenge and answer", removed_meanwhile}, {"removed wholly", removed_wholly},
        {"expired", expired}, {"resynchronised", resynced}, {"the clock steps back", clock_back}, {"TMPIs", tmpis},
        {"races of one IMPI", races}, {"retransmissions at once", retransmissions})
