@@ -63,14 +63,23 @@ done
 put 'services: [1000000]' "services: [$m2m_gsid]"
 put ' gate.seal' ' readme.seal'
 demo_free_port
-# the defaults of these two, /var/lib/opengba and a fixed port, are not a test's
-printf '%s\nstore: {url: "sqlite:readme.db"}\nadmin: {listen: "127.0.0.1:%d"}\n' "$yaml" "$demo_port" >"$demo/readme.yaml"
-kit_show=$work/answer
-readme() { "$m2m_bin/m2m-gate$1" --config "$demo/readme.yaml" "${@:2}" >"$work/answer" 2>&1; }
-ok "README: m2m-gatectl seal create-key" readme ctl seal create-key
-ok "README: m2m-gate --check" readme '' --check
+# the reader's folder; the defaults of these two, /var/lib/opengba and a fixed port, are not a test's
+front=$work/front
+mkdir "$front" && cp "$demo"/*.pem "$demo"/*.key "$front" && ln -s "$build/examples" "$front/examples" || exit 99
+printf '%s\nstore: {url: "sqlite:readme.db"}\nadmin: {listen: "127.0.0.1:%d"}\n' "$yaml" "$demo_port" >"$front/gate.yaml"
+readme() { "$m2m_bin/m2m-gate$1" --config "$front/gate.yaml" "${@:2}" >"$work/answer" 2>&1; }
+section() { awk -v of="## $1" '/^## /{ on = $0 == of } on' "$page"; }
+# The commands within the steps, each as it stands; the operator's gba-bsfctl would find its configuration in /etc.
+printf '#!/bin/sh\nexec "%s" --config "%s" "$@"\n' "$build/bsf/gba-bsfctl" "$BSF_CONFIG" >"$work/gba-bsfctl" && chmod +x "$work/gba-bsfctl"
+commands=0
+while read -r command; do
+    commands=$((commands + 1))
+    ok "In front of your CSE: $command" eval '(cd "$front" && PATH=$work:$m2m_bin:$PATH bash -ec "$command") >"$work/answer" 2>&1'
+done < <(section 'In front of your CSE' | grep -oE '`(openssl|m2m-gate|m2m-gatectl|gba-bsfctl) [^`]*`' | tr -d '`')
+is "commands of these steps" 4 $commands
+ok "the BSF has the CSE as a NAF" eval 'bsfctl naf list >"$work/answer" 2>&1 && has "cse1\.sp\.example\.com"'
 ok "README: m2m-gatectl credential add" readme ctl credential add --kpsa-id "$KPSA_ID" --key-file "$demo/kpsa.key" --ae-id "$CSE_ID/$AE_ID"
-"$m2m_bin/m2m-gate" --config "$demo/readme.yaml" >"$demo/readme.log" 2>&1 </dev/null &
+"$m2m_bin/m2m-gate" --config "$front/gate.yaml" >"$demo/readme.log" 2>&1 </dev/null &
 others+=($!)
 kit_show=$demo/readme.log
 ok "README: the gate serves" logged "$demo/readme.log" 'listening'
@@ -87,7 +96,20 @@ through 1 psk --psk-id "$KPSA_ID" --psk-file "$demo/kpsa.key"
 through 2 cert --cert "$A_CERT" --key "$A_KEY" --ca "$M2M_CA"
 through 3 maf --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" --psk-id "$KM_ID" --psk-file "$demo/km.key"
 through 4 gba --usim "$USIM" --bsf "$BSF_UB_URL" --bsf-domain "$BSF_DOMAIN"
+through 1 psk --psk-id device1@sp.example.com --psk-file "$front/device1.key" # of the steps
 GATE_URL=$GATE_URL_KEPT
+
+# ---- the CSE with the guard inside ----
+kit_show=$work/answer
+command=$(section 'Inside your CSE' | sed -n '/^    examples\/cse_small/,/^$/s/^    //p')
+demo_free_port
+ok "Inside your CSE: the command's port" [ "$command" != "${command/--port 8443/--port $demo_port}" ]
+(cd "$front" && exec bash -c "exec ${command/--port 8443/--port $demo_port}") >"$work/inside" 2>"$work/answer" </dev/null &
+others+=($!)
+ok "Inside your CSE: it listens" logged "$work/inside" "listening on port $demo_port"
+ok "Inside your CSE: m2m connect" eval '"$m2m_bin/m2m" connect "https://127.0.0.1:$demo_port" --sni cse1.sp.example.com --state "$work/inside.state" \
+    --ae-id //sp.example.com/cse1/Cdevice1 --framework psk --psk-id device1@sp.example.com --psk-file "$front/device1.key" >"$work/answer" 2>&1'
+ok "Inside your CSE: it is the CSEBase" has 'm2m:cb'
 
 # ---- the page's commands ----
 # Each block to a file of its own: NN, its section's name in NN.of
