@@ -321,23 +321,39 @@ static int on_psk(void *ctx, const struct MHD_Connection *c, const char *identit
     return 0;
 }
 
+/* Was it us whom the client asked for (SNI, TS-0003 10.2.1)? */
+static bool ours(gnutls_session_t s)
+{
+    char name[256];
+    size_t n = sizeof name;
+    unsigned type;
+    gba_fqdn own;
+
+    return gnutls_server_name_get(s, name, &n, &type, 0) == 0 && type == GNUTLS_NAME_DNS &&
+           gba_m2m_id_fqdn(&cse.id, &own) == GBA_OK && gba_span_ieq(gba_str(name), gba_str(own.s));
+}
+
 /* 0, or the RSC. from: what From is to be from here on. */
 static unsigned check(struct MHD_Connection *c, const gba_m2m_request *m, char from[GBA_M2M_ID_MAX + 1])
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     gba_m2m_guard g = {.cse = cse.id};
     gba_m2m_association a = {.bound = GBA_M2M_BOUND_NONE};
+    gba_m2m_id ids[8];
     gba_m2m_verdict v;
 
     if (!cse.tls) { /* the gate has checked it */
         snprintf(from, GBA_M2M_ID_MAX + 1, "%.*s", (int)m->from.n, m->from.n ? (const char *)m->from.p : "");
         return 0;
     }
-    const char *who = info ? gnutls_psk_server_get_username(info->tls_session) : NULL;
+    const char *who = info && ours(info->tls_session) ? gnutls_psk_server_get_username(info->tls_session) : NULL;
     if (who && !strcmp(who, cse.psk_id)) {
-        a.bound = cse.n_ae ? GBA_M2M_BOUND_AE : GBA_M2M_BOUND_NEW;
-        a.ids = cse.ae;
+        pthread_mutex_lock(&cse.lock); /* another connection may learn */
+        memcpy(ids, cse.ae, sizeof ids);
         a.n = cse.n_ae;
+        pthread_mutex_unlock(&cse.lock);
+        a.ids = ids;
+        a.bound = a.n ? GBA_M2M_BOUND_AE : GBA_M2M_BOUND_NEW;
     }
     gba_m2m_guard_check(&g, &a, m, &v);
     printf("%s credential=%s to=%s why=%s rsc=%u\n", v.rsc ? "refused" : "allowed", who ? who : "none", m->to, v.why, v.rsc);
@@ -350,9 +366,14 @@ static unsigned check(struct MHD_Connection *c, const gba_m2m_request *m, char f
 static void learn(const gba_m2m_request *m, const reply *r)
 {
     const char *aei = json_string_value(json_object_get(json_object_get(r->body, "m2m:ae"), "aei"));
-    if (cse.tls && !cse.n_ae && m->ty == 2 && r->rsc == GBA_M2M_CREATED && aei &&
-        gba_m2m_id_parse(gba_str(aei), &cse.id, &cse.ae[0]) == GBA_OK)
-        cse.n_ae = 1;
+    gba_m2m_id id;
+    if (!cse.tls || m->ty != 2 || r->rsc != GBA_M2M_CREATED || !aei ||
+        gba_m2m_id_parse(gba_str(aei), &cse.id, &id) != GBA_OK)
+        return;
+    pthread_mutex_lock(&cse.lock);
+    if (!cse.n_ae)
+        cse.ae[cse.n_ae++] = id;
+    pthread_mutex_unlock(&cse.lock);
 }
 
 /* ---- HTTP ---- */

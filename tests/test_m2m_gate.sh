@@ -296,6 +296,10 @@ psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "guard inside: its own" has 'X-M2M-RSC: 2000'
 psk dev1@sp.example.com GET /cse1 "${o}Cother\r\n" ''
 check "guard inside: another's, 4106" has 'X-M2M-RSC: 4106'
+sni=other.example.com
+psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
+check "guard inside: another SNI, 4107" has 'X-M2M-RSC: 4107'
+unset sni
 
 echo "$n checks, $bad failed"
 [ -z "${KEEP_LOG:-}" ] || cp "$dir/gate.log" "$KEEP_LOG"
