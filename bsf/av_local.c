@@ -31,7 +31,7 @@ typedef struct cached {
     uint64_t count; /* store_change_count_of before it was read */
     uint64_t version;
     int64_t expiry;
-    uint64_t guss_count; /* store_change_count_of the GUSSs, and 1, before this one's lifetime was read; 0: it was not */
+    uint64_t guss_count; /* store_change_count_of the GUSSs, and 1, before its lifetime was read; 0: it was not */
     int64_t guss_lifetime;
 } cached;
 

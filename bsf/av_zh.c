@@ -60,7 +60,8 @@ static gba_err send_mar(struct ask *a)
         return GBA_E_NOMEM;
     e = gba_mar_write(&a->mar, l);
     if (e == GBA_OK)
-        e = fd_send(GBA_DIA_ZH, GBA_DIA_MULTIMEDIA_AUTH, a->zh->realm.s, alternate(a), l, a->zh->timeout_ms, on_answer, a);
+        e = fd_send(GBA_DIA_ZH, GBA_DIA_MULTIMEDIA_AUTH, a->zh->realm.s, alternate(a), l, a->zh->timeout_ms, on_answer,
+                    a);
     gba_dia_list_wipe(l);
     free(l);
     return e;
@@ -229,7 +230,9 @@ static gba_err zh_health(av_source *s, char *why, size_t why_n)
         open = fd_stack_peer_open(zh->host[i].s);
     if (open)
         return GBA_OK;
-    snprintf(why, why_n, "no HSS is connected: look for diameter.peer_up and diameter.peer_down events, and at diameter.peers in the configuration");
+    snprintf(why, why_n,
+             "no HSS is connected: look for diameter.peer_up and diameter.peer_down events, and at diameter.peers in "
+             "the configuration");
     return GBA_E_IO;
 }
 

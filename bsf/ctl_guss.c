@@ -32,9 +32,10 @@ static int validate(const char *path, gba_span xml, const gba_impi *impi, gba_gu
     gba_err e = gba_guss_parse(xml, g);
     if (e != GBA_OK)
         return ctl_fail("%s: is no GUSS (TS 29.109 Annex A): %s", path,
-                        e == GBA_E_RANGE ? "it has more or longer entries than are possible (16 settings, 8 identities and "
-                                           "16 flags of each, 255 octets a text)"
-                                         : "an element or attribute is missing, stands twice, or is malformed");
+                        e == GBA_E_RANGE
+                            ? "it has more or longer entries than are possible (16 settings, 8 identities and "
+                              "16 flags of each, 255 octets a text)"
+                            : "an element or attribute is missing, stands twice, or is malformed");
     if (g->id[0] && (gba_impi_parse(gba_str(g->id), &named) != GBA_OK || strcmp(named.s, impi->s) != 0))
         return ctl_fail("%s: its id is %s, not %s", path, g->id, impi->s);
     return CTL_OK;
@@ -76,8 +77,10 @@ static int set(ctl *c, const gba_impi *impi, const char *path, char *xml, size_t
         return ctl_store_failed(c, impi->s, e);
     store_settle(); /* a BSF knows its lifeTime */
     if (g->uicc_type == GBA_UICC_GBA_U && !c->quiet)
-        ctl_warn("%s: its uiccType is GBA_U; this BSF runs GBA_ME with every card, and keeps the value for others", impi->s);
-    return ctl_result(c, guss_json(impi, g), "%s: %zu user security setting%s", impi->s, g->n_uss, g->n_uss == 1 ? "" : "s");
+        ctl_warn("%s: its uiccType is GBA_U; this BSF runs GBA_ME with every card, and keeps the value for others",
+                 impi->s);
+    return ctl_result(c, guss_json(impi, g), "%s: %zu user security setting%s", impi->s, g->n_uss,
+                      g->n_uss == 1 ? "" : "s");
 }
 
 static int run_set(ctl *c)

@@ -336,8 +336,8 @@ static int import_all(import *m)
                  "(TS 33.102 Annex H)",
                  m->separated);
     return ctl_result(m->c,
-                      json_pack("{s:I, s:I, s:I}", "imported", (json_int_t)m->written, "replaced", (json_int_t)m->replaced,
-                                "skipped", (json_int_t)m->bad),
+                      json_pack("{s:I, s:I, s:I}", "imported", (json_int_t)m->written, "replaced",
+                                (json_int_t)m->replaced, "skipped", (json_int_t)m->bad),
                       "imported %" PRIu64 " subscribers (%" PRIu64 " of them replaced), skipped %" PRIu64, m->written,
                       m->replaced, m->bad);
 }

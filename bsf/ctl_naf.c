@@ -314,7 +314,8 @@ static const ctl_opt allow_opts[] = {
     {"fqdn", "FQDN", "the NAF's name as UEs use it; *.example.com: all names below it", true, false},
     {"ua", "HEX", "Ua security protocol identifier, ten digits or a prefix of whole octets", true, false},
     {"service", "GSID", "GAA service whose user security settings it may get", true, false},
-    {"naf-group", "GROUP", "its NAF group: of several settings of a service it gets those of this nafGroup", false, false},
+    {"naf-group", "GROUP", "its NAF group: of several settings of a service it gets those of this nafGroup", false,
+     false},
     {"impi", NULL, "it may learn the subscriber's IMPI", false, false},
     {NULL, NULL, NULL, false, false},
 };

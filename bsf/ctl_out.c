@@ -282,8 +282,8 @@ void ctl_progress_show(ctl_progress *p, uint64_t done, uint64_t total)
     for (unsigned i = 0; i < 30; i++)
         bar[i] = i < percent * 30 / 100 ? '#' : '.';
     bar[30] = '\0';
-    fprintf(stderr, "\r%s [%s] %3u%%  %" PRIu64 "/%" PRIu64 "  %" PRIu64 "/s  ETA %" PRIu64 ":%02" PRIu64 " \033[K", p->doing,
-            bar, percent, done, total, rate, left / 60, left % 60);
+    fprintf(stderr, "\r%s [%s] %3u%%  %" PRIu64 "/%" PRIu64 "  %" PRIu64 "/s  ETA %" PRIu64 ":%02" PRIu64 " \033[K",
+            p->doing, bar, percent, done, total, rate, left / 60, left % 60);
     p->shown = done;
 }
 

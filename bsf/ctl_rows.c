@@ -115,10 +115,11 @@ static ctl_row_status read_header(ctl_rows *r, char *cell[], unsigned n, char *w
     for (unsigned i = 0; i < n; i++) {
         r->column[i] = field_by_name(cell[i]);
         if (r->column[i] < 0) {
-            snprintf(why, why_n,
-                     "column %u of the header is not known; columns are impi, k, opc or op, amf, sqn, algorithm, lifetime, "
-                     "mac_len, res_len, ck_len, ik_len, keccak_iterations",
-                     i + 1);
+            snprintf(
+                why, why_n,
+                "column %u of the header is not known; columns are impi, k, opc or op, amf, sqn, algorithm, lifetime, "
+                "mac_len, res_len, ck_len, ik_len, keccak_iterations",
+                i + 1);
             return CTL_ROW_FATAL;
         }
         if (seen & 1u << r->column[i]) {
@@ -303,7 +304,8 @@ static ctl_row_status json_next(ctl_rows *r, ctl_subscriber_text *out, char *why
     r->object = json_loadb(p, n, JSON_REJECT_DUPLICATES, &err);
     if (!r->object) {
         snprintf(why, why_n,
-                 json_error_code(&err) == json_error_duplicate_key ? "an attribute stands twice" : "is not well-formed JSON");
+                 json_error_code(&err) == json_error_duplicate_key ? "an attribute stands twice"
+                                                                   : "is not well-formed JSON");
         return CTL_ROW_BAD;
     }
     return json_fields(r, out, why, why_n);

@@ -64,8 +64,8 @@ static int run_backup(ctl *c)
 const ctl_cmd ctl_seal_cmds[] = {
     {"seal", "create-key", "[FILE]", "make the key file that seals the store (default: seal.key_file)",
      "The file is made with mode 0600 and never overwritten.", NULL, 0, 1, CTL_NEEDS_NOTHING, run_create_key},
-    {"seal", "rotate", "", "seal every record under a new data key, while the BSF runs", NULL, NULL, 0, 0, CTL_NEEDS_STORE,
-     run_rotate},
+    {"seal", "rotate", "", "seal every record under a new data key, while the BSF runs", NULL, NULL, 0, 0,
+     CTL_NEEDS_STORE, run_rotate},
     {"seal", "rewrap", "", "wrap the data keys under the first key of the key file",
      "To change the key file's key: put a new key first in the file, keep the old one below it, rewrap,\n"
      "then take the old one out.",

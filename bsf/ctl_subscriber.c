@@ -30,8 +30,8 @@ static gba_err parse_secret(const char *what, const char *text, gba_secret *out,
     size_t digits = strlen(text);
     out->n = 32;
     if (digits != 32 && digits != 64)
-        REFUSE(GBA_E_RANGE, "%s has %zu characters; it takes 32 hexadecimal digits (TUAK: K 32 or 64, TOPc and TOP 64)", what,
-               digits);
+        REFUSE(GBA_E_RANGE, "%s has %zu characters; it takes 32 hexadecimal digits (TUAK: K 32 or 64, TOPc and TOP 64)",
+               what, digits);
     if (gba_hex_decode(gba_str(text), out->o, &out->n) != GBA_OK)
         REFUSE(GBA_E_SYNTAX, "%s holds something else than hexadecimal digits", what);
     return GBA_OK;
@@ -56,7 +56,8 @@ static gba_err parse_key(const ctl_subscriber_text *t, gba_aka_key *k, char *why
     if (!given(t->k))
         REFUSE(GBA_E_SYNTAX, "K is missing");
     if (given(t->opc) == given(t->op))
-        REFUSE(GBA_E_SYNTAX, given(t->op) ? "both OPc and OP are given; one of them is enough" : "OPc or OP is missing");
+        REFUSE(GBA_E_SYNTAX,
+               given(t->op) ? "both OPc and OP are given; one of them is enough" : "OPc or OP is missing");
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         if (!given(lengths[i].text))
             continue;
@@ -66,7 +67,8 @@ static gba_err parse_key(const ctl_subscriber_text *t, gba_aka_key *k, char *why
     }
     gba_err e = parse_secret("K", t->k, &k->k, why, why_n);
     if (e == GBA_OK)
-        e = given(t->opc) ? parse_secret("OPc", t->opc, &k->opc, why, why_n) : parse_secret("OP", t->op, &op, why, why_n);
+        e = given(t->opc) ? parse_secret("OPc", t->opc, &k->opc, why, why_n)
+                          : parse_secret("OP", t->op, &op, why, why_n);
     if (e != GBA_OK)
         return e;
     size_t want = k->algorithm == GBA_TUAK ? 32 : 16, have = given(t->opc) ? k->opc.n : op.n;
@@ -90,8 +92,8 @@ gba_err ctl_subscriber_parse(const ctl_subscriber_text *t, ctl_subscriber *out, 
     if (e == GBA_E_RANGE)
         REFUSE(e, "the IMPI is longer than %d octets", GBA_ID_MAX);
     if (e != GBA_OK || gba_is_tmpi(gba_str(out->impi.s)))
-        REFUSE(GBA_E_SYNTAX, "'%.80s' is not an IMPI: user@realm, as in 001010000000001@ims.mnc001.mcc001.3gppnetwork.org",
-               t->impi);
+        REFUSE(GBA_E_SYNTAX,
+               "'%.80s' is not an IMPI: user@realm, as in 001010000000001@ims.mnc001.mcc001.3gppnetwork.org", t->impi);
     e = parse_key(t, &out->rec.key, why, why_n);
     if (e != GBA_OK)
         return e;
@@ -408,12 +410,14 @@ const ctl_cmd ctl_subscriber_cmds[] = {
      "history; when several come from standard input, it gives a line each: K, OPc, OP.\n\n" IND_NOTE "\n\n"
      "With --replace and the same K, sequence numbers go on: none is issued twice.",
      add_opts, 1, 1, CTL_CREATES_STORE, run_add},
-    {"subscriber", "list", "", "list subscribers, without their keys", NULL, list_opts, 0, 0, CTL_NEEDS_STORE, run_list},
-    {"subscriber", "show", "IMPI", "show one subscriber, without its keys", NULL, NULL, 1, 1, CTL_NEEDS_STORE, run_show},
-    {"subscriber", "remove", "IMPI", "remove a subscriber and its GUSS, and end its session", NULL, NULL, 1, 1, CTL_NEEDS_STORE,
-     run_remove},
-    {"subscriber", "block", "IMPI", "refuse its bootstraps from now on; a session lives on until revoked", NULL, NULL, 1, 1,
-     CTL_NEEDS_STORE, run_block},
+    {"subscriber", "list", "", "list subscribers, without their keys", NULL, list_opts, 0, 0, CTL_NEEDS_STORE,
+     run_list},
+    {"subscriber", "show", "IMPI", "show one subscriber, without its keys", NULL, NULL, 1, 1, CTL_NEEDS_STORE,
+     run_show},
+    {"subscriber", "remove", "IMPI", "remove a subscriber and its GUSS, and end its session", NULL, NULL, 1, 1,
+     CTL_NEEDS_STORE, run_remove},
+    {"subscriber", "block", "IMPI", "refuse its bootstraps from now on; a session lives on until revoked", NULL, NULL,
+     1, 1, CTL_NEEDS_STORE, run_block},
     {"subscriber", "unblock", "IMPI", "let it bootstrap again", NULL, NULL, 1, 1, CTL_NEEDS_STORE, run_unblock},
     {NULL},
 };

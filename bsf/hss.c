@@ -91,8 +91,8 @@ static void answer(struct call *c, int result, const av_result *v, uint32_t miss
         gba_dia_list_wipe(l);
     metric_add(c->h->count[result], 1);
     metric_observe(c->h->seconds, (double)(service_mono_ms() - c->began_ms) / 1e3);
-    log_event(LOG_LEVEL_AUDIT, v ? "zh.vector_released" : "zh.vector_refused", "impi", c->mar.impi.s, "bsf", c->bsf, "resync",
-              c->mar.resync ? "yes" : "no", "guss", m.guss.p ? "yes" : "no", "result",
+    log_event(LOG_LEVEL_AUDIT, v ? "zh.vector_released" : "zh.vector_refused", "impi", c->mar.impi.s, "bsf", c->bsf,
+              "resync", c->mar.resync ? "yes" : "no", "guss", m.guss.p ? "yes" : "no", "result",
               gba_dia_result_name(results[result]), NULL);
     fd_answer(c->r, l ? l : &none, missing);
     if (l)

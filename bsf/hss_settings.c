@@ -43,8 +43,9 @@ void hss_settings_check(conf *c, const void *settings)
     char buf[4096];
     hss_settings_store(s, buf, sizeof buf, &sc);
     if (!sc.key_file)
-        conf_fault(c, "seal.key_file", "is missing: name a key file (gba-bsfctl seal create-key makes one), or give the systemd "
-                                       "credential seal.key");
+        conf_fault(c, "seal.key_file",
+                   "is missing: name a key file (gba-bsfctl seal create-key makes one), or give the systemd "
+                   "credential seal.key");
 }
 
 void hss_settings_store(const hss_settings *s, char *buf, size_t n, store_config *out)

@@ -438,7 +438,8 @@ static void add_bare_head(batch *b, const gba_impi *impi, const rec_head *old, i
     rec_head bare = {.challenge_ms = challenge_ms};
     add_head(b, impi, &bare, version ? STORE_SWAP : STORE_INSERT, version, expiry);
     if (old->tmpi.s[0])
-        b->op[b->n++] = (store_op){.type = STORE_TAKE, .kind = STORE_TMPI, .key = gba_str(old->tmpi.s), .optional = true};
+        b->op[b->n++] =
+            (store_op){.type = STORE_TAKE, .kind = STORE_TMPI, .key = gba_str(old->tmpi.s), .optional = true};
 }
 
 /* The head keeps its challenge time, below which nothing is inserted; one that has moved on to a newer session

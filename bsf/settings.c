@@ -35,7 +35,8 @@ const conf_field bsf_settings_table[] = {
 
     {.path = "ub.listen", .type = CONF_LISTEN, AT(ub.listen), .def = "127.0.0.1:8080",
      .help = "plain HTTP for UEs (TS 24.109 4.2: port 80)"},
-    {.path = "ub.tls_listen", .type = CONF_LISTEN, AT(ub.tls_listen), .help = "HTTPS for UEs; needs ub.cert and ub.key"},
+    {.path = "ub.tls_listen", .type = CONF_LISTEN, AT(ub.tls_listen),
+     .help = "HTTPS for UEs; needs ub.cert and ub.key"},
     {.path = "ub.cert", .type = CONF_PATH, AT(ub.cert), .help = "PEM certificate chain for ub.tls_listen"},
     {.path = "ub.key", .type = CONF_PATH, AT(ub.key), .help = "PEM private key for ub.tls_listen"},
     {.path = "ub.challenge", .type = CONF_ENUM, AT(ub.challenge), .def = "nonce", .names = challenge_names,
@@ -56,7 +57,8 @@ const conf_field bsf_settings_table[] = {
     {.path = "zn.listen", .type = CONF_LISTEN, AT(zn.listen), .help = "HTTPS for NAFs, with client certificates"},
     {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert), .help = "PEM certificate chain for zn.listen"},
     {.path = "zn.key", .type = CONF_PATH, AT(zn.key), .help = "PEM private key for zn.listen"},
-    {.path = "zn.client_ca", .type = CONF_PATH, AT(zn.client_ca), .help = "PEM certificates of the CA that vouches for NAFs"},
+    {.path = "zn.client_ca", .type = CONF_PATH, AT(zn.client_ca),
+     .help = "PEM certificates of the CA that vouches for NAFs"},
     {.path = "zn.crl", .type = CONF_PATH, AT(zn.crl), .help = "PEM list of revoked NAF certificates"},
     {.path = "zn.threads", .type = CONF_INT, AT(zn.threads), .def = "0", .min = 0, .max = 256,
      .help = "threads of the Zn listener; 0: one a core"},
@@ -72,11 +74,13 @@ const conf_field bsf_settings_table[] = {
     {.path = "replica.ind", .type = CONF_INT, AT(replica.ind), .def = "0", .min = 0, .max = 31,
      .help = "IND of this BSF's sequence numbers (TS 33.102 C.3.4); each replica, and a live HSS, needs its own"},
 
-    {.path = "limits.impi_challenges", .type = CONF_INT, AT(limits.impi_challenges), .def = "10", .min = 1, .max = 1000000,
+    {.path = "limits.impi_challenges", .type = CONF_INT, AT(limits.impi_challenges), .def = "10", .min = 1,
+     .max = 1000000,
      .help = "new challenges an IMPI gets within limits.impi_window; above it the last one again"},
     {.path = "limits.impi_window", .type = CONF_DURATION, AT(limits.impi_window), .def = "60s", .min = 1, .max = 3600,
      .help = "the window of limits.impi_challenges"},
-    {.path = "limits.source_requests", .type = CONF_INT, AT(limits.source_requests), .def = "50", .min = 0, .max = 1000000,
+    {.path = "limits.source_requests", .type = CONF_INT, AT(limits.source_requests), .def = "50", .min = 0,
+     .max = 1000000,
      .help = "requests a second from one source (IPv4 /32, IPv6 /64); 0: no limit"},
     {.path = "limits.source_burst", .type = CONF_INT, AT(limits.source_burst), .def = "200", .min = 1, .max = 1000000,
      .help = "requests a source may send at once"},
@@ -165,8 +169,9 @@ void bsf_settings_check(conf *c, const void *settings)
     check_pair(c, "zn.listen", s->zn.listen.set, "zn.key", s->zn.key);
     check_pair(c, "zn.listen", s->zn.listen.set, "zn.client_ca", s->zn.client_ca);
     if (!bsf_settings_key_file(s, buf, sizeof buf))
-        conf_fault(c, "seal.key_file", "is missing: name a key file (gba-bsfctl seal create-key makes one), or give the systemd "
-                                       "credential seal.key");
+        conf_fault(c, "seal.key_file",
+                   "is missing: name a key file (gba-bsfctl seal create-key makes one), or give the systemd "
+                   "credential seal.key");
     /* base64(RAND) and '@' stand before it, and a B-TID has at most 255 octets (TS 31.102 4.2.79) */
     if (strlen(s->bsf.domain.s) > GBA_ID_MAX - 25)
         conf_fault(c, "bsf.domain", "is too long for a B-TID: at most %d characters", GBA_ID_MAX - 25);

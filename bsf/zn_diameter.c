@@ -147,6 +147,7 @@ gba_err zn_diameter_serve(zn *z, const fd_settings *s)
         snprintf(label, sizeof label, "result=\"%s\"", gba_dia_result_name(results[i]));
         g.count[i] = metric_counter("gba_zn_diameter_total", label, "Bootstrapping-Info requests by result code");
     }
-    g.seconds = metric_histogram("gba_zn_diameter_seconds", NULL, "time from a Bootstrapping-Info request to its answer");
+    g.seconds =
+        metric_histogram("gba_zn_diameter_seconds", NULL, "time from a Bootstrapping-Info request to its answer");
     return fd_serve(GBA_DIA_ZN, GBA_DIA_BOOTSTRAPPING_INFO, on_bir, NULL);
 }

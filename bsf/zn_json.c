@@ -213,7 +213,8 @@ gba_err zn_json_print(const zn_answer *a, char *out, size_t *n)
     *n = 0;
     if (t.room == 0)
         return GBA_E_SPACE;
-    if (a->gba_type > 3 || gba_time_print(a->expires, expires) != GBA_OK || gba_time_print(a->created, created) != GBA_OK)
+    if (a->gba_type > 3 || gba_time_print(a->expires, expires) != GBA_OK ||
+        gba_time_print(a->created, created) != GBA_OK)
         return GBA_E_ARG;
     put_key(&t, "{\"meKeyMaterial\":\"", &a->me_key);
     if (a->uicc_key.n)

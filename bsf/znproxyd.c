@@ -66,8 +66,8 @@ static gba_err forward(void *ctx, const fd_source *from, const char *realm, uint
     (void)ctx;
 
     gba_hex_encode(b.naf.ua.o, sizeof b.naf.ua.o, ua);
-    log_event(LOG_LEVEL_AUDIT, no ? "znproxy.refused" : "znproxy.forwarded", "naf", from->origin_host, "peer", from->peer,
-              "naf_id", b.naf.fqdn.s, "ua", ua, "btid", b.btid.s, "realm", realm, "reason", no, NULL);
+    log_event(LOG_LEVEL_AUDIT, no ? "znproxy.refused" : "znproxy.forwarded", "naf", from->origin_host, "peer",
+              from->peer, "naf_id", b.naf.fqdn.s, "ua", ua, "btid", b.btid.s, "realm", realm, "reason", no, NULL);
     metric_add(no ? g.refused : g.forwarded, 1);
     return no ? GBA_E_FORBIDDEN : GBA_OK;
 }

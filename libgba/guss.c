@@ -355,7 +355,8 @@ gba_err gba_guss_print(const gba_guss *g, char *out, size_t *n)
         put_escaped(&w, g->id);
         put(&w, "\"");
     }
-    put(&w, " xmlns=\"" NAMESPACE "\"><bsfInfo><uiccType>%s</uiccType>", g->uicc_type == GBA_UICC_GBA_U ? "GBA_U" : "GBA");
+    put(&w, " xmlns=\"" NAMESPACE "\"><bsfInfo><uiccType>%s</uiccType>",
+        g->uicc_type == GBA_UICC_GBA_U ? "GBA_U" : "GBA");
     if (g->lifetime > 0)
         put(&w, "<lifeTime>%" PRId64 "</lifeTime>", g->lifetime);
     if (g->security_features[0])

@@ -27,7 +27,8 @@ static const struct sockaddr *address_of(struct MHD_Connection *c)
     return i ? i->client_addr : NULL;
 }
 
-void gba_naf_mhd_connection(void *gnutls, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what)
+void gba_naf_mhd_connection(void *gnutls, struct MHD_Connection *c, void **slot,
+                            enum MHD_ConnectionNotificationCode what)
 {
     gba_naf_gnutls_peer *p = *slot;
     gnutls_session_t s = what == MHD_CONNECTION_NOTIFY_STARTED ? session_of(c) : NULL;

@@ -90,8 +90,9 @@ static const char *take_tls(exchange *e, const told *t)
     e->q.transport = GBA_PLAIN;
     e->q.suite = 0;
     if (!given(t->version))
-        return given(t->proto) && !strcasecmp(t->proto, "https") ? "X-Forwarded-Proto says https, but X-TLS-Version is absent"
-                                                                 : NULL;
+        return given(t->proto) && !strcasecmp(t->proto, "https")
+                   ? "X-Forwarded-Proto says https, but X-TLS-Version is absent"
+                   : NULL;
     if (!strcasecmp(t->version, "TLSv1.3"))
         e->q.transport = GBA_TLS13;
     else if (!strcasecmp(t->version, "TLSv1.2"))

@@ -15,7 +15,7 @@
 #include "naf/nafd.h"
 
 #define HEADER_ROOM 32768            /* above what the HTTP server lets in */
-#define DRAIN_MAX (1024 * 1024)      /* of a refused body: its connection lives on, and the answer is not lost in a reset */
+#define DRAIN_MAX (1024 * 1024)      /* of a refused body: its connection lives on, no reset loses the answer */
 
 typedef struct buffer {
     uint8_t *p;
@@ -197,8 +197,8 @@ static void later(hop *h, unsigned status, int64_t seconds)
 static void fail(hop *h, unsigned status, const char *reason)
 {
     metric_add(status == 504 ? h->e.d->proxied_timeout : h->e.d->proxied_failed, 1);
-    log_event(LOG_LEVEL_WARN, "proxy.failed", "upstream", h->e.upstream, "target", http_target(h->e.r), "reason", reason,
-              "status", log_num(status), NULL);
+    log_event(LOG_LEVEL_WARN, "proxy.failed", "upstream", h->e.upstream, "target", http_target(h->e.r), "reason",
+              reason, "status", log_num(status), NULL);
     if (!h->begun)
         answer(h, status, NULL, 0);
 }
@@ -423,7 +423,9 @@ static void finish(hop *h, gba_err e)
         http_reply_end(h->e.r);
     } else if (!h->peer_failed) {
         fail(h, e == GBA_E_BUSY ? 504 : 502,
-             e == GBA_E_BUSY ? "timeout" : e == GBA_E_AUTH ? "its certificate is not trusted: proxy.ca" : gba_err_name(e));
+             e == GBA_E_BUSY   ? "timeout"
+             : e == GBA_E_AUTH ? "its certificate is not trusted: proxy.ca"
+                               : gba_err_name(e));
     }
     if (!h->answered)
         nafd_log_access(&h->e, h->begun ? h->status : 499); /* the client went */

@@ -58,7 +58,8 @@ const conf_field nafd_settings_table[] = {
     FD_SETTINGS_ROWS(nafd_settings, diameter),
 
     {.path = "ua.listen", .type = CONF_LISTEN, AT(ua.listen), .help = "plain HTTP for UEs"},
-    {.path = "ua.tls_listen", .type = CONF_LISTEN, AT(ua.tls_listen), .help = "HTTPS for UEs; needs ua.cert and ua.key"},
+    {.path = "ua.tls_listen", .type = CONF_LISTEN, AT(ua.tls_listen),
+     .help = "HTTPS for UEs; needs ua.cert and ua.key"},
     {.path = "ua.cert", .type = CONF_PATH, AT(ua.cert), .help = "PEM certificate chain for ua.tls_listen"},
     {.path = "ua.key", .type = CONF_PATH, AT(ua.key), .help = "PEM private key for ua.tls_listen"},
     {.path = "ua.tls_priority", .type = CONF_STRING, AT(ua.tls_priority),
@@ -109,7 +110,8 @@ const conf_field nafd_settings_table[] = {
      .help = "servers behind this proxy"},
     {.path = "proxy.timeout", .type = CONF_DURATION, AT(proxy.timeout), .def = "30s", .min = 1, .max = 3600,
      .help = "how long an upstream may take to begin its answer; then 504"},
-    {.path = "proxy.connect_timeout", .type = CONF_DURATION, AT(proxy.connect_timeout), .def = "2s", .min = 1, .max = 60,
+    {.path = "proxy.connect_timeout", .type = CONF_DURATION, AT(proxy.connect_timeout), .def = "2s", .min = 1,
+     .max = 60,
      .help = "how long connecting to an upstream may take; then 504"},
     {.path = "proxy.idle", .type = CONF_DURATION, AT(proxy.idle), .def = "30s", .min = 1, .max = 3600,
      .help = "how long an upstream may pause within its answer; then the connection is cut"},
@@ -119,7 +121,8 @@ const conf_field nafd_settings_table[] = {
      .help = "largest request body for upstreams, which passes as it comes; above it 413, 0: any. Under auth-int "
              "ua.body_max counts"},
     {.path = "proxy.answer_max", .type = CONF_SIZE, AT(proxy.answer_max), .def = "1M", .min = 0, .max = 1 << 30,
-     .help = "answers to requests under auth-int are hashed up to this size; larger ones pass as they come, under auth"},
+     .help = "answers to requests under auth-int are hashed up to this size; larger ones pass as they come, under "
+             "auth"},
     {.path = "proxy.failures", .type = CONF_INT, AT(proxy.failures), .def = "3", .min = 0, .max = 1000,
      .help = "so many failures in a row, and an upstream is left alone for a second, then twice as long each time; "
              "0: never"},
@@ -322,8 +325,9 @@ gba_err nafd_settings_naf(const nafd_settings *s, bool decision, gba_naf **out, 
     if (s->ua.nonce_key_file) {
         gba_err e = read_nonce_key(s->ua.nonce_key_file, &key);
         if (e != GBA_OK) {
+            const char *fault = "does not hold 64 hex digits (openssl rand -hex 32 makes them)";
             snprintf(why, why_n, "ua.nonce_key_file: %s: %s", s->ua.nonce_key_file,
-                     e == GBA_E_IO ? "cannot be read" : "does not hold 64 hex digits (openssl rand -hex 32 makes them)");
+                     e == GBA_E_IO ? "cannot be read" : fault);
             return e;
         }
         c.nonce_key = gba_secret_span(&key);

@@ -21,14 +21,15 @@ void nafd_log_access(const exchange *e, unsigned status)
     http_source_text((const struct sockaddr *)&e->from, from);
     log_event(LOG_LEVEL_INFO, "ua.access", "from", from, "method", (const char *)e->q.method.p, "host",
               (const char *)e->q.host.p, "target", (const char *)e->q.target.p, "status", log_num(status), "octets",
-              log_num(e->sent), "btid", e->res.btid.s[0] ? e->res.btid.s : NULL, "result",
-              gba_naf_why_name(e->res.why), "psk", e->who ? "yes" : NULL, "upstream", e->upstream, "ms", log_num(service_mono_ms() - e->begun_ms),
+              log_num(e->sent), "btid", e->res.btid.s[0] ? e->res.btid.s : NULL, "result", gba_naf_why_name(e->res.why),
+              "psk", e->who ? "yes" : NULL, "upstream", e->upstream, "ms", log_num(service_mono_ms() - e->begun_ms),
               NULL);
 }
 
 bool nafd_info(const exchange *e, gba_span body, char *info, size_t room)
 {
-    return e->res.verdict == GBA_NAF_OK && !e->who && gba_naf_answer(e->naf, &e->res, body, service_now(), info, &room) == GBA_OK;
+    return e->res.verdict == GBA_NAF_OK && !e->who &&
+           gba_naf_answer(e->naf, &e->res, body, service_now(), info, &room) == GBA_OK;
 }
 
 void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n, gba_span body)
@@ -54,8 +55,8 @@ static void serve(exchange *e)
     static const http_field fields[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
     char body[1024];
     const gba_naf_identity *id = e->res.identity;
-    int n = snprintf(body, sizeof body, "%s knows you.\nidentity: %s\nb-tid: %s\n", id->naf.fqdn.s, gba_naf_asserted(id),
-                     id->btid.s);
+    int n = snprintf(body, sizeof body, "%s knows you.\nidentity: %s\nb-tid: %s\n", id->naf.fqdn.s,
+                     gba_naf_asserted(id), id->btid.s);
     nafd_reply(e, 200, fields, sizeof fields / sizeof *fields, gba_mem(body, (size_t)n));
 }
 

@@ -115,8 +115,8 @@ static job *pick(nafd_zn *z)
 static void log_failure(const job *j, gba_err e)
 {
     log_event(LOG_LEVEL_WARN, "zn.failed", "bsf", j->q.domain, "reason", gba_err_name(e), "hint",
-              e == GBA_E_IO     ? "unreachable, or its certificate is not of zn.ca or not for the name in zn_url, or ours "
-                                  "is not accepted"
+              e == GBA_E_IO ? "unreachable, or its certificate is not of zn.ca or not for the name in zn_url, or ours "
+                              "is not accepted"
               : e == GBA_E_BUSY ? "overloaded or slower than zn.timeout_ms"
                                 : "it answered what TS 29.309 or TS 29.109 does not allow",
               NULL);
@@ -299,7 +299,8 @@ static void init(nafd_zn *z, nafd *d)
     z->last = &z->first;
     z->max = (size_t)d->s->zn.waiting;
     unsigned workers = (unsigned)d->s->zn.workers;
-    z->share = d->s->naf.bsfs.n > 1 && workers > 1 ? (workers * 3 + 3) / 4 : workers; /* a mute BSF does not stop others */
+    z->share =
+        d->s->naf.bsfs.n > 1 && workers > 1 ? (workers * 3 + 3) / 4 : workers; /* a mute BSF does not stop others */
     if (z->share == workers && d->s->naf.bsfs.n > 1 && workers > 1)
         z->share--;
     static const char name[] = "gba_naf_zn_total", help[] = "key queries to BSFs by outcome";

@@ -63,8 +63,8 @@ static bool copies(gba_naf_zn_diameter *z, const gba_naf_zn_diameter_config *c)
 
 static gba_err start(gba_naf_zn_diameter *z, const gba_naf_zn_diameter_config *c, char *why, size_t why_n)
 {
-    fd_conf f = {.identity = z->text[0], .realm = z->text[1], .listen = z->text[2], .cert = z->text[3], .key = z->text[4],
-                 .ca = z->text[5], .crl = z->text[6], .port = c->port, .sec_port = c->sec_port,
+    fd_conf f = {.identity = z->text[0], .realm = z->text[1], .listen = z->text[2], .cert = z->text[3],
+                 .key = z->text[4], .ca = z->text[5], .crl = z->text[6], .port = c->port, .sec_port = c->sec_port,
                  .applications = {GBA_DIA_ZN}, .sctp = (fd_sctp)c->sctp, .log = c->log, .peer_change = c->peer_change};
     char reason[256] = "";
 

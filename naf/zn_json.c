@@ -10,11 +10,13 @@ gba_err gba_naf_zn_request_print(const gba_naf_query *q, char *out, size_t *n)
     return gba_naf_zn_request_print_for(q, NULL, 0, out, n);
 }
 
-gba_err gba_naf_zn_request_print_for(const gba_naf_query *q, const uint32_t *gsids, size_t n_gsids, char *out, size_t *n)
+gba_err gba_naf_zn_request_print_for(const gba_naf_query *q, const uint32_t *gsids, size_t n_gsids, char *out,
+                                     size_t *n)
 {
     char ua[2 * sizeof q->naf.ua.o + 1];
     gba_hex_encode(q->naf.ua.o, sizeof q->naf.ua.o, ua);
-    json_t *j = json_pack("{s:s, s:{s:s, s:s}}", "btId", q->btid.s, "nafId", "nafFqdn", q->naf.fqdn.s, "uaSecProtId", ua);
+    json_t *j =
+        json_pack("{s:s, s:{s:s, s:s}}", "btId", q->btid.s, "nafId", "nafFqdn", q->naf.fqdn.s, "uaSecProtId", ua);
     if (!j)
         return GBA_E_ARG; /* no UTF-8, or no memory */
     json_t *ids = n_gsids ? json_array() : NULL;

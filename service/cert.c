@@ -224,7 +224,8 @@ void cert_name(void *session, char *out, size_t room)
 /* ---- raw public keys ---- */
 bool cert_is_raw(void *session, bool server)
 {
-    return gnutls_certificate_type_get2(session, server ? GNUTLS_CTYPE_SERVER : GNUTLS_CTYPE_CLIENT) == GNUTLS_CRT_RAWPK;
+    return gnutls_certificate_type_get2(session, server ? GNUTLS_CTYPE_SERVER : GNUTLS_CTYPE_CLIENT) ==
+           GNUTLS_CRT_RAWPK;
 }
 
 gba_err cert_raw_id(void *session, uint8_t id[CERT_KEY_ID])

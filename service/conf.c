@@ -406,7 +406,8 @@ static void set_listen(conf *c, const char *path, int line, const char *s, conf_
     bool good = colon && n > (v6 ? 2u : 0u) && n - (v6 ? 2 : 0) < sizeof out->address && (!v6 || s[n - 1] == ']');
     if (good) {
         snprintf(out->address, sizeof out->address, "%.*s", (int)(n - (v6 ? 2 : 0)), s + v6);
-        good = inet_pton(v6 ? AF_INET6 : AF_INET, out->address, &a) == 1 && parse_number(colon + 1, &end, &port) && !*end;
+        good =
+            inet_pton(v6 ? AF_INET6 : AF_INET, out->address, &a) == 1 && parse_number(colon + 1, &end, &port) && !*end;
     }
     if (!good)
         fault_at(c, line, path, "'%.60s' is not ADDRESS:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080", s);
@@ -510,7 +511,8 @@ static void take_items(conf *c, const conf_field *f, const node *n, const char *
     char item[PATH_SIZE];
     size_t i = 0;
     if (n->type != SEQUENCE && n->type != NOTHING) {
-        fault_at(c, n->line, path, "needs a list of sections (lines that begin with '- '), but has %s", shapes[n->type]);
+        fault_at(c, n->line, path, "needs a list of sections (lines that begin with '- '), but has %s",
+                 shapes[n->type]);
         return;
     }
     if (n->n > ITEMS_MAX) {

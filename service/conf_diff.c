@@ -48,7 +48,8 @@ static bool same_value(const conf_field *f, const void *x, const void *y)
     return ((const conf_items *)x)->n == ((const conf_items *)y)->n;
 }
 
-static void each(const conf_field *table, const char *prefix, const void *a, const void *b, conf_change *visit, void *ctx)
+static void each(const conf_field *table, const char *prefix, const void *a, const void *b, conf_change *visit,
+                 void *ctx)
 {
     char path[160];
 
@@ -64,7 +65,8 @@ static void each(const conf_field *table, const char *prefix, const void *a, con
         const conf_items *l = (const void *)x, *m = (const void *)y;
         for (size_t i = 0; i < l->n; i++) {
             snprintf(path, sizeof path, "%s%s[%zu].", prefix, f->path, i);
-            each(f->item, path, (const char *)l->v + i * f->item_size, (const char *)m->v + i * f->item_size, visit, ctx);
+            each(f->item, path, (const char *)l->v + i * f->item_size, (const char *)m->v + i * f->item_size, visit,
+                 ctx);
         }
     }
 }

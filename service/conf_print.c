@@ -21,7 +21,8 @@ static void print_limits(const conf_field *f)
 
 static bool plain(const char *s)
 {
-    return *s && (strchr("/._", *s) || (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z')) &&
+    return *s &&
+           (strchr("/._", *s) || (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z')) &&
            !strstr(s, ": ") && !strstr(s, " #") && s[strlen(s) - 1] != ':';
 }
 

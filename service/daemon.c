@@ -202,7 +202,7 @@ static void set_phase(daemon_run *d, int phase)
 
 static bool takes_over(const char *const *live, const char *path)
 {
-    static const char *const ours[] = {"log.", "drain", "admin.listen", NULL}; /* admin.listen has an event of its own */
+    static const char *const ours[] = {"log.", "drain", "admin.listen", NULL}; /* the last has an event of its own */
 
     for (const char *const *const *list = (const char *const *const[]){ours, live, NULL}; *list; list++)
         for (const char *const *p = *list; *p; p++)

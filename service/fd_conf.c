@@ -22,8 +22,8 @@ void fd_conf_print(const fd_conf *c, bool sctp, FILE *f)
     for (size_t i = 0; i < c->n_peers; i++) {
         const fd_peer_conf *p = &c->peers[i];
         if (p->address[0])
-            fprintf(f, "ConnectPeer = \"%s\" { ConnectTo = \"%s\"; Port = %u; %s%s };\n", p->identity, p->address, p->port,
-                    p->tls ? "" : "No_TLS; ", sctp && !p->sctp ? "No_SCTP;" : "");
+            fprintf(f, "ConnectPeer = \"%s\" { ConnectTo = \"%s\"; Port = %u; %s%s };\n", p->identity, p->address,
+                    p->port, p->tls ? "" : "No_TLS; ", sctp && !p->sctp ? "No_SCTP;" : "");
     }
 }
 
@@ -70,7 +70,8 @@ gba_err fd_sctp_choose(fd_sctp wish, bool here, bool *use, char *why, size_t why
     *use = wish != FD_SCTP_NO && here;
     if (wish != FD_SCTP_YES || here)
         return GBA_OK;
-    snprintf(why, why_n, "this kernel has no SCTP: load its module (modprobe sctp), or say diameter.sctp: auto, which does "
-                         "without it");
+    snprintf(why, why_n,
+             "this kernel has no SCTP: load its module (modprobe sctp), or say diameter.sctp: auto, which does "
+             "without it");
     return GBA_E_UNSUPPORTED;
 }

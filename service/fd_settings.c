@@ -46,7 +46,8 @@ bool fd_settings_used(const fd_settings *s)
 bool fd_pattern_ok(const char *pattern)
 {
     gba_fqdn f;
-    return strcmp(pattern, "*") == 0 || gba_fqdn_parse(gba_str(strncmp(pattern, "*.", 2) ? pattern : pattern + 2), &f) == GBA_OK;
+    return strcmp(pattern, "*") == 0 ||
+           gba_fqdn_parse(gba_str(strncmp(pattern, "*.", 2) ? pattern : pattern + 2), &f) == GBA_OK;
 }
 
 bool fd_pattern_covers(const char *pattern, const char *name)
@@ -142,7 +143,8 @@ static void check_peer(conf *c, const fd_settings *s, size_t i)
     else if (!p->tls && !p->address)
         conf_fault(c, path, "is missing: a peer without TLS is known by its address alone");
     else if (!p->tls && !is_local(p->address))
-        conf_fault(c, path, "%s is not a private address: use TLS, or an IPsec tunnel whose inner addresses are private",
+        conf_fault(c, path,
+                   "%s is not a private address: use TLS, or an IPsec tunnel whose inner addresses are private",
                    p->address);
     snprintf(path, sizeof path, "diameter.peers[%zu].tls", i);
     if (!p->tls && !s->insecure_plaintext)
@@ -171,8 +173,10 @@ static void check_transport(conf *c, const fd_settings *s)
     else if (!is_address(s->listen))
         conf_fault(c, "diameter.listen", "'%s' is not an IPv4 or IPv6 address", s->listen);
     else if (!strncmp(s->listen, "127.", 4) || !strcmp(s->listen, "::1"))
-        conf_fault(c, "diameter.listen", "%s is a loopback address, which freeDiameter ignores: it would listen everywhere; "
-                                         "use another local address, or a network namespace", s->listen);
+        conf_fault(c, "diameter.listen",
+                   "%s is a loopback address, which freeDiameter ignores: it would listen everywhere; "
+                   "use another local address, or a network namespace",
+                   s->listen);
     else if (!strcmp(s->listen, "0.0.0.0") || !strcmp(s->listen, "::"))
         conf_fault(c, "diameter.listen", "%s is every address: name the one on which peers reach us", s->listen);
     if (s->cert && !s->key)
@@ -180,7 +184,8 @@ static void check_transport(conf *c, const fd_settings *s)
     if (s->cert && !s->ca)
         conf_fault(c, "diameter.ca", "is missing: who vouches for the peers?");
     if (!s->cert && !s->insecure_plaintext)
-        conf_fault(c, "diameter.cert", "is missing: without TLS nobody can connect, unless diameter.insecure_plaintext: true");
+        conf_fault(c, "diameter.cert",
+                   "is missing: without TLS nobody can connect, unless diameter.insecure_plaintext: true");
     if (s->insecure_plaintext)
         conf_warn(c, "diameter.insecure_plaintext",
                   "Zh and Zn carry keys, and peers with tls: false get them in clear: protect these links by IPsec "
@@ -220,7 +225,8 @@ static void stack_log(int level, const char *line)
 static void peer_change(const char *identity, bool open)
 {
     metric_add(open_peers, open ? 1 : -1);
-    log_event(open ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, open ? "diameter.peer_up" : "diameter.peer_down", "peer", identity, NULL);
+    log_event(open ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, open ? "diameter.peer_up" : "diameter.peer_down", "peer",
+              identity, NULL);
 }
 
 void fd_settings_conf(const fd_settings *s, fd_conf *out)

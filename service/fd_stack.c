@@ -103,8 +103,8 @@ static bool add_rule(struct dict_object *parent, const char *name, enum rule_pos
 /* RFC 6733 3.2: what every message has; all GAA AVPs are formally optional (TS 29.109 7.3). */
 static bool add_rules(struct dict_object *cmd, bool request)
 {
-    bool ok = add_rule(cmd, "Session-Id", RULE_FIXED_HEAD, -1, 1) && add_rule(cmd, "Origin-Host", RULE_REQUIRED, -1, 1) &&
-              add_rule(cmd, "Origin-Realm", RULE_REQUIRED, -1, 1);
+    bool ok = add_rule(cmd, "Session-Id", RULE_FIXED_HEAD, -1, 1) &&
+              add_rule(cmd, "Origin-Host", RULE_REQUIRED, -1, 1) && add_rule(cmd, "Origin-Realm", RULE_REQUIRED, -1, 1);
     return ok && (!request || add_rule(cmd, "Destination-Realm", RULE_REQUIRED, -1, 1));
 }
 
@@ -363,7 +363,8 @@ static void answer_message(struct msg *m, const gba_dia_list *out, uint32_t miss
     if (ok && missing)
         ok = put_failed(m, missing);
     for (size_t i = 0; ok && i < out->n; i++) /* RFC 6733 7.1.3: protocol errors carry the E bit */
-        if (out->avp[i].code == 268 && !out->avp[i].vendor && out->avp[i].data.n == 4 && out->avp[i].data.p[2] == 3000 >> 8)
+        if (out->avp[i].code == 268 && !out->avp[i].vendor && out->avp[i].data.n == 4 &&
+            out->avp[i].data.p[2] == 3000 >> 8)
             h->msg_flags |= CMD_FLAG_ERROR;
     if (ok)
         ok = !fd_msg_send(&m, NULL, NULL);
@@ -489,8 +490,8 @@ gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const
         return GBA_E_NOMEM;
     *p = (struct pending){.done = done, .ctx = ctx, .deadline_ms = mono_ms() + timeout_ms + GUARD_GRACE_MS};
     bool ok = atomic_load(&g.up) && known[i].command == command && !fd_msg_new(g.command[i], MSGFL_ALLOC_ETEID, &m) &&
-              !fd_msg_hdr(m, &h) && !fd_msg_new_session(m, NULL, 0) && put_application(m, application) && put_list(m, out) &&
-              !fd_msg_add_origin(m, 0) && put_octets(m, g.dest_realm, gba_str(realm)) &&
+              !fd_msg_hdr(m, &h) && !fd_msg_new_session(m, NULL, 0) && put_application(m, application) &&
+              put_list(m, out) && !fd_msg_add_origin(m, 0) && put_octets(m, g.dest_realm, gba_str(realm)) &&
               (!host || put_octets(m, g.dest_host, gba_str(host)));
     if (ok) {
         h->msg_appl = application;

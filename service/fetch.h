@@ -35,8 +35,8 @@ gba_err fetch_submit(fetch_client *c, const char *method, const char *url, const
 
 /* Streaming, blocking, for the proxy's worker threads. length: of the request body, -1 chunked, 0 none.
  * BUSY: connecting took too long, or a time above went by. What a function of the caller said is returned. */
-typedef ssize_t fetch_source(void *ctx, void *buf, size_t n);                           /* request body, 0 end, -1 abort */
-typedef gba_err fetch_head(void *ctx, unsigned status, const http_field *f, size_t n);  /* answer's header */
+typedef ssize_t fetch_source(void *ctx, void *buf, size_t n); /* request body, 0 end, -1 abort */
+typedef gba_err fetch_head(void *ctx, unsigned status, const http_field *f, size_t n); /* answer's header */
 typedef gba_err fetch_sink(void *ctx, gba_span part);
 gba_err fetch_stream(fetch_client *c, const char *method, const char *url, const http_field *fields, size_t n,
                      int64_t length, fetch_source *src, fetch_head *head, fetch_sink *sink, void *ctx) GBA_MUST_USE;

@@ -60,7 +60,8 @@ static void line_puts(line *l, const char *s)
 static size_t utf8_char(const uint8_t *p, uint32_t *out)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : (p[0] & 0xf8) == 0xf0 ? 4 : 0;
+    bool two = p[0] >= 0xc2 && p[0] < 0xe0;
+    size_t n = p[0] < 0x80 ? 1 : two ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : (p[0] & 0xf8) == 0xf0 ? 4 : 0;
     if (n == 0)
         return 0;
     uint32_t c = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));

@@ -156,7 +156,8 @@ gba_err seal_file_load(const char *path, seal_keys *out, char *why, size_t why_n
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         bool gone = errno == ENOENT;
-        WHY("%s: %s%s", path, strerror(errno), gone ? ": restore the key file; without it the store cannot be read" : "");
+        WHY("%s: %s%s", path, strerror(errno),
+            gone ? ": restore the key file; without it the store cannot be read" : "");
         return gone ? GBA_E_UNKNOWN : GBA_E_IO;
     }
     gba_err e = check_file(fd, path, why, why_n);

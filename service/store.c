@@ -203,7 +203,8 @@ gba_err store_check_ops(const store_op *ops, size_t n)
         return GBA_E_ARG;
     for (size_t i = 0; i < n; i++) {
         const store_op *o = &ops[i];
-        bool type_ok = o->type == STORE_PUT || o->type == STORE_INSERT || o->type == STORE_SWAP || o->type == STORE_TAKE;
+        bool type_ok =
+            o->type == STORE_PUT || o->type == STORE_INSERT || o->type == STORE_SWAP || o->type == STORE_TAKE;
         if (!type_ok || (int)o->kind <= 0 || (int)o->kind > UINT8_MAX || o->key.n == 0 || o->expiry < 0)
             return GBA_E_ARG;
         if (o->key.n > STORE_KEY_MAX || o->value.n > STORE_VALUE_MAX)
@@ -393,7 +394,8 @@ static gba_err unreadable(store *s, const store_row *r, gba_err e, store_fault *
     if (e == GBA_E_STALE || e == GBA_E_CORRUPT) {
         char key[2 * 24 + 1];
         gba_hex_encode(r->key.p, r->key.n < 24 ? r->key.n : 24, key);
-        store_fault_set(f, "%s: a record of kind %d, key %s (hex) is damaged or was moved: restore a backup or remove it",
+        store_fault_set(f,
+                        "%s: a record of kind %d, key %s (hex) is damaged or was moved: restore a backup or remove it",
                         s->url, (int)r->kind, key);
         e = GBA_E_CORRUPT;
     }

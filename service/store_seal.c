@@ -162,8 +162,8 @@ static gba_err ring_from(store *s, const store_keys *k, seal_ring *out, store_fa
             e = unwrap(&s->master, k->store_id, &k->key[i], &out->dek[i].key);
         }
         if (e == GBA_E_UNKNOWN)
-            store_fault_set(f, "%s: lacks the key %s under which %s is sealed: restore that line, no record can be read "
-                               "without it", s->key_file, k->key[i].master, s->url);
+            store_fault_set(f, "%s: lacks the key %s under which %s is sealed: restore that line, no record can be "
+                               "read without it", s->key_file, k->key[i].master, s->url);
         else if (e != GBA_OK)
             store_fault_set(f, "%s: its key %s is not the one under which %s is sealed: restore the right key file",
                             s->key_file, k->key[i].master, s->url);
@@ -261,7 +261,8 @@ static void job_plan(void *ctx, store_batch *b, const store_row *row, store_faul
     if (row != NULL && open_under(&j->ring, row, j->opened) != GBA_OK) {
         char key[2 * 24 + 1];
         gba_hex_encode(row->key.p, row->key.n < 24 ? row->key.n : 24, key);
-        store_fault_set(f, "%s: a record of kind %d, key %s (hex) is damaged or was moved: restore a backup or remove it",
+        store_fault_set(f, "%s: a record of kind %d, key %s (hex) is damaged or was moved: restore a backup or remove "
+                           "it",
                         j->url, (int)row->kind, key);
         b->err = GBA_E_CORRUPT;
         return;

@@ -21,12 +21,12 @@ unsigned store_sqlite_busy_ms = 10000;
 
 const store_sqlite_schema store_sqlite_schema_current = {
     .n = 1,
-    .step = {"CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id = 1), store_id BLOB NOT NULL, version INTEGER NOT NULL,"
-             " generation INTEGER NOT NULL);"
+    .step = {"CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id = 1), store_id BLOB NOT NULL,"
+             " version INTEGER NOT NULL, generation INTEGER NOT NULL);"
              "INSERT INTO state VALUES(1, zeroblob(16), 0, 0);"
              "CREATE TABLE dek(id INTEGER PRIMARY KEY, master TEXT NOT NULL, wrapped BLOB NOT NULL);"
-             "CREATE TABLE rec(kind INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, expiry INTEGER NOT NULL,"
-             " value BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
+             "CREATE TABLE rec(kind INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL,"
+             " expiry INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
              "CREATE TABLE due(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key BLOB NOT NULL);"},
 };
 const store_sqlite_schema *store_sqlite_schema_used = &store_sqlite_schema_current;
@@ -42,7 +42,8 @@ static const char *const sql[S_MAX] = {
     [S_DELETE] = "DELETE FROM rec WHERE kind = ?1 AND key = ?2",
     [S_GET] = "SELECT version, expiry, value FROM rec WHERE kind = ?1 AND key = ?2",
     [S_PAGE] = "SELECT kind, key, version, expiry, value FROM rec WHERE kind = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-    [S_NEXT] = "SELECT kind, key, version, expiry, value FROM rec WHERE (kind, key) > (?1, ?2) ORDER BY kind, key LIMIT ?3",
+    [S_NEXT] = "SELECT kind, key, version, expiry, value FROM rec WHERE (kind, key) > (?1, ?2)"
+               " ORDER BY kind, key LIMIT ?3",
     [S_RESEAL] = "UPDATE rec SET value = ?3 WHERE kind = ?1 AND key = ?2",
     [S_COUNT] = "SELECT count(*) FROM rec WHERE kind = ?1",
     [S_COUNT_ALL] = "SELECT count(*) FROM rec",
@@ -386,8 +387,8 @@ gba_err sq_check_schema(const store_db *db, conn *c, unsigned *version, store_fa
     *version = (unsigned)v;
     if (v >= 0 && v <= store_sqlite_schema_used->n)
         return GBA_OK;
-    store_fault_set(f, "%s: written by a newer program (schema %lld, this one knows %u): upgrade this program, or restore "
-                       "a backup from before the upgrade", db->path, (long long)v, store_sqlite_schema_used->n);
+    store_fault_set(f, "%s: written by a newer program (schema %lld, this one knows %u): upgrade this program, or "
+                       "restore a backup from before the upgrade", db->path, (long long)v, store_sqlite_schema_used->n);
     return GBA_E_UNSUPPORTED;
 }
 

@@ -166,8 +166,8 @@ static gba_err perform(curl_carrier *c, const gba_ue_request *r, const ue_url *u
         return k == CURLE_OUT_OF_MEMORY ? GBA_E_NOMEM : GBA_E_IO;
     }
     if (url->tls && !c->suite_known) {
-        snprintf(c->text, sizeof c->text, "%.200s: libcurl does not tell the TLS cipher suite (a libcurl on GnuTLS does)",
-                 r->url);
+        snprintf(c->text, sizeof c->text,
+                 "%.200s: libcurl does not tell the TLS cipher suite (a libcurl on GnuTLS does)", r->url);
         return GBA_E_UNSUPPORTED;
     }
     return GBA_OK;

@@ -66,7 +66,8 @@ static gba_err begin(gba_ue *u, ua_run *x)
 static gba_err say_choice(gba_ue *u, const ua_run *x, gba_err e)
 {
     if (e == GBA_E_FORBIDDEN)
-        return ue_say(u->text, e, "the NAF's realm is not 3GPP-bootstrapping@%s: it speaks for another host", x->host.s);
+        return ue_say(u->text, e, "the NAF's realm is not 3GPP-bootstrapping@%s: it speaks for another host",
+                      x->host.s);
     if (e == GBA_E_UNSUPPORTED)
         return ue_say(u->text, e, "the NAF asks for a Digest algorithm or qop that GBA does not use");
     return ue_say(u->text, GBA_E_FORBIDDEN, "HTTP 401 without a GBA challenge: %s is no NAF, or wants another key",
@@ -150,8 +151,8 @@ static gba_err on_refused_digest(gba_ue *u, ua_run *x, const gba_ue_answer *a)
         return GBA_OK;
     }
     if (x->renewed)
-        return ue_say(u->text, GBA_E_AUTH, "%s refuses the key of a fresh bootstrap: does it ask this BSF, for this Ua id?",
-                      x->host.s);
+        return ue_say(u->text, GBA_E_AUTH,
+                      "%s refuses the key of a fresh bootstrap: does it ask this BSF, for this Ua id?", x->host.s);
     x->renewed = true;
     ue_trace(u, 1, "%s wants a new bootstrap", x->host.s);
     return gba_ue_bootstrap(u, true, &x->session);
@@ -218,7 +219,8 @@ void ue_psk_tell(gba_ue *u, const ue_psk_run *x, gba_transport t, uint16_t suite
     const gba_ua_id ua = gba_ua_id_psk(t, suite);
     char hex[11];
     gba_hex_encode(ua.o, sizeof ua.o, hex);
-    ue_trace(u, 1, "%s: TLS 1.%d with the GBA key, suite %04x, Ua id %s", x->host.s, t == GBA_TLS13 ? 3 : 2, suite, hex);
+    ue_trace(u, 1, "%s: TLS 1.%d with the GBA key, suite %04x, Ua id %s", x->host.s, t == GBA_TLS13 ? 3 : 2, suite,
+             hex);
 }
 
 gba_err ue_psk_go(gba_ue *u, ue_psk_run *x)
@@ -234,9 +236,10 @@ gba_err ue_psk_go(gba_ue *u, ue_psk_run *x)
             break;
         memcpy(why, u->text, sizeof why);
         if (i > 0)
-            return ue_say(u->text, e,
-                          "%.300s (with the key of a fresh bootstrap: does %.80s ask this BSF, and has it a PSK suite?)",
-                          why, x->host.s);
+            return ue_say(
+                u->text, e,
+                "%.300s (with the key of a fresh bootstrap: does %.80s ask this BSF, and has it a PSK suite?)", why,
+                x->host.s);
         ue_trace(u, 1, "%.400s; bootstrapping anew", why);
         e = gba_ue_bootstrap(u, true, &x->session);
     }

@@ -243,8 +243,8 @@ gba_err ue_seal_key(const gba_uicc_seal *seal, const char *beside, bool make, gb
     if (e != GBA_E_UNKNOWN)
         return e;
     if (path != beside || !make)
-        return ue_say(text, GBA_E_IO, "%s: the key that seals this device's files is missing; give the right --key-file",
-                      path);
+        return ue_say(text, GBA_E_IO,
+                      "%s: the key that seals this device's files is missing; give the right --key-file", path);
     e = key_file_make(path, text);
     return e ? e : key_from_file(path, out, text);
 }

@@ -201,7 +201,8 @@ static gba_err say_certificate(ue_link *l, const char *host)
     gnutls_datum_t why = {0};
     unsigned status = gnutls_session_get_verify_cert_status(l->tls);
     int r = gnutls_certificate_verification_status_print(status, gnutls_certificate_type_get(l->tls), &why, 0);
-    ue_say(l->text, GBA_E_IO, "%s: certificate refused: %s", host, r == 0 ? (const char *)why.data : "it does not verify");
+    ue_say(l->text, GBA_E_IO, "%s: certificate refused: %s", host,
+           r == 0 ? (const char *)why.data : "it does not verify");
     gnutls_free(why.data);
     return GBA_E_IO;
 }

@@ -392,7 +392,8 @@ static gba_err on_refusal(gba_ub *u, int status, gba_ub_request *out)
     if (status == 403)
         return fail(u, GBA_E_FORBIDDEN, "the BSF does not bootstrap %s (HTTP 403)", u->c.impi.s);
     if (status == 404)
-        return fail(u, GBA_E_UNKNOWN, "the BSF does not know %s, or Ub is not at %s (HTTP 404)", u->c.impi.s, u->target);
+        return fail(u, GBA_E_UNKNOWN, "the BSF does not know %s, or Ub is not at %s (HTTP 404)", u->c.impi.s,
+                    u->target);
     if (status >= 300 && status < 400)
         return fail(u, GBA_E_FORBIDDEN, "the BSF redirects (HTTP %d): not followed, give its own URL", status);
     return fail(u, GBA_E_SYNTAX, "the BSF answered HTTP %d, which Ub has no use for", status);

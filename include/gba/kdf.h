@@ -43,7 +43,8 @@ GBA_API gba_err gba_tmpi(const gba_secret *ks, const uint8_t rand[16], const gba
 GBA_API gba_err gba_ua_password(const gba_secret *ks_naf, gba_secret *out) GBA_MUST_USE;
 
 /* GBA_U (5.3.2; recalled, not read: kept behind these two names). */
-GBA_API gba_err gba_u_autn(const uint8_t autn[16], const gba_secret *ik, uint8_t out[16]) GBA_MUST_USE; /* its own inverse */
+/* Its own inverse. */
+GBA_API gba_err gba_u_autn(const uint8_t autn[16], const gba_secret *ik, uint8_t out[16]) GBA_MUST_USE;
 GBA_API gba_err gba_u_res(const gba_secret *res, gba_secret *out) GBA_MUST_USE; /* last bit flipped */
 
 /* 2G GBA (Annex I). kc 8, sres 4, rand 16, ks_input 16 octets; res 16, ks 32. */
@@ -55,8 +56,10 @@ GBA_API gba_err gba_digest_passwd(gba_span ha1, gba_span tls_mk, gba_secret *pas
 GBA_API gba_err gba_digest_ks(gba_span ha1, gba_span tls_mk, gba_span resp, gba_secret *ks) GBA_MUST_USE;
 
 /* oneM2M TS-0003 10.3: keys from an enrolment key Ke. Identifiers are brought to NFKC. */
-GBA_API gba_err gba_onem2m_km(const gba_secret *ke, gba_span maf_id, gba_secret *km) GBA_MUST_USE;            /* 10.3.2 */
-GBA_API gba_err gba_onem2m_kpsa(const gba_secret *ke, gba_span enrolee_b_id, gba_secret *kpsa) GBA_MUST_USE; /* 10.3.3 */
+/* 10.3.2 */
+GBA_API gba_err gba_onem2m_km(const gba_secret *ke, gba_span maf_id, gba_secret *km) GBA_MUST_USE;
+/* 10.3.3 */
+GBA_API gba_err gba_onem2m_kpsa(const gba_secret *ke, gba_span enrolee_b_id, gba_secret *kpsa) GBA_MUST_USE;
 /* 10.3.7; the SUID enters as decimal ASCII (a profile: the text leaves it open). */
 GBA_API gba_err gba_onem2m_usage_key(const gba_secret *ke, unsigned suid, gba_span target_id,
                                      gba_secret *key) GBA_MUST_USE;

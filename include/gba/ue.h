@@ -151,7 +151,8 @@ typedef struct gba_ue_config {
     void (*trace)(void *arg, int level, const char *line);
     void *arg;
 } gba_ue_config;
-GBA_API gba_err gba_ue_new(const gba_ue_config *c, gba_ue **out, char *text) GBA_MUST_USE; /* text: GBA_UE_TEXT or NULL */
+/* text: GBA_UE_TEXT or NULL */
+GBA_API gba_err gba_ue_new(const gba_ue_config *c, gba_ue **out, char *text) GBA_MUST_USE;
 GBA_API void gba_ue_free(gba_ue **u);
 GBA_API const char *gba_ue_text(const gba_ue *u); /* why the last call failed */
 /* The stored session: UNKNOWN none, EXPIRED over (it is filled all the same). */

@@ -92,7 +92,8 @@ typedef struct gba_uicc_soft_config {
 /* text (GBA_UICC_TEXT, may be NULL) names the file, the fault and the way out. */
 GBA_API gba_err gba_uicc_soft_create(const char *path, const gba_uicc_soft_config *c, const gba_uicc_seal *seal,
                                      char *text) GBA_MUST_USE;
-GBA_API gba_err gba_uicc_soft_open(const char *path, const gba_uicc_seal *seal, gba_uicc **out, char *text) GBA_MUST_USE;
+GBA_API gba_err gba_uicc_soft_open(const char *path, const gba_uicc_seal *seal, gba_uicc **out,
+                                   char *text) GBA_MUST_USE;
 /* What may be shown of it: no secret. */
 typedef struct gba_uicc_soft_info {
     gba_impi impi;
