@@ -501,7 +501,7 @@ static bool relative_from(kms_call *c)
 static bool authenticated(kms_call *c)
 {
     if (!c->r->who) {
-        kms_say(c, GBA_M2M_SA_REQUIRED, "no_credential");
+        kms_say(c, GBA_M2M_SA_REQUIRED, c->r->nobody ? c->r->nobody : "no_credential");
     } else if (!c->m.has_from || c->m.from.n == 0) {
         kms_say(c, GBA_M2M_BAD_REQUEST, "no_from");
     } else if (!relative_from(c) && gba_m2m_entity_parse(c->m.from, &c->from) != GBA_OK) {

@@ -155,6 +155,7 @@ gba_err kms_init(kms *k, const kms_config *c) GBA_MUST_USE;
 
 typedef struct kms_request {
     const kms_who *who; /* NULL: nobody */
+    const char *nobody; /* then: why, a constant; NULL: no credential */
     gba_m2m_http http;
     gba_span body;
     const char *source;

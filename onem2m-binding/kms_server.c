@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include "onem2m-binding/kms_server.h"
 #include "onem2m-binding/names.h"
@@ -74,6 +75,15 @@ static void answer(http_req *r, const kms_answer *a)
     http_reply(r, gba_m2m_rsc_http(a->rsc), f, n, gba_str(a->body));
 }
 
+/* SNI is mandatory (TS-0003 10.2.1); with a pre-shared key the handshake has seen to it. */
+static const char *sni_fault(const server *s, http_req *r)
+{
+    char sni[256];
+
+    tls_session_sni(http_tls_session(r), sni);
+    return !strcasecmp(sni, s->f.c.fqdn.s) ? NULL : sni[0] ? "other_sni" : "no_sni";
+}
+
 static void handle(http_req *r, void *ctx)
 {
     server *s = ctx;
@@ -81,14 +91,16 @@ static void handle(http_req *r, void *ctx)
     kms_answer a;
     char source[64];
     kms_request q = {
-        .http = {.method = gba_str(http_method(r)), .target = gba_str(http_target(r)), .content_type = field(r, "Content-Type"),
-                 .origin = field(r, M2M_H_ORIGIN), .rvi = field(r, M2M_H_RVI)},
-        .body = http_body(r), .source = source, .now = service_now(), .export = do_export, .export_ctx = http_tls_session(r),
+        .nobody = w ? NULL : sni_fault(s, r),
+        .http = {.method = gba_str(http_method(r)), .target = gba_str(http_target(r)),
+                 .content_type = field(r, "Content-Type"), .origin = field(r, M2M_H_ORIGIN), .rvi = field(r, M2M_H_RVI)},
+        .body = http_body(r), .source = source, .now = service_now(), .export = do_export,
+        .export_ctx = http_tls_session(r),
     };
 
     http_source_text(http_peer(r), source);
     memset(&cert, 0, sizeof cert);
-    if (!w && kms_cert_who(&s->f, http_tls_session(r), &cert) == GBA_OK)
+    if (!w && !q.nobody && kms_cert_who(&s->f, http_tls_session(r), &cert) == GBA_OK)
         w = &cert;
     q.who = w;
     if (http_header_n(r, M2M_H_ORIGIN) > 1 || http_header_n(r, "Content-Type") > 1 || http_header_n(r, M2M_H_RVI) > 1)

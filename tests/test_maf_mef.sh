@@ -155,7 +155,9 @@ out=$(request GET /MAFBase $A - '' | ossl "$MAF" maf.example.com Km-A@maf.exampl
 has "$out" 'HTTP/1.1 200' "an ECDHE-PSK suite"
 # C023 with a CSE-ID and an AE-ID certificate
 oscert() { # PORT SNI CERT OPTION...
-    timeout 20 openssl s_client -connect "127.0.0.1:$1" -servername "$2" -CAfile m2m-ca.pem -verify_return_error -cert "$3.pem" \
+    local sni=(-servername "$2")
+    [ -n "$2" ] || sni=(-noservername)
+    timeout 20 openssl s_client -connect "127.0.0.1:$1" "${sni[@]}" -CAfile m2m-ca.pem -verify_return_error -cert "$3.pem" \
         -key "$3.key" -tls1_2 -cipher ECDHE-ECDSA-AES128-SHA256 -ign_eof "${@:4}" 2>&1
 }
 out=$(request GET /MAFBase $A - '' | oscert "$MAF" maf.example.com cse)
@@ -167,6 +169,12 @@ out=$(request GET /MAFBase //sp.example.com/in/Cother - '' | oscert "$MAF" maf.e
 has "$out" 'X-M2M-RSC: 4106' "an AE-ID that is not the certificate's"
 out=$(request GET /MAFBase //sp.example.com/mn7 - '' | oscert "$MAF" maf.example.com named)
 has "$out" 'HTTP/1.1 200' "a certificate that a record names"
+out=$(request GET /MAFBase $A - '' | oscert "$MAF" other.example.com cse)
+has "$out" 'X-M2M-RSC: 4107' "another SNI"
+has "$(tail -n 1 maf.log)" 'why=other_sni' "another SNI: audit line"
+out=$(request GET /MAFBase $A - '' | oscert "$MAF" '' cse)
+has "$out" 'X-M2M-RSC: 4107' "no SNI"
+has "$(tail -n 1 maf.log)" 'why=no_sni' "no SNI: audit line"
 out=$(request GET /MAFBase $A - '' | oscert "$MAF" maf.example.com nameless)
 has "$out" 'X-M2M-RSC: 4106' "a certificate without names"
 for c in expired unborn foreign revoked; do
@@ -193,6 +201,12 @@ ossl "$MAF" maf.example.com Km-B@maf.example.com "$KM_B" $CONN PSK-AES128-CBC-SH
 out=$(ossl "$MAF" maf.example.com Km-B@maf.example.com "$KM_B" $CONN PSK-AES128-CBC-SHA256 -sess_in psk.sess <<<"$key")
 has "$out" '^New, TLSv1' "a session of a Km is never resumed"
 
+printf 'openssl_conf = o\n[o]\nssl_conf = s\n[s]\nsystem_default = d\n[d]\nOptions = -ExtendedMasterSecret\n' >no-ems.cnf
+out=$(OPENSSL_CONF=$PWD/no-ems.cnf ossl "$MAF" maf.example.com Km-A@maf.example.com "$KM" $CONN PSK-AES128-CBC-SHA256 <<<"$key")
+has "$out" 'Extended master secret: no' "OpenSSL without the extended master secret"
+has "$out" 'X-M2M-RSC: 4107' "no key without the extended master secret"
+has "$(tail -n 1 maf.log)" 'op=key_register .*why=no_export' "its audit line"
+
 # ---- SBF 1: MEF, then the MAF by KeID, then by the KmID it assigns ----
 D=//sp.example.com/in/Cdev
 mecr="{\"sec:mecr\":{\"et\":\"$far\",\"adfq\":\"adm.example.com\"}}"
@@ -202,6 +216,10 @@ out=$("$client" "$MEF" mef.example.com psk dev1@mef.example.com "$KPM" $BOOT $D 
 has "$out" '^201 2001 /MEFBase/[0-9A-F]{32}' "enrolment by Kpm"
 exported=$(sed -n '1s/.* //p' <<<"$out")
 ke_id=${exported:0:32}@mef.example.com
+out=$(request POST /MEFBase $D 'application/json;ty=60005' "$ke" |
+    ossl "$MEF" mef.example.com dev1@mef.example.com "$KPM" $BOOT PSK-AES128-CBC-SHA256)
+mat=$(sed -n 's/.*Keying material: //p' <<<"$out" | head -n 1)
+has "$out" "\"rn\": *\"${mat:0:32}\"" "KeID is what OpenSSL exports"
 km=$({ printf 'oneM2M Enrolment Key to Usage-Constrained Symmetric Key derivation21maf.example.com'; } |
     openssl dgst -sha256 -mac HMAC -macopt "hexkey:${exported:32}" | sed 's/.* //')
 out=$("$client" "$MAF" maf.example.com psk "$ke_id" "$km" $CONN $D POST /MAFBase 'application/json;ty=60003' "$macr")
