@@ -258,7 +258,9 @@ void gba_naf_gnutls_source(const struct sockaddr *from, uint8_t out[16])
 {
     memset(out, 0, 16);
     if (from && from->sa_family == AF_INET6) {
-        memcpy(out, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+        const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
+        /* an IPv6 user holds a /64; all zero would be nobody */
+        memcpy(out, a, IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_LOOPBACK(a) ? 16 : 8);
     } else if (from && from->sa_family == AF_INET) {
         memset(out + 10, 0xff, 2);
         memcpy(out + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);

@@ -46,7 +46,7 @@ GBA_API bool gba_naf_gnutls_is_psk(const gba_naf_gnutls_peer *p);
  * fetched (else GBA_OK). REFUSE: see gba_naf_psk. */
 GBA_API void gba_naf_gnutls_check(gba_naf_gnutls_peer *p, gba_span host, gba_span intended_identity, bool wait,
                                   gba_err fetched, gba_naf_result *out);
-/* An address as the limits count it (gba_naf_request's source). */
+/* An address as the limits count it (gba_naf_request's source): IPv4 /32, IPv6 /64, mapped addresses as IPv4. */
 GBA_API void gba_naf_gnutls_source(const struct sockaddr *from, uint8_t out[16]);
 
 #ifdef __cplusplus
