@@ -20,8 +20,8 @@
 typedef struct route {
     struct route *next;
     gba_m2m_id id;
-    gba_m2m_psk form;
-    char identity[2 * GBA_ID_MAX];
+    gba_m2m_psk form;             /* NONE: by certificate or raw public key */
+    char identity[2 * GBA_ID_MAX]; /* or the Credential-ID of that */
     gba_secret key;
     uint16_t suite; /* of SA1: it is in a NAF key's NAF_Id */
     int64_t expires;
@@ -80,16 +80,6 @@ void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w)
 
     pthread_mutex_lock(&t->lock);
     route *r = route_of(t, id);
-    if (w->form == GBA_M2M_PSK_NONE) { /* it comes by certificate or raw key now: the key of before no longer counts */
-        if (r) {
-            gba_secret_wipe(&r->key);
-            r->form = GBA_M2M_PSK_NONE;
-            r->identity[0] = 0;
-            r->expires = 0;
-        }
-        pthread_mutex_unlock(&t->lock);
-        return;
-    }
     if (!r && (r = calloc(1, sizeof *r))) {
         size_t b = bucket_of(id);
         r->id = *id;
@@ -98,7 +88,10 @@ void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w)
     }
     if (r) {
         r->form = w->form;
-        memcpy(r->identity, w->identity, sizeof r->identity);
+        if (w->form == GBA_M2M_PSK_NONE)
+            snprintf(r->identity, sizeof r->identity, "%s", w->credential);
+        else
+            memcpy(r->identity, w->identity, sizeof r->identity);
         r->key = w->key;
         r->suite = w->suite;
         r->expires = w->expires;
@@ -248,14 +241,21 @@ static void choose_key(out *o)
     pthread_mutex_lock(&t->lock);
     const route *r = route_of(t, &o->to);
     bool ours = r && r->form == GBA_M2M_PSK_KPSA; /* the store has it, or no longer */
+    bool certificate = r && r->form == GBA_M2M_PSK_NONE;
+    if (certificate)
+        snprintf(credential, sizeof credential, "%.*s", GBA_M2M_CREDENTIAL_ID_MAX, r->identity);
     /* ours: the store's expiry counts, which may have moved since SA1; another's key lives as long as SA1 was told */
-    if (r && (ours || !r->expires || r->expires > service_now())) {
+    else if (r && (ours || !r->expires || r->expires > service_now())) {
         memcpy(o->identity, r->identity, sizeof o->identity);
         if (!ours)
             o->key = r->key;
         o->suite = r->form == GBA_M2M_PSK_BTID ? r->suite : 0;
     }
     pthread_mutex_unlock(&t->lock);
+    if (certificate) { /* as it came last, whatever it registered with */
+        choose_raw(o, credential);
+        return;
+    }
     if (ours) {
         if (gba_m2m_credential_id(12, gba_str(o->identity), credential) != GBA_OK || !key_of_store(o, credential))
             o->why = "revoked";

@@ -275,6 +275,14 @@ psk mov1@sp.example.com POST /cse1 "${o}CcertAE\r\n$ty" "$ae"
 check "an AE registers by key" has 'X-M2M-RSC: 2001'
 crt ae GET /cse1 "${o}CcertAE\r\n" ''
 check "and comes by certificate" has 'X-M2M-RSC: 2000'
+serve $aeport '{}' "$dir/now.out" -cert "$dir/ae.pem" -key "$dir/ae.key"
+tell CcertAE/now
+check "SA2 by certificate, as it came last" grep -q '^POST /now ' "$dir/now.out"
+psk mov1@sp.example.com GET /cse1 "${o}CcertAE\r\n" ''
+serve $aeport '{}' "$dir/back.out" -nocert -psk_identity mov1@sp.example.com -psk $kpsa -cipher PSK-AES128-CBC-SHA256
+tell CcertAE/back
+check "by its key again, when it comes by key" grep -q '^POST /back ' "$dir/back.out"
+crt ae GET /cse1 "${o}CcertAE\r\n" ''
 "$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id mov1@sp.example.com >/dev/null
 serve $aeport '{}' "$dir/mov.out" -cert "$dir/ae.pem" -key "$dir/ae.key"
 tell CcertAE/moved
