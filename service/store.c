@@ -71,9 +71,12 @@ static uint32_t kept_hash(store_kind kind, gba_span key)
     return h ^ h >> 15;
 }
 
-static uint64_t kept_count(store *s, uint32_t hash)
+/* False: nobody could look lately whether another process wrote. */
+static bool kept_count(store *s, uint32_t hash, uint64_t *count)
 {
-    return s->driver->foreign_count(s->db) + atomic_load(&s->kept->written[hash % KEPT_WRITES]);
+    bool fresh = s->driver->foreign_count(s->db, count);
+    *count += atomic_load(&s->kept->written[hash % KEPT_WRITES]);
+    return fresh;
 }
 
 /* The row as driver->get gives it, if it is kept and nothing has changed. */
@@ -84,7 +87,7 @@ static bool kept_find(store *s, uint32_t hash, uint64_t count, store_kind kind, 
     pthread_mutex_t *lock = &s->kept->lock[hash % KEPT_LOCKS];
     (void)pthread_mutex_lock(lock);
     bool good = k->key_n == key.n && k->kind == kind && k->count == count && memcmp(k->key, key.p, key.n) == 0 &&
-                s->driver->foreign_fresh(s->db) && (*value = malloc(k->value_n + (size_t)1)) != NULL;
+                (*value = malloc(k->value_n + (size_t)1)) != NULL;
     if (good) {
         memcpy(*value, k->value, k->value_n);
         *r = (store_row){.version = k->version, .expiry = k->expiry, .value = gba_mem(*value, k->value_n)};
@@ -413,8 +416,9 @@ static gba_err get(store *s, store_kind k, gba_span key, int64_t now, bool keeps
     for (int i = 0; i < READ_TRIES && e == GBA_E_STALE; i++) {
         store_row r = {0};
         uint8_t *sealed = NULL;
-        uint64_t count = keeps ? kept_count(s, hash) : 0;
-        bool kept = keeps && i == 0 && kept_find(s, hash, count, k, key, &r, &sealed);
+        uint64_t count = 0;
+        bool fresh = keeps && kept_count(s, hash, &count);
+        bool kept = fresh && i == 0 && kept_find(s, hash, count, k, key, &r, &sealed);
         e = kept ? GBA_OK : s->driver->get(s->db, k, key, &r, &sealed, &f);
         if (e == GBA_OK && keeps && !kept)
             kept_keep(s, hash, count, k, key, &r);
@@ -553,14 +557,18 @@ gba_err store_sweep(store *s, int64_t now, unsigned limit, unsigned *deleted)
 
 uint64_t store_change_count_others(store *s)
 {
-    return s->driver->foreign_count(s->db);
+    uint64_t count;
+    (void)s->driver->foreign_count(s->db, &count);
+    return count;
 }
 
 uint64_t store_change_count_of(store *s, store_kind k)
 {
-    uint64_t count = s->driver->foreign_count(s->db) + atomic_load(&s->wrote[(uint8_t)k]);
+    uint64_t count;
+    bool fresh = s->driver->foreign_count(s->db, &count);
+    count += atomic_load(&s->wrote[(uint8_t)k]);
     /* Nobody could look whether another process wrote: a count that no cache has. */
-    return s->driver->foreign_fresh(s->db) ? count : (UINT64_MAX >> 1) + atomic_fetch_add(&s->blind, 1);
+    return fresh ? count : (UINT64_MAX >> 1) + atomic_fetch_add(&s->blind, 1);
 }
 
 gba_err store_backup(store *s, const char *path, store_progress *p, void *ctx)

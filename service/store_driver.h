@@ -101,10 +101,9 @@ typedef struct store_driver {
     gba_err (*reseal)(store_db *db, store_cursor *c, unsigned limit, const store_sealer *s, store_fault *f);
     gba_err (*count)(store_db *db, int kind, uint64_t *out, store_fault *f); /* kind 0: all */
     gba_err (*sweep)(store_db *db, int64_t now, unsigned limit, unsigned *deleted, store_fault *f);
-    /* Changes when something other than this handle's write committed; noticed within 10 ms. */
-    uint64_t (*foreign_count)(store_db *db);
-    /* That count is of the last 20 ms; false: a write waits for another process's lock, and nobody has looked. */
-    bool (*foreign_fresh)(store_db *db);
+    /* *count changes when something other than this handle's write committed, and is of the last 20 ms; false:
+     * older, for a write waits for another process's lock, or somebody is just looking. */
+    bool (*foreign_count)(store_db *db, uint64_t *count);
     gba_err (*backup)(store_db *db, const char *path, store_progress *p, void *ctx, store_fault *f);
 } store_driver;
 

@@ -487,6 +487,5 @@ const store_driver store_driver_sqlite = {
     .count = sq_count,
     .sweep = sq_sweep,
     .foreign_count = sq_foreign_count,
-    .foreign_fresh = sq_foreign_fresh,
     .backup = sq_backup,
 };

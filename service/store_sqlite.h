@@ -95,7 +95,6 @@ gba_err sq_open(const store_config *c, const char *where, store_db **out, store_
 void sq_close(store_db **db);
 /* Under write_lock: looks whether another connection has committed. */
 void sq_look_around(store_db *db);
-uint64_t sq_foreign_count(store_db *db);
-bool sq_foreign_fresh(store_db *db);
+bool sq_foreign_count(store_db *db, uint64_t *count);
 gba_err sq_backup(store_db *db, const char *path, store_progress *p, void *ctx, store_fault *f);
 #endif

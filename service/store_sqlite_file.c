@@ -285,22 +285,25 @@ static uint64_t commits(store_db *db)
 void sq_look_around(store_db *db)
 {
     sqlite3_stmt *st = sq_prepared(db->w, S_WATCH);
+    int64_t began = sq_mono_us(CLOCK_MONOTONIC_COARSE); /* what is committed later may be missed */
     if (st == NULL)
         return;
     if (sqlite3_step(st) == SQLITE_ROW) {
-        int64_t now = sqlite3_column_int64(st, 0);
-        if (now != db->seen)
+        int64_t found = sqlite3_column_int64(st, 0);
+        if (found != db->seen)
             atomic_fetch_add(&db->foreign, 1);
-        db->seen = now;
-        atomic_store_explicit(&db->foreign_at, sq_mono_us(CLOCK_MONOTONIC_COARSE), memory_order_relaxed);
+        db->seen = found;
+        atomic_store_explicit(&db->foreign_at, began, memory_order_release);
     }
     (void)sqlite3_reset(st);
 }
 
-uint64_t sq_foreign_count(store_db *db)
+bool sq_foreign_count(store_db *db, uint64_t *count)
 {
-    if (db->w == NULL)
-        return commits(db);
+    if (db->w == NULL) {
+        *count = commits(db);
+        return true;
+    }
     int64_t now = sq_mono_us(CLOCK_MONOTONIC_COARSE);
     int64_t last = atomic_load_explicit(&db->foreign_at, memory_order_relaxed);
     /* While this handle writes, nobody else does, and each of its writes looks around. */
@@ -308,13 +311,10 @@ uint64_t sq_foreign_count(store_db *db)
         sq_look_around(db);
         (void)pthread_mutex_unlock(&db->write_lock);
     }
-    return atomic_load(&db->foreign);
-}
-
-bool sq_foreign_fresh(store_db *db)
-{
-    int64_t now = sq_mono_us(CLOCK_MONOTONIC_COARSE);
-    return db->w == NULL || now - atomic_load_explicit(&db->foreign_at, memory_order_relaxed) < 2 * WATCH_MS * 1000;
+    /* The time first: a look that ends in between must not make an older count fresh. */
+    last = atomic_load_explicit(&db->foreign_at, memory_order_acquire);
+    *count = atomic_load(&db->foreign);
+    return now - last < 2 * WATCH_MS * 1000;
 }
 
 /* ---- backup ---- */

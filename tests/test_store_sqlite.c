@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_store_sqlite.c - the SQLite driver's faults: tampering, versions, full, locked and damaged files. */
-#include "service/store_driver.h"
+#include "service/store_impl.h"
+#include "service/store_sqlite.h"
 #include "tests/store_world.h"
 #include <fcntl.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
@@ -375,6 +377,108 @@ static void not_writable(void)
     world_free(&w);
 }
 
+/* ---- one looks for other processes' commits, another comes in between ---- */
+static sem_t looking, look;
+
+static int stand_still(unsigned what, void *ctx, void *p, void *x)
+{
+    (void)what, (void)ctx, (void)p, (void)x;
+    (void)sem_post(&looking);
+    (void)sem_wait(&look);
+    return 0;
+}
+
+static void *look_around(void *ctx)
+{
+    (void)store_change_count_others(ctx);
+    return NULL;
+}
+
+typedef struct late {
+    store *s;
+    gba_err err;
+} late;
+
+static void *come_late(void *ctx)
+{
+    late *l = ctx;
+    store_record r;
+    l->err = store_get_recent(l->s, STORE_SESSION, gba_str("a"), NOW, &r);
+    store_record_free(&r);
+    return NULL;
+}
+
+/* A count from before a look is not made fresh by that look. */
+static void count_and_look(void)
+{
+    world w;
+    world_open(&w, &test_drivers[0]);
+    store *other = world_handle(&w);
+    late before = {.s = w.s}, l = {.s = w.s};
+    pthread_t one, two;
+    store_op put = op_put(STORE_SESSION, "a", "one", 0);
+    store_op take = {.type = STORE_TAKE, .kind = STORE_SESSION, .key = gba_str("a")};
+    CU_ASSERT_EQUAL(store_write(w.s, &put, 1, NOW, NULL), GBA_OK);
+    for (int i = 0; i < 2; i++)
+        (void)come_late(&before);
+    CU_ASSERT_EQUAL(before.err, GBA_OK); /* kept from now on */
+    CU_ASSERT_EQUAL(store_write(other, &take, 1, NOW, NULL), GBA_OK);
+    (void)usleep(2 * STORE_SETTLE_MS * 1000);
+    (void)sem_init(&looking, 0, 0);
+    (void)sem_init(&look, 0, 0);
+    (void)sqlite3_trace_v2(w.s->db->w->h, SQLITE_TRACE_STMT, stand_still, NULL);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&one, NULL, look_around, w.s), 0);
+    (void)sem_wait(&looking);
+    for (int i = 0; i < KEPT_LOCKS; i++)
+        (void)pthread_mutex_lock(&w.s->kept->lock[i]);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&two, NULL, come_late, &l), 0);
+    (void)usleep(2 * STORE_SETTLE_MS * 1000); /* it has its count, and no row yet */
+    (void)sem_post(&look);
+    (void)pthread_join(one, NULL);
+    (void)sqlite3_trace_v2(w.s->db->w->h, 0, NULL, NULL);
+    for (int i = 0; i < KEPT_LOCKS; i++)
+        (void)pthread_mutex_unlock(&w.s->kept->lock[i]);
+    (void)pthread_join(two, NULL);
+    CU_ASSERT_EQUAL(l.err, GBA_E_UNKNOWN);
+    (void)sem_destroy(&looking);
+    (void)sem_destroy(&look);
+    store_close(&other);
+    world_free(&w);
+}
+
+/* A look is as old as its beginning, however long it took. */
+static void slow_look(void)
+{
+    world w;
+    world_open(&w, &test_drivers[0]);
+    store *other = world_handle(&w);
+    late l = {.s = w.s};
+    pthread_t one;
+    store_op put = op_put(STORE_SESSION, "a", "one", 0);
+    store_op take = {.type = STORE_TAKE, .kind = STORE_SESSION, .key = gba_str("a")};
+    CU_ASSERT_EQUAL(store_write(w.s, &put, 1, NOW, NULL), GBA_OK);
+    for (int i = 0; i < 2; i++)
+        (void)come_late(&l);
+    CU_ASSERT_EQUAL(l.err, GBA_OK);
+    (void)usleep(2 * STORE_SETTLE_MS * 1000);
+    (void)sem_init(&looking, 0, 0);
+    (void)sem_init(&look, 0, 0);
+    (void)sqlite3_trace_v2(w.s->db->w->h, SQLITE_TRACE_ROW, stand_still, NULL);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&one, NULL, look_around, w.s), 0);
+    (void)sem_wait(&looking);
+    CU_ASSERT_EQUAL(store_write(other, &take, 1, NOW, NULL), GBA_OK);
+    (void)usleep(2 * STORE_SETTLE_MS * 1000);
+    (void)sem_post(&look);
+    (void)pthread_join(one, NULL);
+    (void)sqlite3_trace_v2(w.s->db->w->h, 0, NULL, NULL);
+    (void)come_late(&l);
+    CU_ASSERT_EQUAL(l.err, GBA_E_UNKNOWN);
+    (void)sem_destroy(&looking);
+    (void)sem_destroy(&look);
+    store_close(&other);
+    world_free(&w);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -387,6 +491,8 @@ int main(void)
         {"file size limit", file_limit},
         {"disk full", disk_full},
         {"not writable", not_writable},
+        {"a count and a look between", count_and_look},
+        {"a slow look", slow_look},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"store_sqlite", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
