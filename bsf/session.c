@@ -69,11 +69,11 @@ gba_err session_head(store *s, const gba_impi *impi, int64_t now_ms, rec_head *h
     return e;
 }
 
-/* Not newer than what was answered already? A head from the future is from before the clock
- * stepped back: the challenges of that time are dead (their keys are gone). */
+/* Not newer than what was answered already? A head from the future (further ahead than add_removal puts it) is from
+ * before the clock stepped back: the challenges of that time are dead (their keys are gone). */
 static bool is_old(const sessions *s, const rec_head *h, int64_t challenge_ms, int64_t now_ms)
 {
-    return h->challenge_ms <= now_ms + s->c.tolerance_ms && challenge_ms <= h->challenge_ms;
+    return h->challenge_ms <= now_ms + s->c.tolerance_ms + STORE_SETTLE_MS && challenge_ms <= h->challenge_ms;
 }
 
 /* The session is there already: the same one, alive, is answered once more; else it is a replay. */

@@ -195,8 +195,10 @@ static void removed(void)
  * its cache, or has just looked: it makes no session, whether there was one before or not. */
 static void removed_meanwhile(void)
 {
-    for (int before = 0; before < 3; before++) { /* never bootstrapped; a session that is over; one that lives */
+    for (int i = 0; i < 6; i++) {
+        int before = i / 2; /* it never bootstrapped; a session that is over; one that lives */
         kit k = {0};
+        sessions_config strict = {.keep_s = 66}; /* clock.tolerance: 0 */
         session_got x;
         session_want first = want(1, kit_now_ms, true), out = want(2, kit_now_ms + 7000, true),
                      seen = want(3, kit_now_ms + 7000 + STORE_SETTLE_MS / 2, true),
@@ -204,6 +206,12 @@ static void removed_meanwhile(void)
         gba_impi impi = kit_impi(KIT_IMPI), tmpi, who;
 
         kit_open(&k, NULL, false);
+        strict.store = k.store;
+        strict.bsf = k.domain;
+        if (i % 2) {
+            sessions_free(&k.sessions);
+            CU_ASSERT_EQUAL_FATAL(sessions_new(&strict, &k.sessions), GBA_OK);
+        }
         kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
         first.lifetime = before == 1 ? 5 : 3600;
         CU_ASSERT_EQUAL(gba_tmpi(&first.ks, first.rand, &first.impi, &k.domain, &tmpi), GBA_OK);
