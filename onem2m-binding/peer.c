@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "onem2m-binding/resolve.h"
 #include "onem2m-binding/tls.h"
 
 struct m2m_peer {
@@ -35,26 +36,28 @@ static int connect_one(const struct addrinfo *a, int64_t deadline)
     if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
         return fd;
     if (errno == EINPROGRESS) {
-        if (m2m_wait(fd, POLLOUT, deadline) == GBA_OK && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 && err == 0)
+        if (m2m_wait(fd, POLLOUT, deadline) == GBA_OK && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 &&
+            err == 0)
             return fd;
     }
     close(fd);
     return -1;
 }
 
-static int connect_to(const char *host, uint16_t port, int64_t deadline)
+/* A dead address leaves those behind it half of the time. */
+static gba_err connect_to(const char *host, uint16_t port, int64_t deadline, int *fd)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
-    char service[8];
-    int fd = -1;
+    struct addrinfo *list = NULL;
+    gba_err e = m2m_resolve(host, port, deadline, &list);
 
-    snprintf(service, sizeof service, "%u", port);
-    if (getaddrinfo(host, service, &hints, &list) != 0)
-        return -1;
-    for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next)
-        fd = connect_one(a, deadline);
-    freeaddrinfo(list);
-    return fd;
+    *fd = -1;
+    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) {
+        int64_t now = m2m_mono_ms();
+        *fd = connect_one(a, a->ai_next && deadline > now ? now + (deadline - now) / 2 : deadline);
+    }
+    if (list)
+        freeaddrinfo(list);
+    return e != GBA_OK || *fd >= 0 ? e : m2m_mono_ms() >= deadline ? GBA_E_BUSY : GBA_E_IO;
 }
 
 gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_t why_n)
@@ -65,7 +68,8 @@ gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_
     *out = NULL;
     if (why_n)
         why[0] = 0;
-    if (!c->host || !c->sni || !c->port || (!c->psk && !c->psk_fn && !c->ca_file && !c->expect_key) || (c->psk && (!c->psk->n || !c->psk_identity.n)))
+    if (!c->host || !c->sni || !c->port || (!c->psk && !c->psk_fn && !c->ca_file && !c->expect_key) ||
+        (c->psk && (!c->psk->n || !c->psk_identity.n)))
         return GBA_E_ARG;
     p = calloc(1, sizeof *p);
     if (!p)
@@ -73,14 +77,11 @@ gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_
     p->total_ms = c->total_ms ? c->total_ms : 5000;
     p->answer_max = c->answer_max ? c->answer_max : 65536;
     snprintf(p->host, sizeof p->host, "%s%s%.0u", c->sni, c->port == 443 ? "" : ":", c->port == 443 ? 0u : c->port);
-    p->fd = connect_to(c->host, c->port, m2m_mono_ms() + (c->connect_ms ? c->connect_ms : 2000));
-    if (p->fd < 0) {
-        if (why_n)
-            snprintf(why, why_n, "%s port %u: cannot be reached", c->host, c->port);
-        e = GBA_E_IO;
-    } else {
+    e = connect_to(c->host, c->port, m2m_mono_ms() + (c->connect_ms ? c->connect_ms : 2000), &p->fd);
+    if (e == GBA_OK)
         e = m2m_tls_open(c, p->fd, m2m_mono_ms() + p->total_ms, &p->tls, why, why_n);
-    }
+    else if (why_n)
+        snprintf(why, why_n, "%s port %u: cannot be reached%s", c->host, c->port, e == GBA_E_BUSY ? " in time" : "");
     if (e == GBA_OK)
         *out = p;
     else

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_m2m_peer.c - the HTTP answers of the small client, whole, cut and malformed. */
+#define _GNU_SOURCE 1 /* RTLD_NEXT */
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <string.h>
 #include "onem2m-binding/peer.h"
@@ -122,4 +131,105 @@ static void test_arrivals(void)
     CU_ASSERT_EQUAL(m2m_arrival_parse(gba_mem(big, sizeof big), 1000, &r), GBA_E_RANGE);
 }
 
-T_MAIN("oneM2M peer", {"whole answers", test_whole}, {"cut answers", test_cut}, {"bad answers", test_bad}, {"arguments", test_arguments}, {"requests that come", test_arrivals})
+/* ---- names ---- */
+typedef int resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+static atomic_uint looked_up, given_up;
+static uint16_t full_port; /* of an address that takes no more connections */
+
+/* In libc's place: "slow.test" is not known, which takes a second; "two.test" has two addresses, the first dead. */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+    resolver *real = (resolver *)(uintptr_t)dlsym(RTLD_NEXT, "getaddrinfo");
+    char port[8];
+    struct addrinfo *second;
+    atomic_fetch_add(&looked_up, 1);
+    if (!host || (hints && hints->ai_flags & AI_NUMERICHOST))
+        return real(host, service, hints, list);
+    if (!strcmp(host, "slow.test")) {
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        atomic_fetch_add(&given_up, 1);
+        return EAI_AGAIN;
+    }
+    if (strcmp(host, "two.test") != 0)
+        return real(host, service, hints, list);
+    snprintf(port, sizeof port, "%u", full_port);
+    if (real("127.0.0.1", port, hints, list) || real("127.0.0.1", service, hints, &second))
+        return EAI_FAIL;
+    (*list)->ai_next = second;
+    return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int listen_at(int backlog, uint16_t *port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CU_ASSERT_FATAL(bind(fd, (struct sockaddr *)&a, n) == 0 && listen(fd, backlog) == 0 &&
+                    getsockname(fd, (struct sockaddr *)&a, &n) == 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+static m2m_peer_config config_of(const char *host, uint16_t port, unsigned connect_ms)
+{
+    static const gba_secret key = {.n = 16};
+    return (m2m_peer_config){.host = host, .port = port, .sni = "x.example.com", .psk_identity = gba_str("id@x.example.com"),
+                             .psk = &key, .connect_ms = connect_ms, .total_ms = 300};
+}
+
+/* Resolving a name is no longer waited for than anything else. */
+static void test_slow_name(void)
+{
+    char why[256];
+    m2m_peer *p;
+    m2m_peer_config c = config_of("slow.test", 1, 200);
+    int64_t begun = now_ms();
+
+    CU_ASSERT_EQUAL(m2m_peer_open(&c, &p, why, sizeof why), GBA_E_BUSY);
+    CU_ASSERT(now_ms() - begun < 800);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "slow.test"));
+    c = config_of("localhost", 1, 2000);
+    CU_ASSERT_EQUAL(m2m_peer_open(&c, &p, why, sizeof why), GBA_E_IO); /* resolved, nobody listens */
+    CU_ASSERT(atomic_load(&looked_up) > 0);
+    while (!atomic_load(&given_up))
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* and the thread has ended */
+}
+
+/* A dead address leaves the next one some time. */
+static void test_dead_address(void)
+{
+    char why[256];
+    m2m_peer *p;
+    uint16_t port;
+    int filler[8], good = listen_at(8, &port), full = listen_at(0, &full_port);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(full_port)};
+
+    for (size_t i = 0; i < 8; i++) {
+        filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(filler[i], (struct sockaddr *)&a, sizeof a);
+    }
+    m2m_peer_config c = config_of("two.test", port, 1000);
+    CU_ASSERT_EQUAL(m2m_peer_open(&c, &p, why, sizeof why), GBA_E_BUSY); /* of the handshake: it was connected */
+    fcntl(good, F_SETFL, O_NONBLOCK);
+    int fd = accept(good, NULL, NULL);
+    CU_ASSERT(fd >= 0);
+    if (fd >= 0)
+        close(fd);
+    for (size_t i = 0; i < 8; i++)
+        close(filler[i]);
+    close(full);
+    close(good);
+}
+
+T_MAIN("oneM2M peer", {"whole answers", test_whole}, {"cut answers", test_cut}, {"bad answers", test_bad},
+       {"arguments", test_arguments},
+       {"requests that come", test_arrivals}, {"a name that is slow to resolve", test_slow_name},
+       {"a dead address before a live one", test_dead_address})
