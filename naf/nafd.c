@@ -121,7 +121,7 @@ static void stop(void **state)
     if (d->decision)
         http_server_drain(d->decision);
     fetch_client_abort(d->fetch);
-    nafd_zn_stop(&d->zn);
+    nafd_zn_stop(d->zn); /* whose requests are under way still asks it */
     unsigned ms = (unsigned)(d->s->daemon.drain * 1000);
     if (d->plain)
         http_server_stop(&d->plain, ms);
@@ -129,6 +129,7 @@ static void stop(void **state)
         http_server_stop(&d->secure, ms);
     if (d->decision)
         http_server_stop(&d->decision, ms);
+    nafd_zn_free(&d->zn);
     fetch_client_free(&d->fetch);
     nafd_backends_close(d);
     tls_server_free(&d->tls);

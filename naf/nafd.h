@@ -176,7 +176,8 @@ gba_err nafd_zn_start(nafd *d, nafd_zn **out, char *why, size_t why_n) GBA_MUST_
 /* Exactly one e->resume (nafd_resume) follows, when the key arrived or not (the outcome was learned
  * already), from any thread, at once perhaps. */
 void nafd_zn_wait(nafd_zn *z, exchange *e);
-void nafd_zn_stop(nafd_zn **z);             /* every waiting exchange is answered */
+void nafd_zn_stop(nafd_zn *z);  /* every waiting exchange is answered, and who comes now at once */
+void nafd_zn_free(nafd_zn **z); /* stopped, and nobody comes any more: the servers have ended */
 
 /* nafd_psk.c: TLS-PSK on ua.tls_listen (TS 33.222 5.4). */
 gba_err nafd_psk_start(nafd *d, tls_server_config *c, char *why, size_t why_n) GBA_MUST_USE;

@@ -51,7 +51,7 @@ const conf_field nafd_settings_table[] = {
     {.path = "zn.workers", .type = CONF_INT, AT(zn.workers), .def = "16", .min = 1, .max = 256,
      .help = "key queries under way at once"},
     {.path = "zn.waiting", .type = CONF_INT, AT(zn.waiting), .def = "1024", .min = 1, .max = 100000,
-     .help = "requests that wait for a key at once; above it 503"},
+     .help = "requests that wait for a key at once, an equal share for each BSF; above it 503"},
 
     {.path = "zn.services", .type = CONF_STRINGS, AT(zn.services),
      .help = "GAA service identifiers whose user security settings are asked for"},

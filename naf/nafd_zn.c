@@ -30,7 +30,7 @@ struct nafd_zn {
     pthread_mutex_t lock;
     pthread_cond_t work, tick;
     job *first, **last;
-    size_t waiting, max;
+    size_t waiting[GBA_NAF_BSFS], max; /* max for each: a mute BSF leaves the others theirs */
     unsigned running[GBA_NAF_BSFS], share; /* what one BSF may hold of the workers */
     bool stop;
     pthread_t *worker, clock;
@@ -63,7 +63,8 @@ static bool same_query(const gba_naf_query *a, const gba_naf_query *b)
 static bool enqueue(nafd_zn *z, exchange *e)
 {
     job *j = z->first;
-    if (z->stop || z->waiting >= z->max)
+    size_t bsf = e->res.query.bsf;
+    if (z->stop || z->waiting[bsf] >= z->max)
         return false;
     while (j && !same_query(&j->q, &e->res.query))
         j = j->next;
@@ -80,7 +81,7 @@ static bool enqueue(nafd_zn *z, exchange *e)
     }
     e->next = j->waiters;
     j->waiters = e;
-    z->waiting++;
+    z->waiting[bsf]++;
     return true;
 }
 
@@ -156,7 +157,7 @@ static void run(nafd_zn *z, job *j)
     z->running[j->q.bsf]--;
     exchange *list = j->waiters;
     for (exchange *e = list; e; e = e->next)
-        z->waiting--;
+        z->waiting[j->q.bsf]--;
     if (z->first)
         pthread_cond_signal(&z->work);
     pthread_mutex_unlock(&z->lock);
@@ -200,7 +201,7 @@ static exchange *overdue(nafd_zn *z, int64_t now_ms, bool all)
             *at = e->next;
             e->next = list;
             list = e;
-            z->waiting--;
+            z->waiting[j->q.bsf]--;
         }
         if (!j->waiters && !j->running) {
             remove_job(z, j);
@@ -249,8 +250,10 @@ static void *watch(void *arg)
 static int64_t count_waiting(void *arg)
 {
     nafd_zn *z = arg;
+    int64_t n = 0;
     pthread_mutex_lock(&z->lock);
-    int64_t n = (int64_t)z->waiting;
+    for (size_t i = 0; i < GBA_NAF_BSFS; i++)
+        n += (int64_t)z->waiting[i];
     pthread_mutex_unlock(&z->lock);
     return n;
 }
@@ -297,7 +300,8 @@ static void init(nafd_zn *z, nafd *d)
     pthread_condattr_destroy(&a);
     z->d = d;
     z->last = &z->first;
-    z->max = (size_t)d->s->zn.waiting;
+    z->max = (size_t)d->s->zn.waiting / (d->s->naf.bsfs.n ? d->s->naf.bsfs.n : 1);
+    z->max = z->max ? z->max : 1;
     unsigned workers = (unsigned)d->s->zn.workers;
     z->share =
         d->s->naf.bsfs.n > 1 && workers > 1 ? (workers * 3 + 3) / 4 : workers; /* a mute BSF does not stop others */
@@ -338,10 +342,8 @@ static int64_t nothing(void *unused)
     return 0;
 }
 
-void nafd_zn_stop(nafd_zn **zp)
+void nafd_zn_stop(nafd_zn *z)
 {
-    nafd_zn *z = *zp;
-    *zp = NULL;
     if (!z)
         return;
     metric_gauge_fn("gba_naf_waiting", NULL, "", nothing, NULL);
@@ -352,6 +354,15 @@ void nafd_zn_stop(nafd_zn **zp)
     exchange *list = overdue(z, 0, true);
     pthread_mutex_unlock(&z->lock);
     answer_all(list, GBA_E_BUSY, NULL);
+    gba_naf_zn_http_stop(z->http);
+}
+
+void nafd_zn_free(nafd_zn **zp)
+{
+    nafd_zn *z = *zp;
+    *zp = NULL;
+    if (!z)
+        return;
     for (size_t i = 0; i < z->n_workers; i++)
         pthread_join(z->worker[i], NULL);
     if (z->clock_runs)

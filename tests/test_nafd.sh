@@ -15,13 +15,15 @@ naf:
       zn_url: https://localhost:$bsf_port
     - domain: gone.test
       zn_url: https://localhost:$nobody
+    - domain: well.test
+      zn_url: https://localhost:$bsf_port
 zn:
   cert: zn-naf.pem
   key: zn-naf.key
   ca: zn-ca.pem
   timeout_ms: 3000
   workers: 4
-  waiting: 20
+  waiting: 60
 ua:
   listen: 127.0.0.1:$plain
   tls_listen: 127.0.0.1:$tls
@@ -134,9 +136,10 @@ warm=$(for _ in 1 2 3 4 5; do
     fetch -w '%{http_code} %{time_total}\n' --digest -u "$B:$warm_pw" "$P/"
 done | awk '$1 == 200 && $2 < 1 { n++ } END { print n + 0 }')
 is "warm requests do not" 5 "$warm"
+is "nor new ones of another BSF" 200 "$(get new5@well.test 0100000002 "$P/")"
 wait "${waiting[@]}"
 most=$(sort -n "$demo/waiting" | tail -n 1)
-ok "requests wait ($most), up to zn.waiting" test "$most" -ge 10 -a "$most" -le 20
+ok "requests wait ($most), up to this BSF's share of zn.waiting" test "$most" -ge 10 -a "$most" -le 22 # one of the other
 is "those that waited get 503" 60 "$(cat "$demo"/mute/* | grep -c 503)"
 rm -r "$demo/mute"
 wait $sampler
@@ -173,6 +176,31 @@ sleep 7
 is "an old nonce" 401 "$(fetch -H "Authorization: $a" "$P/old")"
 ok "is stale" head_has 'stale=true'
 stop_nafd
+
+# ---- SIGTERM while a BSF is silent, and while a body comes slowly ----
+config "idle: 10s"
+sed -i 's/timeout_ms: .*/timeout_ms: 30000/; $a drain: 1s' "$demo/naf.yaml"
+start_nafd
+fetch "$P/" >/dev/null
+a=$(sign new6@bsf.test 0100000002 POST / auth)
+exec 9<>"/dev/tcp/127.0.0.1/$plain"
+printf 'POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Length: 2\r\n\r\nx' "$a" >&9
+get mute@bsf.test 0100000002 "$P/" >"$demo/late" &
+late=$!
+sleep 1
+began=$SECONDS
+kill "$nafd_pid"
+sleep 1.5 # the drain is over, and the BSF asked no more
+printf y >&9
+is "who comes now gets 503" 503 "$(timeout 5 head -c 12 <&9 | cut -c10-12)"
+exec 9>&-
+wait "$late"
+is "who waited gets 503" 503 "$(cat "$demo/late")"
+wait "$nafd_pid"
+is "SIGTERM ends it cleanly" 0 $?
+ok "and soon" test $((SECONDS - began)) -lt 10
+nafd_pid=
+
 config "algorithms: [MD4]"
 "$build/naf/gba-nafd" --config "$demo/naf.yaml" --check >"$demo/out" 2>&1
 ok "a bad setting is refused" test $? -ne 0
