@@ -192,8 +192,20 @@ static void notify_all(const resource *parent, json_t *representation)
 typedef struct reply {
     unsigned rsc;
     json_t *body;
-    char location[320];
+    char location[320], aei[64]; /* aei: of an AE that was created */
 } reply;
+
+/* Result content (rcn, TS-0009 6.2.2.2) 0: nothing but the response status code. */
+static bool wants_nothing(gba_span query)
+{
+    for (size_t at = 0, n; at < query.n; at += n + 1) {
+        for (n = 0; at + n < query.n && query.p[at + n] != '&';)
+            n++;
+        if (gba_span_eq(gba_mem(query.p + at, n), gba_str("rcn=0")))
+            return true;
+    }
+    return false;
+}
 
 /* The AE-ID: as asked for, or assigned ("C", "S" or nothing in From). */
 static bool ae_id(const char *from, char out[64])
@@ -250,8 +262,14 @@ static void create(const gba_m2m_request *m, const char *from, json_t *body, rep
     snprintf(r->owner, sizeof r->owner, "%s", m->ty == 2 ? ri : from);
     snprintf(out->location, sizeof out->location, "%s", path);
     out->body = shown(r);
+    if (m->ty == 2)
+        snprintf(out->aei, sizeof out->aei, "%s", ri);
     out->rsc = GBA_M2M_CREATED;
     notify_all(parent, out->body);
+    if (wants_nothing(m->query)) {
+        json_decref(out->body);
+        out->body = NULL;
+    }
 }
 
 static void update(const gba_m2m_request *m, json_t *body, reply *out)
@@ -365,10 +383,8 @@ static unsigned check(struct MHD_Connection *c, const gba_m2m_request *m, char f
 /* What the CSE assigned is from now on this credential's AE-ID. */
 static void learn(const gba_m2m_request *m, const reply *r)
 {
-    const char *aei = json_string_value(json_object_get(json_object_get(r->body, "m2m:ae"), "aei"));
     gba_m2m_id id;
-    if (!cse.tls || m->ty != 2 || r->rsc != GBA_M2M_CREATED || !aei ||
-        gba_m2m_id_parse(gba_str(aei), &cse.id, &id) != GBA_OK)
+    if (!cse.tls || m->ty != 2 || r->rsc != GBA_M2M_CREATED || gba_m2m_id_parse(gba_str(r->aei), &cse.id, &id) != GBA_OK)
         return;
     pthread_mutex_lock(&cse.lock);
     if (!cse.n_ae)

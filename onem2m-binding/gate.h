@@ -129,6 +129,7 @@ gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n) GBA_MUST_USE;
 typedef struct gate_made {
     char id[GBA_M2M_ID_MAX + 1];
     bool cse;
+    bool unnamed; /* an AE in JSON, and whose resource is to have which name it does not say */
     size_t n;
     char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];
 } gate_made;

@@ -56,7 +56,7 @@ typedef struct call {
     gba_m2m_association assoc;
     const char *ri, *rvi, *connection;
     const char *why;
-    bool duplicate, full, wrapped;
+    bool duplicate, full, named; /* named: X-M2M-NM */
     size_t n;
     m2m_field field[FIELDS];
     char from[64], to[GBA_M2M_TO_MAX + 4];
@@ -80,6 +80,7 @@ static void on_field(void *ctx, const char *name, const char *value)
     }
     if (http_named(name, M2M_H_ORIGIN) || gate_field_drop(name, c->connection))
         return;
+    c->named = c->named || http_named(name, "X-M2M-NM");
     if (!strcasecmp(name, "Content-Type")) {
         pick_one(c, &c->http.content_type, value);
     } else if (!strcasecmp(name, M2M_H_RVI)) {
@@ -212,7 +213,8 @@ static void remember_reach(call *c, const gba_m2m_id *id, const gate_made *made,
         log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "pointOfAccess", NULL);
 }
 
-/* The last segment of Content-Location, where the body tells no AE-ID: a CSE that names AEs by it. */
+/* The last segment of Content-Location, where the body tells no AE-ID: a CSE that names AEs by it. Only where the name is
+ * the CSE's choice: else a client says rcn=0, and has registered under whatever AE-ID it likes. */
 static void id_by_location(const m2m_answer *a, gate_made *made)
 {
     const char *l = m2m_answer_field(a, M2M_H_LOCATION), *last = l ? strrchr(l, '/') : NULL;
@@ -232,8 +234,12 @@ static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
         return;
     gba_err e = gate_made_parse(a->body, &made);
     (void)!gate_made_parse(body, &asked);
-    if (!made.id[0] && create && c->m.ty == GBA_M2M_TY_AE)
+    if (!made.id[0] && create && c->m.ty == GBA_M2M_TY_AE && asked.unnamed && !c->named)
         id_by_location(a, &made);
+    if (!made.id[0] && create && c->assoc.bound == GBA_M2M_BOUND_NEW) {
+        log_event(LOG_LEVEL_AUDIT, "gate.learning_failed", "credential", c->who->credential, "why", "no_ae_id", NULL);
+        return;
+    }
     if (!made.id[0]) { /* an update tells what changed; of whom, From does */
         if (!made.n && !asked.n)
             return;

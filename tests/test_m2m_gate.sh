@@ -135,6 +135,27 @@ psk new1@sp.example.com GET /cse1 "$o$aei\r\n" ''
 check "and is its From" has 'X-M2M-RSC: 2000'
 psk new1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "and no other" has 'X-M2M-RSC: 4106'
+# an answer without AE-ID: the name of the resource, which the client may choose, is none
+for i in 0 1 2; do
+    named='{"m2m:ae":{"rn":"Cother'$i'","api":"Nx","rr":true,"srv":["3"]}}' nm='' bare=$ae
+    case $i in
+    1) named=$bare nm='X-M2M-NM: Cother1\r\n' ;;
+    2) named='{"m2m:ae":{"resourceName":"Cother2","api":"Nx","rr":true,"srv":["3"]}}' ;;
+    esac
+    add --kpsa-id sly$i@sp.example.com --key-file "$dir/kpsa"
+    psk sly$i@sp.example.com POST '/cse1?rcn=0' "${o}C\r\n$nm$ty" "$named"
+    check "registers under a name like an AE-ID, $i" has 'X-M2M-RSC: 2001'
+    psk sly$i@sp.example.com GET /cse1 "${o}Cother$i\r\n" ''
+    check "and is not that AE, $i" has 'X-M2M-RSC: 4106'
+    [ $i -eq 0 ] || continue
+    check "the AE-ID is not learned" logged gate.learning_failed '12-sly0@sp.example.com.*why=no_ae_id'
+done
+add --kpsa-id mute1@sp.example.com --key-file "$dir/kpsa"
+psk mute1@sp.example.com POST '/cse1?rcn=0' "${o}C\r\n$ty" "$ae"
+check "registers, and leaves the name to the CSE" has 'X-M2M-RSC: 2001'
+named=$(sed -n 's|^Content-Location: cse1/\([^ ]*\)\r$|\1|p' "$dir/answer")
+psk mute1@sp.example.com GET /cse1 "$o$named\r\n" ''
+check "a CSE that names an AE by its AE-ID: learned" has 'X-M2M-RSC: 2000'
 psk mn@sp.example.com GET /cse1 "${o}/mn2\r\n" ''
 check "a CSE" has 'X-M2M-RSC: 2000'
 psk mn@sp.example.com GET /cse1 "${o}/mn2/Cfar\r\n" ''

@@ -80,6 +80,16 @@ static void answers(void)
     CU_ASSERT(!m.cse && !strcmp(m.id, "Cx") && m.n == 1);
     CU_ASSERT(gate_made_parse(gba_str("{\"m2m:csr\":{\"csi\":\"/mn\"}}"), &m) == GBA_OK && m.cse);
     CU_ASSERT_EQUAL(gate_made_parse(gba_str("{\"m2m:cnt\":{}}"), &m), GBA_E_UNKNOWN);
+    CU_ASSERT(!m.unnamed);
+    static const char *const named[] = {"", "<m2m:ae/>", "{\"m2m:ae\":5}", "{\"m2m:ae\":{\"rn\":\"Cx\"}}",
+                                        "{\"m2m:ae\":{\"resourceName\":\"Cx\"}}", "{\"m2m:ae\":{},\"m2m:ae\":{}}",
+                                        "{\"ae\":{}}"};
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        (void)!gate_made_parse(gba_str(named[i]), &m);
+        CU_ASSERT(!m.unnamed);
+    }
+    (void)!gate_made_parse(gba_str("{\"m2m:ae\":{\"api\":\"Nx\"}}"), &m);
+    CU_ASSERT(m.unnamed);
 }
 
 static const char *who_of(const tls_name *names, size_t n, gate_who *w)
