@@ -152,7 +152,8 @@ static gba_err on_psk(void *ctx, uint16_t suite, const char *hint, char *identit
     return e == GBA_OK ? a_auth_key(x, suite, key) : e;
 }
 
-gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_auth *x, const char *priority, m2m_peer **out)
+gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_auth *x, const char *priority,
+               m2m_peer **out)
 {
     char why[300] = "";
     bool psk = x->gba || x->keys.n;
@@ -173,8 +174,8 @@ gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_a
     }
     gba_err e = m2m_peer_open(&c, out, why, sizeof why);
     if (e == GBA_E_AUTH)
-        return a_say(a, e, "%s %s does not accept us by %s%s%s, or we not it: %s", who, s->fqdn.s, psk ? x->id_name : "certificate",
-                     psk ? " " : "", psk ? x->id : "", why);
+        return a_say(a, e, "%s %s does not accept us by %s%s%s, or we not it: %s", who, s->fqdn.s,
+                     psk ? x->id_name : "certificate", psk ? " " : "", psk ? x->id : "", why);
     if (e != GBA_OK)
         return a_say(a, e, "%s %s: %s", who, s->fqdn.s, why[0] ? why : gba_err_text(e));
     return e;
@@ -191,8 +192,8 @@ static gba_err make_rqi(char out[17])
     return GBA_OK;
 }
 
-gba_err a_ask(gba_m2m_a *a, m2m_peer *p, const char *method, const char *target, unsigned ty, const char *from, gba_span body,
-              m2m_answer *out)
+gba_err a_ask(gba_m2m_a *a, m2m_peer *p, const char *method, const char *target, unsigned ty, const char *from,
+              gba_span body, m2m_answer *out)
 {
     char ri[17], type[48];
     m2m_field f[6] = {{M2M_H_RI, ri}, {M2M_H_RVI, M2M_RVI}, {"Accept", "application/json"}};

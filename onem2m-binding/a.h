@@ -61,8 +61,8 @@ gba_err a_open(gba_m2m_a *a, const char *who, const gba_m2m_server *s, const a_a
 bool a_own_cert(const gba_m2m_own *own, a_auth *x);
 void a_party(const char *who, const gba_m2m_server *s, char out[300]); /* "MAF maf.example.com" */
 /* One request; the answer's status and RSC are the caller's to judge. */
-gba_err a_ask(gba_m2m_a *a, m2m_peer *p, const char *method, const char *target, unsigned ty, const char *from, gba_span body,
-              m2m_answer *out) GBA_MUST_USE;
+gba_err a_ask(gba_m2m_a *a, m2m_peer *p, const char *method, const char *target, unsigned ty, const char *from,
+              gba_span body, m2m_answer *out) GBA_MUST_USE;
 unsigned a_rsc(const m2m_answer *r); /* X-M2M-RSC; 0: none */
 
 /* ---- the store (a_store.c) ---- */
@@ -97,7 +97,8 @@ typedef struct a_kms {
     char party[300];
     const char *admin;
 } a_kms;
-gba_err a_kms_open(a_kms *k, gba_m2m_a *a, bool mef, const gba_m2m_server *s, const a_auth *x, const gba_m2m_id *other) GBA_MUST_USE;
+gba_err a_kms_open(a_kms *k, gba_m2m_a *a, bool mef, const gba_m2m_server *s, const a_auth *x,
+                   const gba_m2m_id *other) GBA_MUST_USE;
 void a_kms_close(a_kms *k);
 typedef struct a_reg {
     char id[128];

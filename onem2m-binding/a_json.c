@@ -131,7 +131,8 @@ static bool take_number(json_t *o, const char *name, unsigned *out)
 gba_err a_json_cmd_read(gba_span body, a_cmd *out)
 {
     json_t *doc, *o = load(body, M2M_ROOT_MEF_CLIENT_CMD, &doc);
-    bool ok = o && take_number(o, M2M_CMID, &out->id) && take_number(json_object_get(o, M2M_CMDE), M2M_CMD_CLASS, &out->class);
+    bool ok = o && take_number(o, M2M_CMID, &out->id) &&
+              take_number(json_object_get(o, M2M_CMDE), M2M_CMD_CLASS, &out->class);
 
     json_decref(doc);
     return ok ? GBA_OK : GBA_E_SYNTAX;

@@ -17,7 +17,8 @@ gba_err a_kms_open(a_kms *k, gba_m2m_a *a, bool mef, const gba_m2m_server *s, co
 
     *k = (a_kms){.a = a, .mef = mef, .server = s, .admin = a_admin(a, other)};
     if (!a->id[0])
-        return a_say(a, GBA_E_ARG, "the %s knows its clients by their identity: say who Entity A is", mef ? "MEF" : "MAF");
+        return a_say(a, GBA_E_ARG, "the %s knows its clients by their identity: say who Entity A is",
+                     mef ? "MEF" : "MAF");
     a_party(mef ? "MEF" : "MAF", s, k->party);
     gba_err e = a_open(a, mef ? "MEF" : "MAF", s, x, NULL, &k->p);
     if (e != GBA_OK)
@@ -38,7 +39,9 @@ void a_kms_close(a_kms *k)
 static gba_err refused(a_kms *k, const char *what, const m2m_answer *r)
 {
     unsigned rsc = a_rsc(r);
-    gba_err e = rsc >= 5000 || (!rsc && r->status >= 500) ? GBA_E_IO : rsc == GBA_M2M_NOT_FOUND ? GBA_E_UNKNOWN : GBA_E_FORBIDDEN;
+    gba_err e = rsc >= 5000 || (!rsc && r->status >= 500) ? GBA_E_IO
+                : rsc == GBA_M2M_NOT_FOUND                ? GBA_E_UNKNOWN
+                                                          : GBA_E_FORBIDDEN;
 
     if (!rsc)
         return a_say(k->a, e, "%s answers the %s with HTTP status %u", k->party, what, r->status);
@@ -122,7 +125,8 @@ gba_err a_kms_register(a_kms *k, bool assign, a_reg *out)
         return e;
     snprintf(text, sizeof text, "as %s, administered by %s: %s%s", k->a->id, k->admin, out->id,
              rsc == GBA_M2M_CREATED ? "" : " (there already)");
-    a_step(k->a, &(gba_m2m_step){.phase = k->mef ? "MEF Client Registration" : "MAF Client Registration", .from = "Entity A",
+    a_step(k->a, &(gba_m2m_step){.phase = k->mef ? "MEF Client Registration" : "MAF Client Registration",
+                                 .from = "Entity A",
                                  .to = k->party, .text = text, .rsc = rsc, .until = out->until,
                                  .key = out->assigned[0] ? "Km" : NULL, .key_id_name = "KmID", .key_id = out->assigned,
                                  .how = "the MAF's assignment"});
@@ -155,8 +159,10 @@ gba_err a_kms_commands(a_kms *k, const char *reg)
         m2m_answer_free(&r);
         if (e != GBA_OK)
             return e;
-        snprintf(text, sizeof text, "%s%s", class_name(cmd.class), cmd.class ? ": answered with CLASS_NOT_SUPPORTED" : "");
-        a_step(k->a, &(gba_m2m_step){.phase = "MEF Client Command", .from = k->party, .to = "Entity A", .text = text, .rsc = rsc});
+        snprintf(text, sizeof text, "%s%s", class_name(cmd.class),
+                 cmd.class ? ": answered with CLASS_NOT_SUPPORTED" : "");
+        a_step(k->a, &(gba_m2m_step){
+                         .phase = "MEF Client Command", .from = k->party, .to = "Entity A", .text = text, .rsc = rsc});
         if (cmd.class == 0)
             return GBA_OK;
     }
@@ -184,10 +190,14 @@ static gba_err take_key(a_kms *k, const m2m_answer *r, a_exported *out)
         e = gba_m2m_key_id_print(&id, out->id);
     if (e != GBA_OK || strcmp(id.relative, own) != 0) {
         gba_secret_wipe(&out->key);
-        return a_say(k->a, GBA_E_AUTH, "%s names the key %.64s, but the export gave %s: it is not the same TLS session at both ends",
+        return a_say(k->a, GBA_E_AUTH,
+                     "%s names the key %.64s, but the export gave %s: it is not the same TLS session at both ends",
                      k->party, relative, own);
     }
-    return out->until > a_now(k->a) ? GBA_OK : a_say(k->a, GBA_E_EXPIRED, "%s gives a key whose lifetime is over (is this device's clock right?)", k->party);
+    return out->until > a_now(k->a)
+               ? GBA_OK
+               : a_say(k->a, GBA_E_EXPIRED, "%s gives a key whose lifetime is over (is this device's clock right?)",
+                       k->party);
 }
 
 gba_err a_kms_key(a_kms *k, unsigned suid, const gba_m2m_id *target, a_exported *out, bool *unregistered)
@@ -210,10 +220,16 @@ gba_err a_kms_key(a_kms *k, unsigned suid, const gba_m2m_id *target, a_exported 
     if (e != GBA_OK)
         return e;
     snprintf(text, sizeof text, "SUID %u, targetID %s", suid, to);
-    a_step(k->a, &(gba_m2m_step){.phase = k->mef ? "Enrolment Key Generation" : "MAF Key Registration", .from = "Entity A",
-                                 .to = k->party, .text = text, .rsc = rsc, .key = k->mef ? "Ke" : "Kc",
-                                 .key_id_name = k->mef ? "KeID" : "KcID", .key_id = out->id,
-                                 .how = k->mef ? "TLS export " GBA_M2M_LABEL_BOOTSTRAP : "TLS export " GBA_M2M_LABEL_CONNECTION,
+    a_step(k->a, &(gba_m2m_step){.phase = k->mef ? "Enrolment Key Generation" : "MAF Key Registration",
+                                 .from = "Entity A",
+                                 .to = k->party,
+                                 .text = text,
+                                 .rsc = rsc,
+                                 .key = k->mef ? "Ke" : "Kc",
+                                 .key_id_name = k->mef ? "KeID" : "KcID",
+                                 .key_id = out->id,
+                                 .how = k->mef ? "TLS export " GBA_M2M_LABEL_BOOTSTRAP
+                                               : "TLS export " GBA_M2M_LABEL_CONNECTION,
                                  .until = out->until});
     return GBA_OK;
 }

@@ -57,14 +57,17 @@ static gba_err choose_b(run *x, const gba_m2m_id *from_credential)
 /* ---- SAEF 1 ---- */
 static void say_held(run *x, const a_record *r)
 {
-    a_step(x->a, &(gba_m2m_step){.phase = "Credential Configuration", .from = gba_m2m_row_of(r->h.by)->name, .to = "Entity A",
-                                 .text = "enrolled", .key = gba_m2m_held_key(&r->h), .key_id_name = gba_m2m_held_id_name(&r->h),
+    a_step(x->a, &(gba_m2m_step){.phase = "Credential Configuration", .from = gba_m2m_row_of(r->h.by)->name,
+                                 .to = "Entity A",
+                                 .text = "enrolled", .key = gba_m2m_held_key(&r->h),
+                                 .key_id_name = gba_m2m_held_id_name(&r->h),
                                  .key_id = r->h.id, .until = r->h.expires});
 }
 
 static void say_given(run *x, const char *key, const char *name, const char *id)
 {
-    a_step(x->a, &(gba_m2m_step){.phase = "Credential Configuration", .from = "provisioned", .to = "Entity A", .text = "by hand",
+    a_step(x->a, &(gba_m2m_step){.phase = "Credential Configuration", .from = "provisioned", .to = "Entity A",
+                                 .text = "by hand",
                                  .key = key, .key_id_name = name, .key_id = id});
 }
 
@@ -95,8 +98,9 @@ static gba_err adopt(run *x, const a_record *r)
     if (x->a->c.id.kind != GBA_M2M_ID_NONE || r->h.self.kind == GBA_M2M_ID_NONE)
         return GBA_OK;
     x->a->c.id = r->h.self;
-    return gba_m2m_id_print(&r->h.self, GBA_M2M_ABSOLUTE, x->a->id) == GBA_OK ? GBA_OK
-                                                                               : a_say(x->a, GBA_E_CORRUPT, "the stored credential has no owner");
+    return gba_m2m_id_print(&r->h.self, GBA_M2M_ABSOLUTE, x->a->id) == GBA_OK
+               ? GBA_OK
+               : a_say(x->a, GBA_E_CORRUPT, "the stored credential has no owner");
 }
 
 static gba_err saef_1(run *x)
@@ -137,9 +141,11 @@ static gba_err saef_2(run *x)
     if (e != GBA_OK)
         return e;
     if (!a_own_cert(&x->how->own, &x->auth))
-        return a_say(x->a, GBA_E_ARG, "SAEF 2 needs a certificate with its key or a raw key, and the CA or the raw key of Entity B");
+        return a_say(x->a, GBA_E_ARG,
+                     "SAEF 2 needs a certificate with its key or a raw key, and the CA or the raw key of Entity B");
     snprintf(x->facts->key_from, sizeof x->facts->key_from, "certificate");
-    a_step(x->a, &(gba_m2m_step){.phase = "Credential Configuration", .from = "provisioned", .to = "Entity A", .text = "key pair and certificate chain"});
+    a_step(x->a, &(gba_m2m_step){.phase = "Credential Configuration", .from = "provisioned", .to = "Entity A",
+                                 .text = "key pair and certificate chain"});
     return GBA_OK;
 }
 
@@ -307,8 +313,10 @@ static gba_err saef_4(run *x)
         return a_say(x->a, e, "%s", g->text(g->arg));
     snprintf(bsf, sizeof bsf, "BSF %s", f.bsf.s);
     snprintf(by, sizeof by, "IMPI %s", f.impi.s);
-    a_step(x->a, &(gba_m2m_step){.phase = "Bootstrapping", .from = "Entity A", .to = bsf, .text = f.fresh ? "Ub" : "a session that is still valid",
-                                 .from_by = f.fresh ? by : NULL, .to_by = f.fresh ? "AUTN" : NULL, .key = "Ks", .key_id_name = "B-TID",
+    a_step(x->a, &(gba_m2m_step){.phase = "Bootstrapping", .from = "Entity A", .to = bsf,
+                                 .text = f.fresh ? "Ub" : "a session that is still valid",
+                                 .from_by = f.fresh ? by : NULL, .to_by = f.fresh ? "AUTN" : NULL, .key = "Ks",
+                                 .key_id_name = "B-TID",
                                  .key_id = f.btid.s, .how = "AKA", .until = f.expires});
     x->may_renew = !f.fresh;
     x->auth.key = "Ks_(ext)_NAF";
@@ -327,8 +335,9 @@ static gba_err (*const frameworks[GBA_M2M_FRAMEWORKS])(run *x) = {
 
 static void say_associated(run *x, m2m_peer *p)
 {
-    static const char *const told[] = {"Entity B has it in its own store", "Entity B reads the names in the certificate",
-                                       "Entity B asks the MAF", "Entity B asks the BSF", "Entity B asks the MEF"};
+    static const char *const told[] = {"Entity B has it in its own store",
+                                       "Entity B reads the names in the certificate", "Entity B asks the MAF",
+                                       "Entity B asks the BSF", "Entity B asks the MEF"};
     char b[300], by[GBA_ID_MAX + 32], self[GBA_M2M_ID_MAX + 1] = "";
     bool psk = x->auth.gba || x->auth.keys.n;
     const gba_m2m_row *row = x->a->row;
@@ -340,8 +349,10 @@ static void say_associated(run *x, m2m_peer *p)
     if (x->b_id.kind != GBA_M2M_ID_NONE && gba_m2m_id_print(&x->b_id, GBA_M2M_ABSOLUTE, self) != GBA_OK)
         self[0] = 0;
     snprintf(by, sizeof by, "%s %s", psk ? x->auth.id_name : "certificate", x->auth.id);
-    a_step(x->a, &(gba_m2m_step){.phase = "Association Security Handshake", .from = "Entity A", .to = b, .text = told[teller],
-                                 .from_by = by, .to_by = psk ? x->auth.key : "certificate with its name", .suite = m2m_peer_suite_name(p),
+    a_step(x->a, &(gba_m2m_step){.phase = "Association Security Handshake", .from = "Entity A", .to = b,
+                                 .text = told[teller],
+                                 .from_by = by, .to_by = psk ? x->auth.key : "certificate with its name",
+                                 .suite = m2m_peer_suite_name(p),
                                  .until = x->facts->expires});
 }
 
@@ -387,7 +398,8 @@ gba_err gba_m2m_connect(gba_m2m_a *a, const gba_m2m_saef *how, gba_m2m_sa **out)
     if (!sa || !a->row || !frameworks[how->framework]) {
         bool memory = sa != NULL;
         free(sa);
-        return a_say(a, memory ? GBA_E_ARG : GBA_E_NOMEM, memory ? "no security association establishment framework" : "out of memory");
+        return a_say(a, memory ? GBA_E_ARG : GBA_E_NOMEM,
+                     memory ? "no security association establishment framework" : "out of memory");
     }
     x.facts = &sa->facts;
     sa->a = a;
@@ -484,7 +496,8 @@ static gba_err take_reply(gba_m2m_a *a, const m2m_answer *r, gba_m2m_reply *out)
 
 gba_err gba_m2m_request_send(gba_m2m_sa *sa, const gba_m2m_call *c, gba_m2m_reply *out)
 {
-    static const char *const methods[] = {NULL, "POST", "GET", "PUT", "DELETE", "POST"}, *const ops[] = {"", "CREATE", "RETRIEVE", "UPDATE", "DELETE", "NOTIFY"};
+    static const char *const methods[] = {NULL, "POST", "GET", "PUT", "DELETE", "POST"};
+    static const char *const ops[] = {"", "CREATE", "RETRIEVE", "UPDATE", "DELETE", "NOTIFY"};
     gba_m2m_a *a = sa->a;
     char target[3 * GBA_M2M_TO_MAX + 8], text[GBA_M2M_TO_MAX + 64 + GBA_M2M_ID_MAX], b[300];
     m2m_answer r = {0};
@@ -494,7 +507,8 @@ gba_err gba_m2m_request_send(gba_m2m_sa *sa, const gba_m2m_call *c, gba_m2m_repl
         return a_say(a, GBA_E_ARG, "no such operation");
     gba_err e = choose_to(sa, c, out, target, sizeof target);
     if (e != GBA_OK)
-        return a_say(a, GBA_E_ARG, e == GBA_E_UNKNOWN ? "which resource?" : "\"%.100s\" is no resource's address", out->to);
+        return a_say(a, GBA_E_ARG, e == GBA_E_UNKNOWN ? "which resource?" : "\"%.100s\" is no resource's address",
+                     out->to);
     e = choose_from(sa, c, out);
     if (e != GBA_OK)
         return a_say(a, GBA_E_ARG, "who is the originator? Entity A has no identity yet");

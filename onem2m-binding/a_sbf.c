@@ -30,8 +30,10 @@ static gba_err by_kpm(run *x, a_auth *auth)
 
 static gba_err by_cert(run *x, a_auth *auth)
 {
-    return a_own_cert(&x->how->own, auth) ? GBA_OK
-                                          : a_say(x->a, GBA_E_ARG, "SBF 2 needs a certificate with its key or a raw key, and the CA or the raw key of the MEF");
+    return a_own_cert(&x->how->own, auth)
+               ? GBA_OK
+               : a_say(x->a, GBA_E_ARG,
+                       "SBF 2 needs a certificate with its key or a raw key, and the CA or the raw key of the MEF");
 }
 
 static gba_err exchange(run *x, a_kms *k, a_exported *ke)
@@ -42,7 +44,9 @@ static gba_err exchange(run *x, a_kms *k, a_exported *ke)
 
     if (e == GBA_OK)
         e = a_kms_commands(k, reg.id); /* after each registration (8.3.4.6) */
-    return e == GBA_OK ? a_kms_key(k, x->maf ? GBA_M2M_SUID_RSPF_MAF : GBA_M2M_SUID_RSPF_SAEF, &x->how->target, ke, &unregistered) : e;
+    return e == GBA_OK ? a_kms_key(k, x->maf ? GBA_M2M_SUID_RSPF_MAF : GBA_M2M_SUID_RSPF_SAEF, &x->how->target, ke,
+                                   &unregistered)
+                       : e;
 }
 
 static gba_err derive(run *x, const a_exported *ke, a_record *out)
@@ -59,7 +63,8 @@ static gba_err derive(run *x, const a_exported *ke, a_record *out)
     out->h.server = x->how->mef.fqdn;
     a_step(x->a, &(gba_m2m_step){.phase = "Key derivation", .from = "Entity A", .to = x->with,
                                  .text = x->a->c.kdf == GBA_M2M_KDF_2014 ? (x->maf ? "10.3.2" : "10.3.3") : "10.3.7",
-                                 .key = x->maf ? "Km" : "Kpsa", .key_id_name = "KeID", .key_id = ke->id, .how = "HMAC-SHA-256 of Ke",
+                                 .key = x->maf ? "Km" : "Kpsa", .key_id_name = "KeID", .key_id = ke->id,
+                                 .how = "HMAC-SHA-256 of Ke",
                                  .until = ke->until});
     return GBA_OK;
 }
@@ -114,8 +119,10 @@ static gba_err sbf_3(run *x, a_record *out)
     char by[GBA_ID_MAX + 8];
     snprintf(by, sizeof by, "IMPI %s", f.impi.s);
     a_step(x->a, &(gba_m2m_step){.phase = "Bootstrap Enrolment Handshake", .from = "Entity A", .to = bsf,
-                                 .text = f.fresh ? "Ub" : "a session that is still valid", .from_by = f.fresh ? by : NULL,
-                                 .to_by = f.fresh ? "AUTN" : NULL, .key = "Ke = Ks", .key_id_name = "KeID = B-TID", .key_id = f.btid.s,
+                                 .text = f.fresh ? "Ub" : "a session that is still valid",
+                                 .from_by = f.fresh ? by : NULL,
+                                 .to_by = f.fresh ? "AUTN" : NULL, .key = "Ke = Ks", .key_id_name = "KeID = B-TID",
+                                 .key_id = f.btid.s,
                                  .how = "AKA", .until = f.expires});
     for (size_t i = 0; e == GBA_OK && i < sizeof suites / sizeof *suites; i++) {
         naf.ua = gba_ua_id_psk(GBA_TLS12, suites[i]);
@@ -128,7 +135,8 @@ static gba_err sbf_3(run *x, a_record *out)
     snprintf(out->h.id, sizeof out->h.id, "%s", f.btid.s);
     out->h.expires = f.expires;
     out->h.server = f.bsf;
-    a_step(x->a, &(gba_m2m_step){.phase = "Integration", .from = "Entity A", .to = x->with, .text = "the target is the NAF",
+    a_step(x->a, &(gba_m2m_step){.phase = "Integration", .from = "Entity A", .to = x->with,
+                                 .text = "the target is the NAF",
                                  .key = x->maf ? "Km = Ks_(ext)_NAF" : "Kpsa = Ks_(ext)_NAF",
                                  .key_id_name = x->maf ? "KmID = B-TID" : "KpsaID = B-TID", .key_id = f.btid.s,
                                  .how = "TS 33.220 key derivation", .until = f.expires});

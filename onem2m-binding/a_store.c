@@ -210,7 +210,8 @@ gba_err a_store_save(gba_m2m_a *a, const a_record *r)
     if (e == GBA_OK)
         e = a_record_print(r, plain, &n);
     if (e != GBA_OK)
-        return a_say(a, e, "the credential cannot be stored: %s", e == GBA_E_UNSUPPORTED ? "no state folder" : gba_err_text(e));
+        return a_say(a, e, "the credential cannot be stored: %s",
+                     e == GBA_E_UNSUPPORTED ? "no state folder" : gba_err_text(e));
     e = ue_sealed_write(path, KIND, &a->seal, gba_mem(plain, n), true, a->text);
     gba_wipe(plain, sizeof plain);
     return e;
@@ -302,7 +303,8 @@ static bool compare(void *arg, a_record *r)
 
 gba_err a_store_find(gba_m2m_a *a, gba_m2m_held_kind kind, const gba_fqdn *target, a_record *out)
 {
-    search s = {.kind = kind, .self = &a->c.id, .target = target && target->s[0] ? target : NULL, .now = a_now(a), .out = out};
+    search s = {
+        .kind = kind, .self = &a->c.id, .target = target && target->s[0] ? target : NULL, .now = a_now(a), .out = out};
     gba_err e = walk(a, compare, &s);
 
     if (e != GBA_OK)

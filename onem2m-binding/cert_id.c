@@ -26,7 +26,8 @@ static bool dotted(const uint8_t *p, size_t n, bool relative, char *out, size_t 
             v -= 40 * top;
             first = false;
         }
-        at += (size_t)snprintf(out + at, room - at, "%s%llu", at && out[at - 1] != '.' ? "." : "", (unsigned long long)v);
+        at +=
+            (size_t)snprintf(out + at, room - at, "%s%llu", at && out[at - 1] != '.' ? "." : "", (unsigned long long)v);
         if (at >= room)
             return false;
         v = 0;
@@ -91,7 +92,8 @@ bool m2m_name_credential(const tls_name *n, char out[GBA_M2M_CREDENTIAL_ID_MAX +
         type = 31;
         ok = device_value(n, value, sizeof value);
         break;
-    case TLS_NAME_KEY: /* RFC 6920's sha-256, in hexadecimal: its "ni" form has characters that a Credential-ID has not */
+    case TLS_NAME_KEY: /* RFC 6920's sha-256, in hexadecimal: its "ni" form has characters that a Credential-ID has not
+                        */
         type = 30;
         ok = snprintf(value, sizeof value, "sha-256_%.64s", n->text) == 8 + 64;
         break;

@@ -22,7 +22,8 @@ static gba_err open_store(gate *g, char *why, size_t why_n)
     return e;
 }
 
-static gba_err open_links(const char *what, const conf_items *list, gate_link *links, gba_fqdn *names, char *why, size_t why_n)
+static gba_err open_links(const char *what, const conf_items *list, gate_link *links, gba_fqdn *names, char *why,
+                          size_t why_n)
 {
     const gate_kms *k = list->v;
     const char *path;
@@ -61,7 +62,8 @@ static gba_err open_naf(gate *g, char *why, size_t why_n)
     uint32_t gsids[GBA_NAF_ZN_GSIDS];
     gba_naf_zn_http_config z = {.gsids = gsids, .bsfs = zn, .n_bsfs = s->bsf.n, .ca_file = s->zn.ca ? s->zn.ca : s->ca,
                                 .cert_file = s->zn.cert ? s->zn.cert : s->cert,
-                                .key_file = s->zn.key ? s->zn.key : s->key, .connect_ms = (unsigned)s->wait_ms, .total_ms = (unsigned)s->wait_ms,
+                                .key_file = s->zn.key ? s->zn.key : s->key, .connect_ms = (unsigned)s->wait_ms,
+                                .total_ms = (unsigned)s->wait_ms,
                                 .connections = 16, .user_agent = "m2m-gate"};
     conf_numbers(NULL, "zn.services", &s->zn.services, gsids, GBA_NAF_ZN_GSIDS, &z.n_gsids);
     gba_err e = gba_naf_new(&c, &g->naf, &reason);
@@ -77,7 +79,8 @@ static gba_err open_tls(gate *g, char *why, size_t why_n)
     const gate_settings *s = g->s;
     tls_server_config c = {.cert_file = s->cert, .key_file = s->key, .client_ca_file = s->ca, .client_optional = true,
                            .crl_file = s->crl, .ocsp_file = s->ocsp, .raw_key = gate_raw_key,
-                           .cert_refused = gate_cert_refused, .cert_ctx = g, .psk_failed = gate_psk_failed, .priority = s->priority ? s->priority : gba_m2m_priority(true),
+                           .cert_refused = gate_cert_refused, .cert_ctx = g, .psk_failed = gate_psk_failed,
+                           .priority = s->priority ? s->priority : gba_m2m_priority(true),
                            .psk = gate_psk, .psk_ctx = g, .psk_who_free = gate_who_free,
                            .psk_hint = g->naf ? "3GPP-bootstrapping" : NULL};
     return tls_server_new(&c, &g->tls, why, why_n);
@@ -114,7 +117,8 @@ static void open_metrics(gate *g)
             const gba_m2m_row *row = f < GBA_M2M_FRAMEWORKS ? gba_m2m_row_of((gba_m2m_framework)f) : NULL;
             snprintf(label, sizeof label, "framework=\"%s\",result=\"%s\"", row ? row->name : "none", results[r]);
             g->requests[f][r] = metric_counter("m2m_gate_requests_total", label, "requests by the guard's decision");
-            g->handshakes[f][r] = metric_counter("m2m_gate_keys_total", label, "credentials in handshakes: keys found, and whatever was refused");
+            g->handshakes[f][r] = metric_counter("m2m_gate_keys_total", label,
+                                                 "credentials in handshakes: keys found, and whatever was refused");
         }
         for (int i = 0; i < 3; i++) {
             snprintf(label, sizeof label, "server=\"%s\",result=\"%s\"", servers[i], r ? "failed" : "ok");

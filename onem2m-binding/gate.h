@@ -47,7 +47,8 @@ typedef struct gate_settings {
     struct {
         char *key_file;
     } seal;
-    int64_t wait_ms, waiting, keys, unknown_ttl, unknown_per_source, connections, per_source, idle, body_max, upstream_ms;
+    int64_t wait_ms, waiting, keys, unknown_ttl, unknown_per_source, connections, per_source, idle, body_max,
+        upstream_ms;
     bool new_aes;
     daemon_conf daemon;
 } gate_settings;
@@ -102,7 +103,8 @@ gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *
 gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
 gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
 /* Whose point of access is a prefix of this URL? UNKNOWN. */
-size_t gate_url_under(const char *url, const char *poa); /* length of the prefix that ends where a segment does; 0: none */
+size_t gate_url_under(const char *url,
+                      const char *poa); /* length of the prefix that ends where a segment does; 0: none */
 gba_err gate_book_at(gate_book *b, const char *url, gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
 void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_association *a, const gba_m2m_request *r,
                      gba_m2m_verdict *out);
@@ -125,7 +127,8 @@ typedef struct gate_who {
 void gate_who_free(void *who);
 gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n) GBA_MUST_USE; /* sets bound, too */
 
-/* gate_made.c. From the answer to a Create or Update: the entity, its aei or csi, and poa. STALE: poa alone; UNKNOWN: none. */
+/* gate_made.c. From the answer to a Create or Update: the entity, its aei or csi, and poa. STALE: poa alone; UNKNOWN:
+ * none. */
 typedef struct gate_made {
     char id[GBA_M2M_ID_MAX + 1];
     bool cse;
@@ -186,7 +189,8 @@ bool gate_raw_key(void *g, const uint8_t id[32]); /* is its Credential-ID in the
  * definite no; else it could not be asked. */
 gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
 gba_err gate_ask_mef(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
-gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_m2m_identity *id, gate_who *who, const char **why) GBA_MUST_USE;
+gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_m2m_identity *id, gate_who *who,
+                     const char **why) GBA_MUST_USE;
 
 bool gate_ask_enter(gate *g, atomic_uint *asking); /* false: as many as may be */
 void gate_ask_leave(atomic_uint *asking);

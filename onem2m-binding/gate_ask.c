@@ -99,7 +99,8 @@ static gba_err get(gate *g, m2m_peer *p, const char *target, m2m_answer *a, cons
 }
 
 /* Whose key it is: the absolute ID, or what the Credential-ID is made of. */
-static gba_err take(gate_who *who, m2m_told *t, unsigned type_of_other, const char *key_id, int64_t now, const char **why)
+static gba_err take(gate_who *who, m2m_told *t, unsigned type_of_other, const char *key_id, int64_t now,
+                    const char **why)
 {
     gba_m2m_id id;
     gba_err e;
@@ -206,7 +207,8 @@ static gba_err take_user(gate_who *who, const gba_naf_identity *u)
 
     for (size_t i = 0; i < u->n_uss; i++)
         for (size_t k = 0; k < u->uss[i].n_ids && n < GATE_IDS_MAX; k++)
-            if (!strncmp(u->uss[i].ids[k], "//", 2) && gba_m2m_id_parse(gba_str(u->uss[i].ids[k]), NULL, &ids[n]) == GBA_OK)
+            if (!strncmp(u->uss[i].ids[k], "//", 2) &&
+                gba_m2m_id_parse(gba_str(u->uss[i].ids[k]), NULL, &ids[n]) == GBA_OK)
                 n++;
     if (n > 1 && ids[0].kind == GBA_M2M_ID_CSE) /* one CSE, or AEs (TS-0003 8.2.1) */
         n = 1;

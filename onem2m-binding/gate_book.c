@@ -205,7 +205,8 @@ static void find_stored(gate_book *b, const char *credential, gate_binding *out)
 {
     store_record rec = {0};
     gate_credential *c = calloc(1, sizeof *c);
-    gba_err e = c ? store_get(b->s, (store_kind)GATE_CREDENTIAL, gba_str(credential), service_now(), &rec) : GBA_E_NOMEM;
+    gba_err e =
+        c ? store_get(b->s, (store_kind)GATE_CREDENTIAL, gba_str(credential), service_now(), &rec) : GBA_E_NOMEM;
 
     if (e == GBA_OK)
         e = gate_credential_parse(gba_mem(rec.value, rec.n), c);

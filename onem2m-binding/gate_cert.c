@@ -28,7 +28,8 @@ static bool take_uri(gate_who *w, const tls_name *name, gba_m2m_id *ids, size_t 
 {
     if (m2m_name_is_node(name))
         return set_credential(w, name);
-    if (*n >= GATE_IDS_MAX || gba_m2m_id_parse(gba_str(name->text), NULL, &ids[*n]) != GBA_OK || !gba_m2m_id_is_ae(&ids[*n]))
+    if (*n >= GATE_IDS_MAX || gba_m2m_id_parse(gba_str(name->text), NULL, &ids[*n]) != GBA_OK ||
+        !gba_m2m_id_is_ae(&ids[*n]))
         return false;
     ++*n;
     return set_credential(w, name);
@@ -45,7 +46,8 @@ static bool take_dns(const gba_m2m_id *cse, gate_who *w, const tls_name *name, g
     if (!dot || strcmp(dot + 1, cse->sp.s) != 0)
         return true; /* the book may know it */
     snprintf(text, sizeof text, "//%s/%.*s", cse->sp.s, (int)(dot - dns), dns);
-    if (*n < GATE_IDS_MAX && gba_m2m_id_parse(gba_str(text), NULL, &ids[*n]) == GBA_OK && ids[*n].kind == GBA_M2M_ID_CSE)
+    if (*n < GATE_IDS_MAX && gba_m2m_id_parse(gba_str(text), NULL, &ids[*n]) == GBA_OK &&
+        ids[*n].kind == GBA_M2M_ID_CSE)
         ++*n;
     return true;
 }

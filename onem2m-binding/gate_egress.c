@@ -352,8 +352,8 @@ static void note(const out *o, bool ok, unsigned rsc, const char *reason)
 {
     metric_add(o->g->sent[ok ? GATE_ALLOWED : GATE_REFUSED], 1);
     log_event(LOG_LEVEL_AUDIT, ok ? "gate.sent" : "gate.not_sent", "peer", o->to_text, "host", o->host, "with",
-              o->key.n ? o->identity : "certificate", "origin", o->origin, "target", o->target, "rsc", log_num(rsc), "why", o->why,
-              "reason", reason && *reason ? reason : NULL, NULL);
+              o->key.n ? o->identity : "certificate", "origin", o->origin, "target", o->target, "rsc", log_num(rsc),
+              "why", o->why, "reason", reason && *reason ? reason : NULL, NULL);
 }
 
 static void fail(out *o, unsigned rsc, const char *why, const char *reason)

@@ -360,8 +360,8 @@ static void note_refusal(gate *g, gba_m2m_framework f, const char *identity, con
 
     metric_add(g->handshakes[f][GATE_REFUSED], 1);
     if (may_audit(g->keys))
-        log_event(LOG_LEVEL_AUDIT, "gate.handshake_refused", "framework", row ? row->name : "none", "identity", identity,
-                  "from", from, "why", why, NULL);
+        log_event(LOG_LEVEL_AUDIT, "gate.handshake_refused", "framework", row ? row->name : "none", "identity",
+                  identity, "from", from, "why", why, NULL);
 }
 
 void gate_psk_failed(void *ctx, void *who)

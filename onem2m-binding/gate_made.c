@@ -25,7 +25,8 @@ gba_err gate_made_parse(gba_span json, gate_made *out)
     memset(out, 0, sizeof *out);
     out->cse = !ae && csr;
     out->unnamed = json_is_object(ae) && !json_object_get(ae, "rn") && !json_object_get(ae, "resourceName");
-    bool ok = ae ? m2m_json_text(ae, "aei", out->id, sizeof out->id) : csr && m2m_json_text(csr, "csi", out->id, sizeof out->id);
+    bool ok = ae ? m2m_json_text(ae, "aei", out->id, sizeof out->id)
+                 : csr && m2m_json_text(csr, "csi", out->id, sizeof out->id);
     poas_of(ae ? ae : csr, out);
     json_decref(root);
     return ok ? GBA_OK : out->n ? GBA_E_STALE : GBA_E_UNKNOWN;

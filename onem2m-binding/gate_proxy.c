@@ -35,8 +35,8 @@ bool gate_field_drop(const char *name, const char *connection)
 {
     static const char *const drop[] = {
         /* for this hop alone, what only we may say, or what would make another request of it */
-        "Host", "Expect", "Forwarded", "X-Real-IP", "X-3GPP-Asserted-Identity", "X-3GPP-Intended-Identity", "X-HTTP-Method-Override",
-        "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"};
+        "Host", "Expect", "Forwarded", "X-Real-IP", "X-3GPP-Asserted-Identity", "X-3GPP-Intended-Identity",
+        "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"};
     for (size_t i = 0; i < sizeof drop / sizeof *drop; i++)
         if (http_named(name, drop[i]))
             return true;
@@ -213,8 +213,8 @@ static void remember_reach(call *c, const gba_m2m_id *id, const gate_made *made,
         log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "pointOfAccess", NULL);
 }
 
-/* The last segment of Content-Location, where the body tells no AE-ID: a CSE that names AEs by it. Only where the name is
- * the CSE's choice: else a client says rcn=0, and has registered under whatever AE-ID it likes. */
+/* The last segment of Content-Location, where the body tells no AE-ID: a CSE that names AEs by it. Only where the name
+ * is the CSE's choice: else a client says rcn=0, and has registered under whatever AE-ID it likes. */
 static void id_by_location(const m2m_answer *a, gate_made *made)
 {
     const char *l = m2m_answer_field(a, M2M_H_LOCATION), *last = l ? strrchr(l, '/') : NULL;

@@ -115,7 +115,9 @@ gba_err gate_credential_parse(gba_span text, gate_credential *out)
         return GBA_E_CORRUPT;
     while (e == GBA_OK && next_line(&text, &name, &v))
         e = credential_line(name, v, out);
-    bool fits = out->bound == GBA_M2M_BOUND_NEW ? out->n == 0 : out->bound == GBA_M2M_BOUND_CSE ? out->n == 1 : out->n > 0;
+    bool fits = out->bound == GBA_M2M_BOUND_NEW   ? out->n == 0
+                : out->bound == GBA_M2M_BOUND_CSE ? out->n == 1
+                                                  : out->n > 0;
     if (e == GBA_OK && (out->bound == GBA_M2M_BOUND_NONE || !fits))
         e = GBA_E_CORRUPT;
     if (e != GBA_OK)

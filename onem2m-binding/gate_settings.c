@@ -19,7 +19,8 @@ static const conf_field bsf_item[] = {
     {.path = NULL},
 };
 static const conf_field kms_item[] = {
-    {.path = "fqdn", .type = CONF_FQDN, KMS(fqdn), .required = true, .help = "the FQDN behind '@' in its key identifiers"},
+    {.path = "fqdn", .type = CONF_FQDN, KMS(fqdn), .required = true,
+     .help = "the FQDN behind '@' in its key identifiers"},
     {.path = "url", .type = CONF_STRING, KMS(url), .required = true, .help = "https://address:port, where it listens"},
     {.path = "psk_id", .type = CONF_STRING, KMS(psk_id), .help = "who we are to it: KmID of a MAF, KpmID of a MEF"},
     {.path = "psk_file", .type = CONF_PATH, KMS(psk_file), .help = "the key of psk_id, hexadecimal"},
@@ -40,20 +41,25 @@ static const conf_field peer_item[] = {
 };
 
 const conf_field gate_settings_table[] = {
-    {.path = "listen", .type = CONF_LISTEN, AT(listen), .required = true, .help = "TLS for AEs and CSEs: all four SAEFs"},
+    {.path = "listen", .type = CONF_LISTEN, AT(listen), .required = true,
+     .help = "TLS for AEs and CSEs: all four SAEFs"},
     {.path = "egress", .type = CONF_LISTEN, AT(egress),
      .help = "plain HTTP on loopback, where the CSE sends its own requests and notifications"},
-    {.path = "cse_id", .type = CONF_STRING, AT(cse_id), .required = true, .help = "absolute CSE-ID of the CSE behind the gate"},
+    {.path = "cse_id", .type = CONF_STRING, AT(cse_id), .required = true,
+     .help = "absolute CSE-ID of the CSE behind the gate"},
     {.path = "public_name", .type = CONF_FQDN, AT(public_name),
      .help = "its public domain name: SNI and NAF FQDN; default: cse.sp of //sp/cse"},
     {.path = "upstream", .type = CONF_STRING, AT(upstream), .required = true,
      .help = "http://127.0.0.1:PORT, the CSE's plain HTTP listener"},
     {.path = "cert", .type = CONF_PATH, AT(cert), .required = true, .help = "PEM certificate chain of the CSE-ID"},
     {.path = "key", .type = CONF_PATH, AT(key), .required = true, .help = "PEM private key of cert"},
-    {.path = "ocsp", .type = CONF_PATH, AT(ocsp), .help = "DER OCSP answer on cert, stapled in handshakes; read again by SIGHUP"},
-    {.path = "ca", .type = CONF_PATH, AT(ca), .help = "PEM CAs of client certificates (SAEF 2); without it PSK and known raw public keys"},
+    {.path = "ocsp", .type = CONF_PATH, AT(ocsp),
+     .help = "DER OCSP answer on cert, stapled in handshakes; read again by SIGHUP"},
+    {.path = "ca", .type = CONF_PATH, AT(ca),
+     .help = "PEM CAs of client certificates (SAEF 2); without it PSK and known raw public keys"},
     {.path = "crl", .type = CONF_PATH, AT(crl), .help = "PEM revocation list of these CAs"},
-    {.path = "tls_priority", .type = CONF_STRING, AT(priority), .help = "GnuTLS priority; the default is TLS 1.2 after TS-0003 10.2"},
+    {.path = "tls_priority", .type = CONF_STRING, AT(priority),
+     .help = "GnuTLS priority; the default is TLS 1.2 after TS-0003 10.2"},
     {.path = "bsf", .type = CONF_ITEMS, AT(bsf), .item = bsf_item, .item_size = sizeof(gate_bsf),
      .help = "BSFs whose B-TIDs are accepted (SAEF 4, SBF 3)"},
     {.path = "maf", .type = CONF_ITEMS, AT(maf), .item = kms_item, .item_size = sizeof(gate_kms),
@@ -62,7 +68,8 @@ const conf_field gate_settings_table[] = {
      .help = "MEFs whose KeIDs are accepted (SBF 1, SBF 2)"},
     {.path = "peers", .type = CONF_ITEMS, AT(peers), .item = peer_item, .item_size = sizeof(gate_peer),
      .help = "whom the egress reaches beside those that registered with a pointOfAccess"},
-    {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert), .help = "PEM client certificate towards the BSFs; default: cert"},
+    {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert),
+     .help = "PEM client certificate towards the BSFs; default: cert"},
     {.path = "zn.key", .type = CONF_PATH, AT(zn.key), .help = "PEM private key of zn.cert; default: key"},
     {.path = "zn.ca", .type = CONF_PATH, AT(zn.ca), .help = "PEM CA of the BSFs' Zn certificates; default: ca"},
     {.path = "zn.services", .type = CONF_STRINGS, AT(zn.services),
@@ -76,12 +83,14 @@ const conf_field gate_settings_table[] = {
     {.path = "keys.wait_ms", .type = CONF_INT, AT(wait_ms), .def = "5000", .min = 100, .max = 60000,
      .help = "how long a handshake may wait for MAF, MEF or BSF"},
     {.path = "keys.waiting", .type = CONF_INT, AT(waiting), .def = "64", .min = 1, .max = 10000,
-     .help = "handshakes that wait for MAFs, MEFs and BSFs at once, an equal share for each server; above it they fail"},
+     .help = "handshakes that wait for MAFs, MEFs and BSFs at once, an equal share for each server; "
+             "above it they fail"},
     {.path = "keys.cached", .type = CONF_INT, AT(keys), .def = "100000", .min = 16, .max = 10000000,
      .help = "keys remembered until they expire"},
     {.path = "keys.unknown_ttl", .type = CONF_DURATION, AT(unknown_ttl), .def = "10s", .min = 1, .max = 3600,
      .help = "how long an identity that its server refused is not asked for again"},
-    {.path = "keys.unknown_per_source", .type = CONF_INT, AT(unknown_per_source), .def = "128", .min = 1, .max = 1000000,
+    {.path = "keys.unknown_per_source", .type = CONF_INT, AT(unknown_per_source), .def = "128", .min = 1,
+     .max = 1000000,
      .help = "queries that fail, of one address in a minute"},
     {.path = "limits.connections", .type = CONF_INT, AT(connections), .def = "2000", .min = 8, .max = 100000,
      .help = "open connections at most; each has a thread"},
@@ -153,7 +162,8 @@ static void check_kms(conf *c, const gate_settings *s, const char *what, const c
         conf_fault(c, what, "names %zu servers, at most %d are possible", list->n, GBA_NAF_BSFS);
     for (size_t i = 0; i < list->n; i++) {
         snprintf(item, sizeof item, "%s[%zu].url", what, i);
-        if (k[i].url && (gate_url(k[i].url, &tls, host, &port, &path) != GBA_OK || !tls || (*path && strcmp(path, "/") != 0)))
+        if (k[i].url &&
+            (gate_url(k[i].url, &tls, host, &port, &path) != GBA_OK || !tls || (*path && strcmp(path, "/") != 0)))
             conf_fault(c, item, "'%s' is not https://host:port", k[i].url);
         snprintf(item, sizeof item, "%s[%zu].psk_id", what, i);
         if (!!k[i].psk_id != !!k[i].psk_file)
@@ -204,7 +214,8 @@ static void check_domains(conf *c, const gate_settings *s)
         mef[d.n_mef] = e[d.n_mef].fqdn;
     const gba_fqdn *clash = gba_m2m_domains_clash(&d);
     if (clash)
-        conf_fault(c, "maf", "%s stands twice among bsf, maf and mef: a PSK identity could not be told apart", clash->s);
+        conf_fault(c, "maf", "%s stands twice among bsf, maf and mef: a PSK identity could not be told apart",
+                   clash->s);
     uint32_t gsids[GBA_NAF_ZN_GSIDS];
     size_t n;
     conf_numbers(c, "zn.services", &s->zn.services, gsids, GBA_NAF_ZN_GSIDS, &n);
@@ -226,7 +237,8 @@ void gate_settings_check(conf *c, const void *settings)
         conf_fault(c, "cse_id", "'%s' is not an absolute CSE-ID such as //sp.example.com/cse1", s->cse_id);
     else if (s->cse_id && !s->public_name.s[0] && gba_m2m_id_fqdn(&id, &f) != GBA_OK)
         conf_fault(c, "public_name", "is missing: '%s' gives no domain name by itself", s->cse_id);
-    if (s->upstream && (gate_url(s->upstream, &tls, host, &port, &path) != GBA_OK || tls || (*path && strcmp(path, "/") != 0)))
+    if (s->upstream &&
+        (gate_url(s->upstream, &tls, host, &port, &path) != GBA_OK || tls || (*path && strcmp(path, "/") != 0)))
         conf_fault(c, "upstream", "'%s' is not http://127.0.0.1:PORT", s->upstream);
     else if (s->upstream && !loopback(host))
         conf_warn(c, "upstream", "%s is not loopback: whoever is on the way can speak as anyone", host);
@@ -235,8 +247,9 @@ void gate_settings_check(conf *c, const void *settings)
     if (s->crl && !s->ca)
         conf_fault(c, "crl", "has no use without ca");
     if (!gate_settings_seal(s, buf, sizeof buf))
-        conf_fault(c, "seal.key_file", "is missing: name a key file (m2m-gatectl seal create-key makes one), or give the "
-                                       "systemd credential seal.key");
+        conf_fault(c, "seal.key_file",
+                   "is missing: name a key file (m2m-gatectl seal create-key makes one), or give the "
+                   "systemd credential seal.key");
     check_kms(c, s, "maf", "MAF", &s->maf);
     check_kms(c, s, "mef", "MEF", &s->mef);
     check_peers(c, s);

@@ -81,11 +81,19 @@ static int take_option(ctl *c, int o)
 
 static int parse(ctl *c, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", 1, NULL, 'c'}, {"kpsa-id", 1, NULL, 'p'}, {"credential-id", 1, NULL, 'i'}, {"key-file", 1, NULL, 'k'},
-        {"public-key", 1, NULL, 'P'},
-        {"expires", 1, NULL, 'e'}, {"ae-id", 1, NULL, 'a'}, {"cse-id", 1, NULL, 's'}, {"json", 0, NULL, 'j'},
-        {"replace", 0, NULL, 'r'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'v'}, {0}};
+    static const struct option options[] = {{"config", 1, NULL, 'c'},
+                                            {"kpsa-id", 1, NULL, 'p'},
+                                            {"credential-id", 1, NULL, 'i'},
+                                            {"key-file", 1, NULL, 'k'},
+                                            {"public-key", 1, NULL, 'P'},
+                                            {"expires", 1, NULL, 'e'},
+                                            {"ae-id", 1, NULL, 'a'},
+                                            {"cse-id", 1, NULL, 's'},
+                                            {"json", 0, NULL, 'j'},
+                                            {"replace", 0, NULL, 'r'},
+                                            {"help", 0, NULL, 'h'},
+                                            {"version", 0, NULL, 'v'},
+                                            {0}};
     int o, rc = RC_OK;
     while (rc == RC_OK && (o = getopt_long(argc, argv, "", options, NULL)) != -1)
         rc = take_option(c, o);
@@ -107,7 +115,8 @@ static int name_of(ctl *c)
         uint8_t key[32];
         gba_err e = tls_key_id(c->public_key, key);
         if (e != GBA_OK)
-            return fail(RC_FAILED, "%s: %s", c->public_key, e == GBA_E_IO ? "cannot be read" : "holds no PEM key or certificate");
+            return fail(RC_FAILED, "%s: %s", c->public_key,
+                        e == GBA_E_IO ? "cannot be read" : "holds no PEM key or certificate");
         return m2m_key_credential(key, c->credential) ? RC_OK : fail(RC_FAILED, "%s: no Credential-ID", c->public_key);
     }
     if (c->credential_id) {
@@ -119,7 +128,8 @@ static int name_of(ctl *c)
     }
     if (gba_m2m_identify(&d, gba_str(c->kpsa_id), &id) != GBA_OK || id.form != GBA_M2M_PSK_KPSA ||
         gba_m2m_credential_id(12, gba_str(id.text), c->credential) != GBA_OK)
-        return fail(RC_USAGE, "--kpsa-id: '%s' is not a KpsaID such as device7@sp.example.com (TS-0003 10.5)", c->kpsa_id);
+        return fail(RC_USAGE, "--kpsa-id: '%s' is not a KpsaID such as device7@sp.example.com (TS-0003 10.5)",
+                    c->kpsa_id);
     return RC_OK;
 }
 
@@ -142,7 +152,8 @@ static int read_ids(ctl *c, gate_credential *cr)
         if (gba_m2m_id_parse(gba_str(c->ids[i]), base, id) != GBA_OK ||
             (c->cse ? id->kind != GBA_M2M_ID_CSE : !gba_m2m_id_is_ae(id)))
             return fail(RC_USAGE, "--%s: '%s' is not %s", c->cse ? "cse-id" : "ae-id", c->ids[i],
-                        c->cse ? "a CSE-ID such as //sp.example.com/cse1" : "an AE-ID such as //sp.example.com/cse1/Cabc or Cabc");
+                        c->cse ? "a CSE-ID such as //sp.example.com/cse1"
+                               : "an AE-ID such as //sp.example.com/cse1/Cabc or Cabc");
         cr->n++;
     }
     return RC_OK;
@@ -222,8 +233,8 @@ static bool show(void *ctx, gba_span key, const store_record *rec)
             json_array_append_new(ids, json_string(text));
     if (l->c->json) {
         json_array_append_new(l->rows, json_pack("{s:s, s:s, s:O, s:b, s:b, s:o}", "credential", name, "bound",
-                                                 good ? bound[cr.bound] : "damaged", "ids", ids, "key", good && cr.key.n > 0,
-                                                 "learned", good && cr.learned, "expires",
+                                                 good ? bound[cr.bound] : "damaged", "ids", ids, "key",
+                                                 good && cr.key.n > 0, "learned", good && cr.learned, "expires",
                                                  time[0] ? json_string(time) : json_null()));
     } else {
         printf("%-44s %-7s %-3s %-7s %-15s", name, good ? bound[cr.bound] : "damaged", good && cr.key.n ? "key" : "-",

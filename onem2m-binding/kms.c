@@ -7,12 +7,14 @@
 #include "onem2m-binding/names.h"
 
 const kms_kind kms_maf = {
-    .name = "maf", .program = "m2m-mafd", .at = GBA_M2M_AT_MAF, .base = M2M_PATH_MAF_BASE, .base_root = M2M_ROOT_MAF_BASE,
+    .name = "maf", .program = "m2m-mafd", .at = GBA_M2M_AT_MAF, .base = M2M_PATH_MAF_BASE,
+    .base_root = M2M_ROOT_MAF_BASE,
     .reg_root = M2M_ROOT_MAF_CLIENT_REG, .base_ty = M2M_TY_MAF_BASE, .reg_ty = M2M_TY_MAF_CLIENT_REG,
     .label = GBA_M2M_LABEL_CONNECTION, .store = STORE_MAF, .assigns = true, .own_type = 11,
 };
 const kms_kind kms_mef = {
-    .name = "mef", .program = "m2m-mefd", .at = GBA_M2M_AT_MEF, .base = M2M_PATH_MEF_BASE, .base_root = M2M_ROOT_MEF_BASE,
+    .name = "mef", .program = "m2m-mefd", .at = GBA_M2M_AT_MEF, .base = M2M_PATH_MEF_BASE,
+    .base_root = M2M_ROOT_MEF_BASE,
     .reg_root = M2M_ROOT_MEF_CLIENT_REG, .base_ty = M2M_TY_MEF_BASE, .reg_ty = M2M_TY_MEF_CLIENT_REG,
     .label = GBA_M2M_LABEL_BOOTSTRAP, .store = STORE_MEF, .enrols = true, .own_type = 10,
 };
@@ -58,7 +60,8 @@ static void trouble(kms_call *c, gba_err e)
 gba_err kms_reg_load(kms *k, const char *id, int64_t now, kms_reg *out, uint64_t *version)
 {
     store_record rec = {0};
-    gba_err e = strlen(id) > STORE_KEY_MAX ? GBA_E_UNKNOWN : store_get(k->c.store, kind_of(k, KMS_REG), gba_str(id), now, &rec);
+    gba_err e =
+        strlen(id) > STORE_KEY_MAX ? GBA_E_UNKNOWN : store_get(k->c.store, kind_of(k, KMS_REG), gba_str(id), now, &rec);
 
     if (e != GBA_OK)
         return e;
@@ -105,9 +108,11 @@ static gba_err reg_save(kms_call *c, const char *id, kms_reg *r, uint64_t versio
         e = kms_cred_write(km, o + KMS_RECORD_MAX, &m);
     if (e == GBA_OK) {
         store_op op[3] = {
-            {.type = version ? STORE_SWAP : STORE_INSERT, .kind = kind_of(c->f, KMS_REG), .key = gba_str(id), .value = gba_mem(o, n),
+            {.type = version ? STORE_SWAP : STORE_INSERT, .kind = kind_of(c->f, KMS_REG), .key = gba_str(id),
+             .value = gba_mem(o, n),
              .expiry = r->et, .version = version},
-            {.type = version ? STORE_PUT : STORE_INSERT, .kind = kind_of(c->f, KMS_REG_INDEX), .key = gba_str(key), .value = gba_str(id),
+            {.type = version ? STORE_PUT : STORE_INSERT, .kind = kind_of(c->f, KMS_REG_INDEX), .key = gba_str(key),
+             .value = gba_str(id),
              .expiry = r->et},
         };
         if (km)
@@ -186,7 +191,8 @@ static void reg_create(kms_call *c)
         return;
     }
     if (p.et <= c->r->now || !admin_ok(c->f, &p.adfq)) {
-        kms_say(c, p.et <= c->r->now ? GBA_M2M_CONTENTS_UNACCEPTABLE : GBA_M2M_NO_PRIVILEGE, p.et <= c->r->now ? "et_past" : "admin_unknown");
+        kms_say(c, p.et <= c->r->now ? GBA_M2M_CONTENTS_UNACCEPTABLE : GBA_M2M_NO_PRIVILEGE,
+                p.et <= c->r->now ? "et_past" : "admin_unknown");
         return;
     }
     if (kms_reg_find(c->f, c->client, p.adfq.s, c->r->now, had, &old) == GBA_OK) {
@@ -413,7 +419,8 @@ static void base_resource(kms_call *c)
 {
     c->out->op = "base";
     if (c->m.op == GBA_M2M_RETRIEVE) {
-        c->out->body = prim_print_base(c->f->c.kind, c->f->c.fqdn.s, c->f->c.kind->enrols ? c->f->c.device_config_uri : NULL);
+        c->out->body =
+            prim_print_base(c->f->c.kind, c->f->c.fqdn.s, c->f->c.kind->enrols ? c->f->c.device_config_uri : NULL);
         kms_say(c, GBA_M2M_OK, "base");
     } else if (c->m.op != GBA_M2M_CREATE) {
         kms_say(c, GBA_M2M_OPERATION_NOT_ALLOWED, "operation");

@@ -76,7 +76,14 @@ void kms_cred_free(kms_cred **c);
 
 /* ---- JSON (kms_json.c) ---- */
 enum { /* attributes present */
-    PRIM_ET = 1, PRIM_LBL = 2, PRIM_ADFQ = 4, PRIM_SUID = 8, PRIM_TGIS = 16, PRIM_KV = 32, PRIM_CMID = 64, PRIM_CMST = 128
+       PRIM_ET = 1,
+       PRIM_LBL = 2,
+       PRIM_ADFQ = 4,
+       PRIM_SUID = 8,
+       PRIM_TGIS = 16,
+       PRIM_KV = 32,
+       PRIM_CMID = 64,
+       PRIM_CMST = 128
 };
 typedef struct prim {
     unsigned has;

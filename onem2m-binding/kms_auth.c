@@ -79,7 +79,8 @@ static gba_err read_fetched(const m2m_answer *a, int64_t now, gba_secret *km, km
 static gba_err ask_mef(kms *k, const kms_mef_link *m, const char *ke_id, int64_t now, gba_secret *km, kms_who *w)
 {
     m2m_peer_config pc = {
-        .host = m->host, .port = m->port, .sni = m->fqdn.s, .psk_identity = gba_str(m->psk_id), .psk = m->psk_id ? &m->psk : NULL,
+        .host = m->host, .port = m->port, .sni = m->fqdn.s, .psk_identity = gba_str(m->psk_id),
+        .psk = m->psk_id ? &m->psk : NULL,
         .ca_file = m->psk_id ? NULL : m->ca, .crl_file = m->crl, .cert_file = m->cert, .key_file = m->key,
         .connect_ms = k->c.fetch_ms / 2, .total_ms = k->c.fetch_ms / 2,
     };
@@ -89,14 +90,16 @@ static gba_err ask_mef(kms *k, const kms_mef_link *m, const char *ke_id, int64_t
 
     kms_random_hex(ri, 8);
     snprintf(target, sizeof target, "/%s/%s/%u", M2M_PATH_FETCH, ke_id, (unsigned)GBA_M2M_SUID_RSPF_MAF);
-    const m2m_field f[] = {{M2M_H_ORIGIN, k->c.fqdn.s}, {M2M_H_RI, ri}, {M2M_H_RVI, M2M_RVI}, {"Accept", "application/json"}};
+    const m2m_field f[] = {
+        {M2M_H_ORIGIN, k->c.fqdn.s}, {M2M_H_RI, ri}, {M2M_H_RVI, M2M_RVI}, {"Accept", "application/json"}};
     gba_err e = m2m_peer_open(&pc, &p, why, sizeof why);
     if (e == GBA_OK)
         e = m2m_peer_request(p, "GET", target, f, 4, (gba_span){0}, &a);
     if (e == GBA_OK)
         e = read_fetched(&a, now, km, w);
     if (e == GBA_E_AUTH || e == GBA_E_IO || e == GBA_E_BUSY)
-        log_event(LOG_LEVEL_WARN, "maf.mef_unreachable", "mef", m->fqdn.s, "error", gba_err_name(e), "reason", why[0] ? why : NULL, NULL);
+        log_event(LOG_LEVEL_WARN, "maf.mef_unreachable", "mef", m->fqdn.s, "error", gba_err_name(e), "reason",
+                  why[0] ? why : NULL, NULL);
     m2m_answer_free(&a);
     m2m_peer_close(&p);
     return e;
@@ -144,7 +147,8 @@ static gba_err gba_client(kms *k, const gba_naf_identity *g, int64_t now, kms_wh
     return e;
 }
 
-static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *q, int64_t now, gba_secret *key, kms_who *w)
+static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *q, int64_t now, gba_secret *key,
+                       kms_who *w)
 {
     char identity[GBA_ID_MAX + 32];
     gba_naf_psk_request r = {.fqdn = gba_str(k->c.fqdn.s), .transport = q->transport, .suite = q->suite, .now = now};
@@ -177,7 +181,10 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
             e = gba_m2m_credential_id(12, gba_str(id->btid.s), w->credential);
         gba_naf_result_clear(res);
     } else {
-        e = r.fetched == GBA_E_BUSY ? GBA_E_BUSY : res->why == GBA_NAF_WHY_UNREACHABLE ? GBA_E_IO : res->why == GBA_NAF_WHY_FORBIDDEN ? GBA_E_FORBIDDEN : GBA_E_UNKNOWN;
+        e = r.fetched == GBA_E_BUSY               ? GBA_E_BUSY
+            : res->why == GBA_NAF_WHY_UNREACHABLE ? GBA_E_IO
+            : res->why == GBA_NAF_WHY_FORBIDDEN   ? GBA_E_FORBIDDEN
+                                                  : GBA_E_UNKNOWN;
     }
     gba_wipe(res, sizeof *res);
     free(res);
@@ -209,7 +216,8 @@ static void printable(gba_span in, char out[128])
     out[n] = 0;
 }
 
-static gba_err find_key(kms *k, const tls_psk_query *q, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w)
+static gba_err find_key(kms *k, const tls_psk_query *q, const gba_m2m_identity *id, int64_t now, gba_secret *key,
+                        kms_who *w)
 {
     /* SNI is mandatory (TS-0003 10.2.1), and the NAF_Id depends on it */
     if (!gba_span_ieq(q->sni, gba_str(k->c.fqdn.s)))
@@ -233,7 +241,8 @@ static void note_refusal(const kms *k, const char *form, const char *identity, c
 
     count(k, form, reason);
     snprintf(event, sizeof event, "%s.handshake", k->c.kind->name);
-    log_event(LOG_LEVEL_AUDIT, event, "result", "refused", "form", form, "identity", identity, "reason", reason, "source", source, NULL);
+    log_event(LOG_LEVEL_AUDIT, event, "result", "refused", "form", form, "identity", identity, "reason", reason,
+              "source", source, NULL);
 }
 
 gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
@@ -344,7 +353,8 @@ gba_err kms_cert_who(kms *k, void *session, kms_who *w)
         }
         kms_cred_free(&c);
     }
-    (void)!m2m_name_credential(&w->name[best], w->credential); /* a name of no flavour that a record vouches for has none */
+    (void)!m2m_name_credential(&w->name[best],
+                               w->credential); /* a name of no flavour that a record vouches for has none */
     return GBA_OK;
 }
 

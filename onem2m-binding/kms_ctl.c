@@ -62,8 +62,8 @@ static void usage(const ctl *c, FILE *to)
             "  --client-config FILE            clientCfg, a JSON object\n"
             "  --command FILE                  %s; repeatable, at most %d\n"
             "  --replace                       overwrite the credential of this identifier\n",
-            c->program, c->program, c->program, id, KMS_ENROL, c->kind->enrols ? "cmdDescription for the client, JSON" : "(MEF only)",
-            KMS_CMDS);
+            c->program, c->program, c->program, id, KMS_ENROL,
+            c->kind->enrols ? "cmdDescription for the client, JSON" : "(MEF only)", KMS_CMDS);
 }
 
 /* ---- arguments ---- */
@@ -87,16 +87,20 @@ static int record_key(ctl *c, char key[256])
         const char *value;
         tls_name_kind kind;
     } cert[] = {{c->cert_dns, TLS_NAME_DNS}, {c->cert_uri, TLS_NAME_URI}, {c->cert_key, TLS_NAME_KEY}};
-    unsigned given = (c->id != NULL) + (c->cert_dns != NULL) + (c->cert_uri != NULL) + (c->cert_other != NULL) + (c->cert_key != NULL) + (c->impi != NULL);
+    unsigned given = (c->id != NULL) + (c->cert_dns != NULL) + (c->cert_uri != NULL) + (c->cert_other != NULL) +
+                     (c->cert_key != NULL) + (c->impi != NULL);
     gba_m2m_key_id kid;
 
     if (given != 1)
-        return say(c, EXIT_USAGE, "name one credential: %s, --cert-dns, --cert-uri, --cert-other, --cert-key or --impi", id_option(c));
+        return say(c, EXIT_USAGE, "name one credential: %s, --cert-dns, --cert-uri, --cert-other, --cert-key or --impi",
+                   id_option(c));
     if (c->id) {
         if (gba_m2m_key_id_parse(gba_str(c->id), &kid) != GBA_OK)
-            return say(c, EXIT_USAGE, "%s '%s' is not letters, digits, '.', '_', '-' before @ and an FQDN", id_option(c), c->id);
+            return say(c, EXIT_USAGE, "%s '%s' is not letters, digits, '.', '_', '-' before @ and an FQDN",
+                       id_option(c), c->id);
         if (strcmp(kid.domain.s, c->s.fqdn.s) != 0)
-            return say(c, EXIT_USAGE, "%s '%s': its domain must be this server's name, %s", id_option(c), c->id, c->s.fqdn.s);
+            return say(c, EXIT_USAGE, "%s '%s': its domain must be this server's name, %s", id_option(c), c->id,
+                       c->s.fqdn.s);
         if (gba_m2m_key_id_print(&kid, key) != GBA_OK)
             return say(c, EXIT_USAGE, "%s '%s' is too long", id_option(c), c->id);
         for (char *p = key; *p; p++)
@@ -142,11 +146,18 @@ static int read_enrol(ctl *c, kms_cred *r)
         until = suid ? strchr(suid, ',') : NULL;
         if (until)
             *until++ = 0;
-        unsigned n = suid && strlen(suid) == 2 && strspn(suid, "0123456789") == 2 ? (unsigned)((suid[0] - '0') * 10 + suid[1] - '0') : 0;
-        if (gba_m2m_entity_parse(gba_str(text), &id) != GBA_OK || gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, r->enrol[i].target) != GBA_OK)
-            return say(c, EXIT_USAGE, "--enrol '%s': the target is not an absolute CSE-ID or AE-ID, nor a MAF's FQDN", c->enrol[i]);
+        unsigned n = suid && strlen(suid) == 2 && strspn(suid, "0123456789") == 2
+                         ? (unsigned)((suid[0] - '0') * 10 + suid[1] - '0')
+                         : 0;
+        if (gba_m2m_entity_parse(gba_str(text), &id) != GBA_OK ||
+            gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, r->enrol[i].target) != GBA_OK)
+            return say(c, EXIT_USAGE, "--enrol '%s': the target is not an absolute CSE-ID or AE-ID, nor a MAF's FQDN",
+                       c->enrol[i]);
         if (!gba_m2m_suid_text(n))
-            return say(c, EXIT_USAGE, "--enrol '%s': no SUID of TS-0004 follows the target; for instance 21 (key with a MAF) or 22 (SAEF)", c->enrol[i]);
+            return say(
+                c, EXIT_USAGE,
+                "--enrol '%s': no SUID of TS-0004 follows the target; for instance 21 (key with a MAF) or 22 (SAEF)",
+                c->enrol[i]);
         if (until && gba_m2m_time_parse(gba_str(until), &r->enrol[i].expires) != GBA_OK)
             return say(c, EXIT_USAGE, "--enrol '%s': its end is not a time such as 20270101T000000", c->enrol[i]);
         r->enrol[i].suid = n;
@@ -182,9 +193,13 @@ static int add(ctl *c, const char *key, kms_cred *r)
     char why[256];
     int rc;
 
-    if (!c->client || gba_m2m_entity_parse(gba_str(c->client), &id) != GBA_OK || gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, r->client) != GBA_OK)
-        return say(c, EXIT_USAGE, "%s%s%s: name the client by --cse-id //sp.example.com/cse, --ae-id //sp.example.com/cse/Cae or --fqdn maf.example.com",
-                   c->client ? "'" : "", c->client ? c->client : "no client", c->client ? "' is no absolute identifier" : "");
+    if (!c->client || gba_m2m_entity_parse(gba_str(c->client), &id) != GBA_OK ||
+        gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, r->client) != GBA_OK)
+        return say(c, EXIT_USAGE,
+                   "%s%s%s: name the client by --cse-id //sp.example.com/cse, --ae-id //sp.example.com/cse/Cae or "
+                   "--fqdn maf.example.com",
+                   c->client ? "'" : "", c->client ? c->client : "no client",
+                   c->client ? "' is no absolute identifier" : "");
     if ((c->id != NULL) != (c->key_file != NULL))
         return say(c, EXIT_USAGE, "%s and --key-file go together", id_option(c));
     if (c->key_file && m2m_read_secret(c->key_file, &r->key, why, sizeof why) != GBA_OK)
@@ -235,17 +250,19 @@ static bool list_one(void *ctx, gba_span key, const store_record *rec)
     if (l->c->json) {
         json_t *enrol = json_array();
         for (unsigned i = 0; i < r.n_enrol; i++)
-            json_array_append_new(enrol, json_pack("{s:s,s:i,s:o}", "target", r.enrol[i].target, "suid", (int)r.enrol[i].suid, "expires",
-                                                   time_json(r.enrol[i].expires)));
-        json_array_append_new(l->all, json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:i}", "credential", name, "kind", kind, "client", r.client, "expires",
-                                                time_json(r.expires), "from", r.source[0] ? json_string(r.source) : json_null(), "enrol", enrol,
+            json_array_append_new(enrol, json_pack("{s:s,s:i,s:o}", "target", r.enrol[i].target, "suid",
+                                                   (int)r.enrol[i].suid, "expires", time_json(r.enrol[i].expires)));
+        json_array_append_new(l->all, json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:i}", "credential", name, "kind", kind,
+                                                "client", r.client, "expires", time_json(r.expires), "from",
+                                                r.source[0] ? json_string(r.source) : json_null(), "enrol", enrol,
                                                 "commands", (int)r.n_cmds));
     } else {
         if (r.expires && gba_m2m_time_print(r.expires, text) != GBA_OK)
             snprintf(text, sizeof text, "?");
         printf("%-48s %-5s %-44s until %s%s%s\n", name, kind, r.client, text, r.source[0] ? ", from " : "", r.source);
         for (unsigned i = 0; i < r.n_enrol; i++)
-            printf("    for %s, SUID %u (%s)\n", r.enrol[i].target, r.enrol[i].suid, gba_m2m_suid_text(r.enrol[i].suid));
+            printf("    for %s, SUID %u (%s)\n", r.enrol[i].target, r.enrol[i].suid,
+                   gba_m2m_suid_text(r.enrol[i].suid));
     }
     gba_wipe(&r, sizeof r);
     return true;
@@ -254,7 +271,8 @@ static bool list_one(void *ctx, gba_span key, const store_record *rec)
 static int list(ctl *c)
 {
     listing l = {.c = c, .all = c->json ? json_array() : NULL};
-    gba_err e = store_each(c->store, (store_kind)(c->kind->store + KMS_CRED), (gba_span){0}, service_now(), list_one, &l);
+    gba_err e =
+        store_each(c->store, (store_kind)(c->kind->store + KMS_CRED), (gba_span){0}, service_now(), list_one, &l);
 
     if (c->json) {
         json_dumpf(l.all, stdout, JSON_INDENT(2));
@@ -284,7 +302,8 @@ static int remove_one(ctl *c, const char *key)
 }
 
 /* ---- the command line ---- */
-enum { O_CONFIG = 256, O_JSON, O_ID, O_KEY, O_CLIENT, O_DNS, O_URI, O_OTHER, O_CKEY, O_IMPI, O_EXPIRES, O_CFG, O_CMD, O_ENROL, O_REPLACE, O_HELP, O_VERSION };
+enum { O_CONFIG = 256, O_JSON, O_ID, O_KEY, O_CLIENT, O_DNS, O_URI, O_OTHER, O_CKEY, O_IMPI, O_EXPIRES, O_CFG, O_CMD,
+       O_ENROL, O_REPLACE, O_HELP, O_VERSION };
 
 static int option(ctl *c, int o, char *v)
 {
@@ -328,7 +347,8 @@ static int run(ctl *c, const conf_field *table, const char *verb)
 
     if (conf_load(c->program, c->config, table, &c->s, NULL, NULL, &cf) != GBA_OK)
         return EXIT_CONF;
-    store_config sc = {.url = c->s.store_url, .key_file = kms_settings_key_file(&c->s, buf, sizeof buf), .create = adding, .synchronous_full = true};
+    store_config sc = {.url = c->s.store_url, .key_file = kms_settings_key_file(&c->s, buf, sizeof buf),
+                       .create = adding, .synchronous_full = true};
     kms_cred *r = calloc(1, sizeof *r);
     if (!sc.key_file)
         say(c, 0, "%s: seal.key_file is missing: name a key file (gba-bsfctl seal create-key makes one)", c->config);
@@ -350,10 +370,14 @@ int kms_ctl_main(const kms_kind *kind, const conf_field *table, const char *prog
     static ctl c;
     const struct option opts[] = {
         {"config", 1, NULL, O_CONFIG}, {"json", 0, NULL, O_JSON}, {kind->enrols ? "kpm-id" : "km-id", 1, NULL, O_ID},
-        {"key-file", 1, NULL, O_KEY}, {"cse-id", 1, NULL, O_CLIENT}, {"ae-id", 1, NULL, O_CLIENT}, {"fqdn", 1, NULL, O_CLIENT},
-        {"cert-dns", 1, NULL, O_DNS}, {"cert-uri", 1, NULL, O_URI}, {"cert-other", 1, NULL, O_OTHER}, {"cert-key", 1, NULL, O_CKEY},
-        {"impi", 1, NULL, O_IMPI}, {"expires", 1, NULL, O_EXPIRES}, {"client-config", 1, NULL, O_CFG}, {"command", 1, NULL, O_CMD},
-        {"enrol", 1, NULL, O_ENROL}, {"replace", 0, NULL, O_REPLACE}, {"help", 0, NULL, O_HELP}, {"version", 0, NULL, O_VERSION}, {0},
+        {"key-file", 1, NULL, O_KEY}, {"cse-id", 1, NULL, O_CLIENT}, {"ae-id", 1, NULL, O_CLIENT},
+        {"fqdn", 1, NULL, O_CLIENT},
+        {"cert-dns", 1, NULL, O_DNS}, {"cert-uri", 1, NULL, O_URI}, {"cert-other", 1, NULL, O_OTHER},
+        {"cert-key", 1, NULL, O_CKEY},
+        {"impi", 1, NULL, O_IMPI}, {"expires", 1, NULL, O_EXPIRES}, {"client-config", 1, NULL, O_CFG},
+        {"command", 1, NULL, O_CMD},
+        {"enrol", 1, NULL, O_ENROL}, {"replace", 0, NULL, O_REPLACE}, {"help", 0, NULL, O_HELP},
+        {"version", 0, NULL, O_VERSION}, {0},
     };
     int o, rc;
 

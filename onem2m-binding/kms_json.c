@@ -242,7 +242,8 @@ char *prim_print_reg(const kms_kind *k, const char *id, const kms_reg *r, unsign
         put_text(o, M2M_ASKI, r->aski);
     if (cmd_waits) {
         snprintf(uri, sizeof uri, "%s/%s/%s", k->base, id, M2M_PATH_CMD);
-        json_object_set_new(o, M2M_CH, json_pack("[{s:s,s:i,s:s}]", "nm", M2M_PATH_CMD, "typ", M2M_TY_MEF_CLIENT_CMD, "val", uri));
+        json_object_set_new(o, M2M_CH,
+                            json_pack("[{s:s,s:i,s:s}]", "nm", M2M_PATH_CMD, "typ", M2M_TY_MEF_CLIENT_CMD, "val", uri));
     }
     return finish(k->reg_root, o);
 }

@@ -58,7 +58,8 @@ static gba_err key_save(kms *k, const char *id, kms_key *r, uint64_t version, in
     snprintf(index, sizeof index, "%.63s/%s", r->reg, id);
     if (e == GBA_OK) {
         const store_op op[] = {
-            {.type = version ? STORE_SWAP : STORE_INSERT, .kind = kind_of(k, KMS_KEY), .key = gba_str(id), .value = gba_mem(o, n),
+            {.type = version ? STORE_SWAP : STORE_INSERT, .kind = kind_of(k, KMS_KEY), .key = gba_str(id),
+             .value = gba_mem(o, n),
              .expiry = r->et + TOMBSTONE, .version = version},
             {.type = STORE_PUT, .kind = kind_of(k, KMS_KEY_INDEX), .key = gba_str(index), .value = gba_str("1"),
              .expiry = r->et + TOMBSTONE},
@@ -103,7 +104,9 @@ void kms_keys_drop(kms *k, const char *reg, int64_t now)
     kms_key *r = malloc(sizeof *r);
 
     snprintf(after, sizeof after, "%.63s/", reg);
-    while (r && (d.n = 0, store_each(k->c.store, kind_of(k, KMS_KEY_INDEX), gba_str(after), now, note_key, &d)) == GBA_OK && d.n) {
+    while (r &&
+           (d.n = 0, store_each(k->c.store, kind_of(k, KMS_KEY_INDEX), gba_str(after), now, note_key, &d)) == GBA_OK &&
+           d.n) {
         for (size_t i = 0; i < d.n; i++) {
             store_record rec = {0};
             if (store_get(k->c.store, kind_of(k, KMS_KEY), gba_str(d.id[i]), now, &rec) == GBA_OK &&
@@ -158,7 +161,8 @@ static const char *instructed(kms_call *c, prim *p, int64_t *expires)
         bool found = false;
         for (unsigned i = 0; i < n && !found; i++) {
             gba_m2m_id id;
-            found = cred->enrol[i].suid == p->suid && gba_m2m_entity_parse(gba_str(cred->enrol[i].target), &id) == GBA_OK &&
+            found = cred->enrol[i].suid == p->suid &&
+                    gba_m2m_entity_parse(gba_str(cred->enrol[i].target), &id) == GBA_OK &&
                     gba_m2m_id_eq(&id, &p->target[t]);
             if (found && cred->enrol[i].expires && cred->enrol[i].expires <= c->r->now)
                 return "enrolment_expired";
@@ -174,7 +178,8 @@ static const char *instructed(kms_call *c, prim *p, int64_t *expires)
 static bool key_wanted(kms_call *c, prim *p, int64_t *expires)
 {
     const char *why = NULL;
-    unsigned rsc = prim_read(c->r->body, M2M_ROOT_SYMM_KEY_REG, PRIM_ET | PRIM_LBL | PRIM_ADFQ | PRIM_SUID | PRIM_TGIS | PRIM_KV, p, &why);
+    unsigned rsc = prim_read(c->r->body, M2M_ROOT_SYMM_KEY_REG,
+                             PRIM_ET | PRIM_LBL | PRIM_ADFQ | PRIM_SUID | PRIM_TGIS | PRIM_KV, p, &why);
     const unsigned must = PRIM_ET | PRIM_ADFQ | PRIM_SUID;
 
     if (!rsc && (p->has & must) != must) {

@@ -48,8 +48,9 @@ static void report(const server *s, const kms_answer *a, const kms_who *w, const
 
     snprintf(rsc, sizeof rsc, "%u", a->rsc);
     snprintf(event, sizeof event, "%s.request", s->kind->name);
-    log_event(LOG_LEVEL_AUDIT, event, "op", a->op, "rsc", rsc, "why", a->why, "client", a->client[0] ? a->client : NULL, "credential",
-              w && w->credential[0] ? w->credential : NULL, "resource", a->resource[0] ? a->resource : NULL, "source", source, NULL);
+    log_event(LOG_LEVEL_AUDIT, event, "op", a->op, "rsc", rsc, "why", a->why, "client", a->client[0] ? a->client : NULL,
+              "credential", w && w->credential[0] ? w->credential : NULL, "resource",
+              a->resource[0] ? a->resource : NULL, "source", source, NULL);
     snprintf(name, sizeof name, "m2m_%s_requests_total", s->kind->name);
     snprintf(labels, sizeof labels, "op=\"%s\",rsc=\"%s\"", a->op, rsc);
     metric_add(metric_counter(name, labels, "requests by operation and response status code"), 1);
@@ -93,7 +94,8 @@ static void handle(http_req *r, void *ctx)
     kms_request q = {
         .nobody = w ? NULL : sni_fault(s, r),
         .http = {.method = gba_str(http_method(r)), .target = gba_str(http_target(r)),
-                 .content_type = field(r, "Content-Type"), .origin = field(r, M2M_H_ORIGIN), .rvi = field(r, M2M_H_RVI)},
+                 .content_type = field(r, "Content-Type"), .origin = field(r, M2M_H_ORIGIN),
+                 .rvi = field(r, M2M_H_RVI)},
         .body = http_body(r), .source = source, .now = service_now(), .export = do_export,
         .export_ctx = http_tls_session(r),
     };
@@ -152,8 +154,10 @@ static gba_err start_mefs(server *s, const kms_settings *c, char *why, size_t wh
 
     for (size_t i = 0; i < c->mefs.n && e == GBA_OK; i++) {
         s->mef[i] = (kms_mef_link){.fqdn = m[i].fqdn, .host = strdup(m[i].address.address), .port = m[i].address.port,
-                                   .psk_id = m[i].psk_id ? strdup(m[i].psk_id) : NULL, .ca = m[i].ca ? strdup(m[i].ca) : NULL,
-                                   .crl = m[i].crl ? strdup(m[i].crl) : NULL, .cert = m[i].cert ? strdup(m[i].cert) : NULL,
+                                   .psk_id = m[i].psk_id ? strdup(m[i].psk_id) : NULL,
+                                   .ca = m[i].ca ? strdup(m[i].ca) : NULL,
+                                   .crl = m[i].crl ? strdup(m[i].crl) : NULL,
+                                   .cert = m[i].cert ? strdup(m[i].cert) : NULL,
                                    .key = m[i].key ? strdup(m[i].key) : NULL};
         if (m[i].psk_file)
             e = m2m_read_secret(m[i].psk_file, &s->mef[i].psk, why, why_n);
@@ -176,9 +180,11 @@ static gba_err start_bsfs(server *s, const kms_settings *c, char *why, size_t wh
     }
     gba_naf_config nc = {.fqdns = fqdns, .n_fqdns = 1, .bsfs = domains, .n_bsfs = c->bsfs.n};
     uint32_t gsids[GBA_NAF_ZN_GSIDS];
-    gba_naf_zn_http_config zc = {.gsids = gsids, .bsfs = zn, .n_bsfs = c->bsfs.n, .ca_file = c->zn_ca, .cert_file = c->zn_cert, .key_file = c->zn_key,
+    gba_naf_zn_http_config zc = {.gsids = gsids, .bsfs = zn, .n_bsfs = c->bsfs.n, .ca_file = c->zn_ca,
+                                 .cert_file = c->zn_cert, .key_file = c->zn_key,
                                  .connect_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
-                                 .total_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000, .user_agent = s->kind->program};
+                                 .total_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
+                                 .user_agent = s->kind->program};
     conf_numbers(NULL, "zn.services", &c->zn_services, gsids, GBA_NAF_ZN_GSIDS, &zc.n_gsids);
     gba_err e = fail(gba_naf_new(&nc, &s->naf, &text), "bsfs", text, why, why_n);
     return e == GBA_OK ? fail(gba_naf_zn_http_new(&zc, &s->zn, &text), "bsfs", text, why, why_n) : e;
@@ -203,9 +209,12 @@ static gba_err start_core(server *s, const kms_settings *c, char *why, size_t wh
     const kms_config kc = {
         .kind = s->kind, .store = s->store, .fqdn = c->fqdn, .admins = s->admin, .n_admins = c->admins.n,
         .reg_lifetime = c->registration_lifetime, .key_lifetime = c->key_lifetime,
-        .kdf = c->kdf ? GBA_M2M_KDF_2014 : GBA_M2M_KDF_USAGE, .device_config_uri = c->device_config ? strdup(c->device_config) : NULL,
-        .retry = c->retry ? c->retry : 86400, .mefs = s->mef, .n_mefs = c->mefs.n, .bsfs = s->bsf, .n_bsfs = c->bsfs.n, .naf = s->naf,
-        .zn = gba_naf_zn_http_fetch, .zn_ctx = s->zn, .fetch_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
+        .kdf = c->kdf ? GBA_M2M_KDF_2014 : GBA_M2M_KDF_USAGE,
+        .device_config_uri = c->device_config ? strdup(c->device_config) : NULL,
+        .retry = c->retry ? c->retry : 86400, .mefs = s->mef, .n_mefs = c->mefs.n, .bsfs = s->bsf, .n_bsfs = c->bsfs.n,
+        .naf = s->naf,
+        .zn = gba_naf_zn_http_fetch, .zn_ctx = s->zn,
+        .fetch_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
         .fetches = (unsigned)(c->fetches ? c->fetches : 32),
     };
     return fail(kms_init(&s->f, &kc), "domains", NULL, why, why_n);
@@ -214,9 +223,11 @@ static gba_err start_core(server *s, const kms_settings *c, char *why, size_t wh
 static gba_err start_listener(server *s, const kms_settings *c, char *why, size_t why_n)
 {
     const tls_server_config tc = {
-        .cert_file = c->cert, .key_file = c->key, .client_ca_file = c->client_ca, .client_optional = true, .crl_file = c->crl,
+        .cert_file = c->cert, .key_file = c->key, .client_ca_file = c->client_ca, .client_optional = true,
+        .crl_file = c->crl,
         .ocsp_file = c->ocsp, .raw_key = kms_raw_key, .cert_refused = kms_cert_refused, .cert_ctx = &s->f,
-        .priority = gba_m2m_priority(true), .psk = kms_psk, .psk_ctx = &s->f, .psk_who_free = kms_who_free, .psk_failed = kms_psk_failed,
+        .priority = gba_m2m_priority(true), .psk = kms_psk, .psk_ctx = &s->f, .psk_who_free = kms_who_free,
+        .psk_failed = kms_psk_failed,
         .psk_hint = c->bsfs.n ? "3GPP-bootstrapping" : NULL,
     };
     char port[8];
@@ -229,7 +240,8 @@ static gba_err start_listener(server *s, const kms_settings *c, char *why, size_
     if ((e = http_server_start(&hc, &s->http, why, why_n)) != GBA_OK)
         return e;
     snprintf(port, sizeof port, "%u", http_server_port(s->http));
-    log_event(LOG_LEVEL_INFO, "listening", "on", s->kind->name, "address", c->listen.address, "port", port, "tls", "yes", NULL);
+    log_event(LOG_LEVEL_INFO, "listening", "on", s->kind->name, "address", c->listen.address, "port", port, "tls",
+              "yes", NULL);
     return GBA_OK;
 }
 
@@ -333,7 +345,8 @@ int kms_main(const kms_kind *kind, const conf_field *table, const char *summary,
 {
     const daemon_spec spec = {
         .name = kind->program, .summary = summary, .table = table, .conf_size = sizeof(kms_settings),
-        .daemon_conf_offset = offsetof(kms_settings, daemon), .check = kms_settings_check, .start = start, .reload = reload,
+        .daemon_conf_offset = offsetof(kms_settings, daemon), .check = kms_settings_check, .start = start,
+        .reload = reload,
         .drain = drain, .stop = stop, .health = health,
     };
     this_kind = kind;

@@ -188,7 +188,8 @@ static int take_options(options *o, int argc, char **argv)
     int k;
 
     for (size_t i = 0; i < OPTIONS; i++)
-        list[i] = (struct option){table[i].name, table[i].kind == FLAG ? no_argument : required_argument, NULL, 256 + (int)i};
+        list[i] =
+            (struct option){table[i].name, table[i].kind == FLAG ? no_argument : required_argument, NULL, 256 + (int)i};
     list[OPTIONS] = (struct option){"help", no_argument, NULL, O_HELP};
     list[OPTIONS + 1] = (struct option){"version", no_argument, NULL, O_VERSION};
     while ((k = getopt_long(argc, argv, "hq", list, NULL)) != -1) {

@@ -82,7 +82,8 @@ static void put_name(const options *o, json_t *v)
 
 static int make_ae(const options *o, request *r)
 {
-    json_t *v = json_pack("{s:s,s:b,s:[s]}", "api", o->api ? o->api : "Norg.opengba.m2m", "rr", o->n_poa > 0, "srv", "3");
+    json_t *v =
+        json_pack("{s:s,s:b,s:[s]}", "api", o->api ? o->api : "Norg.opengba.m2m", "rr", o->n_poa > 0, "srv", "3");
 
     r->call.ty = GBA_M2M_TY_AE;
     put_name(o, v);
@@ -138,7 +139,9 @@ static int make_data(const options *o, request *r)
     if (r->call.op == GBA_M2M_CREATE) {
         unsigned long ty = o->type ? strtoul(o->type, &end, 10) : 0;
         if (!o->type || *end || ty < 1 || ty > 65535)
-            return complain(M2M_USAGE, "create needs --type, the number of the resource type (AE 2, container 3, contentInstance 4, ...)");
+            return complain(
+                M2M_USAGE,
+                "create needs --type, the number of the resource type (AE 2, container 3, contentInstance 4, ...)");
         r->call.ty = (unsigned)ty;
     }
     int code = read_text("data", o->data, &r->body);
@@ -236,8 +239,8 @@ static void print_all(entity *e, const gba_m2m_sa_facts *f, const request *r, co
 static void say_all(const options *o, const gba_m2m_sa_facts *f, const request *r, const gba_m2m_reply *y)
 {
     if (!o->quiet)
-        fprintf(stderr, "m2m: %s with %s by %s %s, %s; %s %s: %u %s\n", f->row->name, f->b.s, f->identifier_name, f->identifier,
-                f->suite_name, r->word, y->to, y->rsc ? y->rsc : y->http, gba_m2m_rsc_name(y->rsc));
+        fprintf(stderr, "m2m: %s with %s by %s %s, %s; %s %s: %u %s\n", f->row->name, f->b.s, f->identifier_name,
+                f->identifier, f->suite_name, r->word, y->to, y->rsc ? y->rsc : y->http, gba_m2m_rsc_name(y->rsc));
     if (y->n) {
         fwrite(y->body, 1, y->n, stdout);
         if (y->body[y->n - 1] != '\n')

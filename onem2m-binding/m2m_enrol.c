@@ -47,8 +47,8 @@ static void say_held(const gba_m2m_held *h, int64_t now)
 
     if (gba_time_print(h->expires, until) != GBA_OK || gba_m2m_id_print(&h->target, GBA_M2M_ABSOLUTE, target) != GBA_OK)
         until[0] = 0;
-    printf("%-5s %s\n      with %s, from %s %s, until %s%s\n", gba_m2m_held_key(h), h->id, target, gba_m2m_row_of(h->by)->name,
-           h->server.s, until, h->expires <= now ? " (over: enrol again)" : "");
+    printf("%-5s %s\n      with %s, from %s %s, until %s%s\n", gba_m2m_held_key(h), h->id, target,
+           gba_m2m_row_of(h->by)->name, h->server.s, until, h->expires <= now ? " (over: enrol again)" : "");
 }
 
 /* ---- enrol ---- */

@@ -24,8 +24,10 @@ int take_id(const char *option, const char *text, gba_m2m_id *out)
         return M2M_DONE;
     if (gba_m2m_entity_parse(gba_str(text), out) == GBA_OK)
         return M2M_DONE;
-    return complain(M2M_USAGE, "--%s: %s is no absolute identifier: //SP-DOMAIN/CSE, //SP-DOMAIN/CSE/Cxyz, //SP-DOMAIN/Sxyz, or a domain name",
-                    option, text);
+    return complain(
+        M2M_USAGE,
+        "--%s: %s is no absolute identifier: //SP-DOMAIN/CSE, //SP-DOMAIN/CSE/Cxyz, //SP-DOMAIN/Sxyz, or a domain name",
+        option, text);
 }
 
 static bool take_port(const char *s, size_t n, uint16_t *out)
@@ -202,7 +204,8 @@ static void say_step(entity *e, const gba_m2m_step *s)
     if (s->to_by)
         fprintf(stderr, "  %-31s %s authenticated by %s\n", "", s->to, s->to_by);
     if (s->key)
-        fprintf(stderr, "  %-31s key: %s, %s %s%s%s\n", "", s->key, s->key_id_name, s->key_id, s->how ? ", by " : "", s->how ? s->how : "");
+        fprintf(stderr, "  %-31s key: %s, %s %s%s%s\n", "", s->key, s->key_id_name, s->key_id, s->how ? ", by " : "",
+                s->how ? s->how : "");
     if (s->until && gba_time_print(s->until, until) == GBA_OK)
         fprintf(stderr, "  %-31s until %s\n", "", until);
 }
@@ -223,7 +226,9 @@ static int take_kdf(const options *o, gba_m2m_kdf *out)
     if (!o->kdf || !strcmp(o->kdf, "usage"))
         return M2M_DONE;
     *out = GBA_M2M_KDF_2014;
-    return !strcmp(o->kdf, "2014") ? M2M_DONE : complain(M2M_USAGE, "--kdf: %s is neither usage (TS-0003 10.3.7) nor 2014 (10.3.2, 10.3.3)", o->kdf);
+    return !strcmp(o->kdf, "2014")
+               ? M2M_DONE
+               : complain(M2M_USAGE, "--kdf: %s is neither usage (TS-0003 10.3.7) nor 2014 (10.3.2, 10.3.3)", o->kdf);
 }
 
 static int take_own_id(const options *o, gba_m2m_id *out)
@@ -248,11 +253,14 @@ static int take_own(const options *o, entity *e)
     if (o->cert && !o->key)
         return complain(M2M_USAGE, "--cert needs its --key");
     size_t n = sizeof e->server_key;
-    if (o->server_key && (gba_hex_decode(gba_str(o->server_key), e->server_key, &n) != GBA_OK || n != sizeof e->server_key))
+    if (o->server_key &&
+        (gba_hex_decode(gba_str(o->server_key), e->server_key, &n) != GBA_OK || n != sizeof e->server_key))
         return complain(M2M_USAGE, "--server-key: %s is not 64 hexadecimal digits", o->server_key);
     int code = o->psk_file ? take_psk(o->psk_file, &e->psk) : M2M_DONE;
-    e->own = (gba_m2m_own){.psk_id = o->psk_id, .psk = o->psk_id ? &e->psk : NULL, .cert_file = o->cert, .key_file = o->key,
-                           .ca_file = o->ca, .crl_file = o->crl, .server_key = o->server_key ? e->server_key : NULL, .gba = e->card ? &e->gba : NULL};
+    e->own = (gba_m2m_own){.psk_id = o->psk_id, .psk = o->psk_id ? &e->psk : NULL, .cert_file = o->cert,
+                           .key_file = o->key,
+                           .ca_file = o->ca, .crl_file = o->crl, .server_key = o->server_key ? e->server_key : NULL,
+                           .gba = e->card ? &e->gba : NULL};
     return code;
 }
 

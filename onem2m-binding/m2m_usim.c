@@ -63,7 +63,8 @@ static int choose_domain(const options *o, const gba_impi *impi, gba_fqdn *out)
 static int open_ue(const options *o, usim *u)
 {
     char room[4096], text[GBA_UE_TEXT], url[300];
-    gba_ue_config c = {.uicc = u->uicc, .carrier = u->carrier, .bsf_url = o->bsf, .state_dir = state_folder(o, room, sizeof room),
+    gba_ue_config c = {.uicc = u->uicc, .carrier = u->carrier, .bsf_url = o->bsf,
+                       .state_dir = state_folder(o, room, sizeof room),
                        .seal = {.key_file = o->key_file}};
 
     if (!c.state_dir)
@@ -77,7 +78,8 @@ static int open_ue(const options *o, usim *u)
     if (!o->bsf)
         c.bsf_url = url;
     gba_err e = gba_ue_new(&c, &u->ue, text);
-    return e == GBA_OK ? M2M_DONE : complain(e == GBA_E_SYNTAX || e == GBA_E_RANGE ? M2M_USAGE : M2M_FAILED, "%s", text);
+    return e == GBA_OK ? M2M_DONE
+                       : complain(e == GBA_E_SYNTAX || e == GBA_E_RANGE ? M2M_USAGE : M2M_FAILED, "%s", text);
 }
 
 int usim_open(const options *o, usim **out, gba_m2m_gba *hooks)

@@ -4,5 +4,6 @@
 
 int main(int argc, char **argv)
 {
-    return kms_main(&kms_maf, kms_maf_table, "oneM2M MAF: registers clients and distributes connection keys (TS-0003 8.8)", argc, argv);
+    return kms_main(&kms_maf, kms_maf_table,
+                    "oneM2M MAF: registers clients and distributes connection keys (TS-0003 8.8)", argc, argv);
 }

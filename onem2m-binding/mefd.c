@@ -4,5 +4,6 @@
 
 int main(int argc, char **argv)
 {
-    return kms_main(&kms_mef, kms_mef_table, "oneM2M MEF: enrols devices and provisions their keys (TS-0003 8.3)", argc, argv);
+    return kms_main(&kms_mef, kms_mef_table, "oneM2M MEF: enrols devices and provisions their keys (TS-0003 8.3)", argc,
+                    argv);
 }

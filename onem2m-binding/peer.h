@@ -11,7 +11,8 @@
 
 /* The key for a suite known only now (GBA: the suite is in the NAF_Id). hint: of the server, "" none.
  * Fills identity (room octets, *n) and key. */
-typedef gba_err m2m_peer_psk_fn(void *ctx, uint16_t suite, const char *hint, char *identity, size_t room, gba_secret *key);
+typedef gba_err m2m_peer_psk_fn(void *ctx, uint16_t suite, const char *hint, char *identity, size_t room,
+                                gba_secret *key);
 typedef struct m2m_peer_config {
     const char *host; /* address or name to connect to */
     uint16_t port;

@@ -38,6 +38,7 @@ gba_err m2m_read_secret(const char *file, gba_secret *out, char *why, size_t why
         return GBA_OK;
     }
     gba_wipe(out, sizeof *out);
-    snprintf(why, why_n, "%s: is no key: 16 to %d octets as hexadecimal digits, or base64: and their base64", file, GBA_SECRET_MAX);
+    snprintf(why, why_n, "%s: is no key: 16 to %d octets as hexadecimal digits, or base64: and their base64", file,
+             GBA_SECRET_MAX);
     return e == GBA_E_IO ? GBA_E_IO : GBA_E_SYNTAX;
 }

@@ -73,7 +73,8 @@ static gba_err wait_for(m2m_tls *t, int64_t deadline)
 }
 
 /* GnuTLS tells no suite before the handshake is over; the ServerHello does. */
-static int on_server_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+static int on_server_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming,
+                           const gnutls_datum_t *msg)
 {
     m2m_tls *t = gnutls_session_get_ptr(s);
     size_t id = msg->size > 34 ? msg->data[34] : 0;
@@ -156,7 +157,8 @@ static int on_certificate(gnutls_session_t s)
         snprintf(t->why, sizeof t->why, "the server shows a certificate, not a raw public key");
     else if (!cert_check(s, t->cert, true, t->why, sizeof t->why) &&
              !m2m_tls_peer_named(s, c->expect_uri != NULL, c->expect_uri ? c->expect_uri : c->sni))
-        snprintf(t->why, sizeof t->why, "the server's certificate is not for %s", c->expect_uri ? c->expect_uri : c->sni);
+        snprintf(t->why, sizeof t->why, "the server's certificate is not for %s",
+                 c->expect_uri ? c->expect_uri : c->sni);
     return t->why[0] ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 
@@ -194,8 +196,10 @@ static gba_err load(m2m_tls *t, const m2m_peer_config *c, char *why, size_t why_
     if (c->ca_file && (r = gnutls_certificate_set_x509_trust_file(t->cert, c->ca_file, GNUTLS_X509_FMT_PEM)) <= 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s: no CA certificate: %s", c->ca_file, r ? gnutls_strerror(r) : "empty");
     if (c->crl_file && (r = gnutls_certificate_set_x509_crl_file(t->cert, c->crl_file, GNUTLS_X509_FMT_PEM)) <= 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s: no revocation list: %s", c->crl_file, r ? gnutls_strerror(r) : "empty");
-    if (c->cert_file && !c->raw_key && (r = gnutls_certificate_set_x509_key_file(t->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s: no revocation list: %s", c->crl_file,
+                   r ? gnutls_strerror(r) : "empty");
+    if (c->cert_file && !c->raw_key &&
+        (r = gnutls_certificate_set_x509_key_file(t->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no certificate with its key: %s", c->cert_file,
                    c->key_file ? c->key_file : "(no key file)", gnutls_strerror(r));
     return GBA_OK;
@@ -207,7 +211,8 @@ static const char *priority_of(const m2m_peer_config *c)
 {
     static const char *const certs[2][2] = {
         {M2M_CERT_PRIORITY ":+CTYPE-X509", M2M_CERT_PRIORITY ":+CTYPE-CLI-X509:+CTYPE-SRV-RAWPK"},
-        {M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-X509", M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"}};
+        {M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-X509",
+         M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"}};
     if (c->priority)
         return c->priority;
     return c->psk || c->psk_fn ? gba_m2m_priority(false) : certs[c->raw_key][c->expect_key != NULL];
@@ -219,7 +224,8 @@ static gba_err start(m2m_tls *t, const m2m_peer_config *c, int fd, char *why, si
 
     if (e != GBA_OK)
         return e;
-    if (gnutls_init(&t->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_ENABLE_RAWPK) < 0)
+    if (gnutls_init(&t->session,
+                    GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_ENABLE_RAWPK) < 0)
         return GBA_E_NOMEM;
     const char *at = NULL;
     if (gnutls_priority_set_direct(t->session, priority_of(c), &at) < 0)
@@ -241,7 +247,8 @@ static gba_err shake(m2m_tls *t, int64_t deadline, char *why, size_t why_n)
 
     while ((r = gnutls_handshake(t->session)) < 0 && !gnutls_error_is_fatal(r))
         if ((r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED) && (e = wait_for(t, deadline)) != GBA_OK)
-            return say(why, why_n, e, "%s", e == GBA_E_BUSY ? "the TLS handshake took too long" : "the connection broke");
+            return say(why, why_n, e, "%s",
+                       e == GBA_E_BUSY ? "the TLS handshake took too long" : "the connection broke");
     if (r == 0) {
         t->open = true;
         return GBA_OK;

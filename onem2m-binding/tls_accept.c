@@ -41,7 +41,8 @@ static gba_err say(char *why, size_t why_n, gba_err e, const char *fmt, ...)
 }
 
 /* The suite that we chose: GnuTLS tells it only after the handshake, the NAF key depends on it before. */
-static int on_server_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *msg)
+static int on_server_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming,
+                           const gnutls_datum_t *msg)
 {
     m2m_accepted *x = gnutls_session_get_ptr(s);
     size_t id = msg->size > 34 ? msg->data[34] : 0;
@@ -61,8 +62,8 @@ static int on_psk(gnutls_session_t s, const gnutls_datum_t *username, gnutls_dat
 
     gba_err e = c->psk(c->psk_ctx, gba_mem(username->data, username->size), x->suite, &k);
     if (e != GBA_OK)
-        snprintf(x->why, sizeof x->why, "no key for %.*s: %s", (int)(username->size < 128 ? username->size : 128), (const char *)username->data,
-                 gba_err_text(e));
+        snprintf(x->why, sizeof x->why, "no key for %.*s: %s", (int)(username->size < 128 ? username->size : 128),
+                 (const char *)username->data, gba_err_text(e));
     if (e != GBA_OK || k.n == 0) { /* a stranger learns nothing: the handshake goes on and fails at its end */
         k.n = 32;
         if (gnutls_rnd(GNUTLS_RND_KEY, k.o, k.n) < 0)
@@ -131,9 +132,12 @@ static gba_err load(m2m_acceptor *a, char *why, size_t why_n)
     if (c->ca_file && (r = gnutls_certificate_set_x509_trust_file(a->cert, c->ca_file, GNUTLS_X509_FMT_PEM)) <= 0)
         return say(why, why_n, GBA_E_SYNTAX, "%s: no CA certificate: %s", c->ca_file, r ? gnutls_strerror(r) : "empty");
     if (c->crl_file && (r = gnutls_certificate_set_x509_crl_file(a->cert, c->crl_file, GNUTLS_X509_FMT_PEM)) <= 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s: no revocation list: %s", c->crl_file, r ? gnutls_strerror(r) : "empty");
-    if (c->cert_file && (r = gnutls_certificate_set_x509_key_file(a->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no certificate with its key: %s", c->cert_file, c->key_file, gnutls_strerror(r));
+        return say(why, why_n, GBA_E_SYNTAX, "%s: no revocation list: %s", c->crl_file,
+                   r ? gnutls_strerror(r) : "empty");
+    if (c->cert_file &&
+        (r = gnutls_certificate_set_x509_key_file(a->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
+        return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no certificate with its key: %s", c->cert_file, c->key_file,
+                   gnutls_strerror(r));
     return GBA_OK;
 }
 
@@ -170,9 +174,11 @@ void m2m_acceptor_free(m2m_acceptor **ap)
 /* ---- a connection ---- */
 static const char *priority_of(const m2m_accept_config *c)
 {
-    static const char *const certs[2][2] = { /* [ours is raw][theirs is raw] */
+    static const char *const certs[2][2] = {
+        /* [ours is raw][theirs is raw] */
         {M2M_CERT_PRIORITY ":+CTYPE-X509", M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-X509"},
-        {M2M_CERT_PRIORITY ":+CTYPE-CLI-X509:+CTYPE-SRV-RAWPK", M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"}};
+        {M2M_CERT_PRIORITY ":+CTYPE-CLI-X509:+CTYPE-SRV-RAWPK",
+         M2M_CERT_PRIORITY ":+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"}};
     if (c->priority)
         return c->priority;
     return c->psk ? gba_m2m_priority(false) : certs[!c->cert_file][c->expect_key != NULL];
@@ -182,7 +188,8 @@ static gba_err start(m2m_accepted *x)
 {
     m2m_acceptor *a = x->of;
 
-    if (gnutls_init(&x->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_ENABLE_RAWPK) < 0)
+    if (gnutls_init(&x->session,
+                    GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_ENABLE_RAWPK) < 0)
         return GBA_E_NOMEM;
     if (gnutls_priority_set_direct(x->session, priority_of(&a->c), NULL) < 0)
         return GBA_E_SYNTAX;
@@ -241,7 +248,9 @@ gba_err m2m_accept_shake(m2m_accepted *x)
         return GBA_OK;
     }
     if (!x->why[0])
-        snprintf(x->why, sizeof x->why, "%s", r == GNUTLS_E_FATAL_ALERT_RECEIVED ? gnutls_alert_get_name(gnutls_alert_get(x->session)) : gnutls_strerror(r));
+        snprintf(x->why, sizeof x->why, "%s",
+                 r == GNUTLS_E_FATAL_ALERT_RECEIVED ? gnutls_alert_get_name(gnutls_alert_get(x->session))
+                                                    : gnutls_strerror(r));
     (void)gnutls_alert_send_appropriate(x->session, r);
     return GBA_E_AUTH;
 }

@@ -47,7 +47,8 @@ static bool time_of(const json_t *o, const char *name, int64_t *out)
 
 gba_err m2m_told_key(gba_span json, m2m_told *out)
 {
-    json_t *root = m2m_json_load(json), *o = json_object_get(root, M2M_ROOT_SYMM_KEY_REG), *suid = json_object_get(o, M2M_SUID);
+    json_t *root = m2m_json_load(json), *o = json_object_get(root, M2M_ROOT_SYMM_KEY_REG),
+           *suid = json_object_get(o, M2M_SUID);
 
     memset(out, 0, sizeof *out);
     bool ok = key_of(o, M2M_KV, &out->key) && time_of(o, M2M_ET, &out->expires) &&

@@ -25,7 +25,13 @@ typedef enum gba_m2m_framework {
 } gba_m2m_framework;
 typedef enum gba_m2m_credential { GBA_M2M_PSK = 0, GBA_M2M_CERT, GBA_M2M_USIM } gba_m2m_credential;
 typedef enum gba_m2m_handshake { GBA_M2M_TLS_PSK = 0, GBA_M2M_TLS_MUTUAL } gba_m2m_handshake;
-typedef enum gba_m2m_teller { GBA_M2M_TOLD_STORE = 0, GBA_M2M_TOLD_CERT, GBA_M2M_TOLD_MAF, GBA_M2M_TOLD_BSF, GBA_M2M_TOLD_MEF } gba_m2m_teller;
+typedef enum gba_m2m_teller {
+    GBA_M2M_TOLD_STORE = 0,
+    GBA_M2M_TOLD_CERT,
+    GBA_M2M_TOLD_MAF,
+    GBA_M2M_TOLD_BSF,
+    GBA_M2M_TOLD_MEF
+} gba_m2m_teller;
 typedef enum gba_m2m_lifetime {
     GBA_M2M_LIVES_PROVISIONED = 0, /* as provisioned, until removed */
     GBA_M2M_LIVES_CERT,            /* the certificate's validity */
@@ -138,7 +144,8 @@ GBA_API const gba_fqdn *gba_m2m_domains_clash(const gba_m2m_domains *d);
 /* ---- Credential-ID (TS-0003 10.4) ---- */
 #define GBA_M2M_CREDENTIAL_ID_MAX (GBA_ID_MAX + 3)
 /* Types 10..16, 30..34, 41..45, 51..55. A B-TID's '+', '/', '=' are accepted in the value. */
-GBA_API gba_err gba_m2m_credential_id(unsigned type, gba_span value, char out[GBA_M2M_CREDENTIAL_ID_MAX + 1]) GBA_MUST_USE;
+GBA_API gba_err gba_m2m_credential_id(unsigned type, gba_span value,
+                                      char out[GBA_M2M_CREDENTIAL_ID_MAX + 1]) GBA_MUST_USE;
 GBA_API gba_err gba_m2m_credential_id_parse(gba_span text, unsigned *type, gba_span *value) GBA_MUST_USE;
 GBA_API const char *gba_m2m_credential_type_text(unsigned type); /* NULL: no such type */
 
@@ -169,9 +176,20 @@ enum {
 GBA_API unsigned gba_m2m_rsc_http(unsigned rsc);      /* 500 for a code of no table */
 GBA_API const char *gba_m2m_rsc_name(unsigned rsc);   /* "ORIGINATOR_NOT_AUTHENTICATED"; "" unknown */
 
-typedef enum gba_m2m_op { GBA_M2M_CREATE = 1, GBA_M2M_RETRIEVE, GBA_M2M_UPDATE, GBA_M2M_DELETE, GBA_M2M_NOTIFY } gba_m2m_op;
+typedef enum gba_m2m_op {
+    GBA_M2M_CREATE = 1,
+    GBA_M2M_RETRIEVE,
+    GBA_M2M_UPDATE,
+    GBA_M2M_DELETE,
+    GBA_M2M_NOTIFY
+} gba_m2m_op;
 enum { GBA_M2M_TY_AE = 2, GBA_M2M_TY_CSEBASE = 5, GBA_M2M_TY_REMOTE_CSE = 16 };
-typedef enum gba_m2m_media { GBA_M2M_MEDIA_NONE = 0, GBA_M2M_MEDIA_JSON, GBA_M2M_MEDIA_XML, GBA_M2M_MEDIA_CBOR } gba_m2m_media;
+typedef enum gba_m2m_media {
+    GBA_M2M_MEDIA_NONE = 0,
+    GBA_M2M_MEDIA_JSON,
+    GBA_M2M_MEDIA_XML,
+    GBA_M2M_MEDIA_CBOR
+} gba_m2m_media;
 /* Header values as they came; p NULL: absent. */
 typedef struct gba_m2m_http {
     gba_span method, target, content_type, origin, rvi;

@@ -2,8 +2,8 @@
 /*
  * onem2m_a.h - Entity A of oneM2M: the side of an AE's device or a field CSE in the seven frameworks. It
  * connects (blocking, each wait with a deadline; a name is resolved by a thread of its own), keeps what an
- * enrolment gave in a sealed state folder, and tells each step in the annex's words. An object is for one thread at a time; processes that share a
- * state folder exclude each other.
+ * enrolment gave in a sealed state folder, and tells each step in the annex's words. An object is for one thread at a
+ * time; processes that share a state folder exclude each other.
  */
 #ifndef GBA_ONEM2M_A_H
 #define GBA_ONEM2M_A_H
