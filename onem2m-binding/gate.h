@@ -66,6 +66,7 @@ gba_err gate_url(const char *url, bool *tls, char host[GATE_HOST_MAX], uint16_t 
 #define GATE_IDS_MAX 32
 #define GATE_POAS_MAX 4
 #define GATE_POA_MAX 255
+#define GATE_NAME_MAX 127
 #define GATE_RECORD_MAX 24576
 typedef struct gate_credential {
     gba_secret key;        /* n 0: another tells it, or a certificate */
@@ -80,6 +81,7 @@ typedef struct gate_entity {
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1]; /* of its last association */
     size_t n;
     char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];
+    char name[2][GATE_NAME_MAX + 1]; /* of the resource of its registration: ri and rn; "" not known */
 } gate_entity;
 gba_err gate_entity_print(const gate_entity *e, char out[GATE_RECORD_MAX], size_t *n) GBA_MUST_USE;
 gba_err gate_entity_parse(gba_span text, gate_entity *out) GBA_MUST_USE;
@@ -100,7 +102,9 @@ void gate_book_follow(gate_book *b);
 void gate_book_find(gate_book *b, const char *credential, gate_binding *out);
 /* The AE-ID that the CSE assigned. FORBIDDEN: the record says otherwise, or holds as many as fit. */
 gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id) GBA_MUST_USE;
+/* It has registered: where it is reached, and whose From is another CSE's no more. */
 gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
+gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id) GBA_MUST_USE; /* it has ended that */
 gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
 /* Whose point of access is a prefix of this URL? UNKNOWN. */
 size_t gate_url_under(const char *url,
@@ -132,6 +136,7 @@ gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n) GBA_MUST_USE;
 typedef struct gate_made {
     char id[GBA_M2M_ID_MAX + 1];
     bool cse;
+    char ri[GATE_NAME_MAX + 1], rn[GATE_NAME_MAX + 1];
     bool unnamed; /* an AE in JSON, and whose resource is to have which name it does not say */
     size_t n;
     char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];

@@ -146,12 +146,25 @@ static bool on_record(void *ctx, gba_span key, const store_record *rec)
     return !p->failed;
 }
 
+/* Who has registered is a registree by whatever credential. */
+static bool on_entity(void *ctx, gba_span key, const store_record *rec)
+{
+    page *p = ctx;
+    gba_m2m_id id;
+
+    (void)rec;
+    p->failed = gba_m2m_id_parse(key, NULL, &id) == GBA_OK && !index_ids(p, &id, 1);
+    return !p->failed;
+}
+
 static gba_err read_all(gate_book *b)
 {
     page fresh = {0}, old;
     uint64_t seen = store_change_count_others(b->s);
     gba_err e = store_each(b->s, (store_kind)GATE_CREDENTIAL, (gba_span){0}, service_now(), on_record, &fresh);
 
+    if (e == GBA_OK && !fresh.failed)
+        e = store_each(b->s, (store_kind)GATE_ENTITY, (gba_span){0}, service_now(), on_entity, &fresh);
     if (e == GBA_OK && fresh.failed)
         e = GBA_E_NOMEM;
     if (e != GBA_OK) {
@@ -314,18 +327,58 @@ gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *
 }
 
 /* ---- where they are reached ---- */
-gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *en)
+static bool listed(const gba_m2m_id *list, size_t n, const gba_m2m_id *id)
 {
-    char text[GATE_RECORD_MAX], key[GBA_M2M_ID_MAX + 1];
-    size_t n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (gba_m2m_id_eq(&list[i], id))
+            return true;
+    return false;
+}
+
+/* Into the guard's lists at once. */
+static void list_now(gate_book *b, const gba_m2m_id *id)
+{
+    pthread_rwlock_wrlock(&b->lock);
+    const page *p = &b->now;
+    if (!listed(p->cses, p->n_cses, id) && !listed(p->aes, p->n_aes, id) && !index_ids(&b->now, id, 1))
+        atomic_store(&b->seen, SEEN_NONE);
+    pthread_rwlock_unlock(&b->lock);
+}
+
+static gba_err write_entity(gate_book *b, const gba_m2m_id *id, store_op op)
+{
+    char key[GBA_M2M_ID_MAX + 1];
     gba_err e = gba_m2m_id_print(id, GBA_M2M_ABSOLUTE, key);
 
     if (e == GBA_OK && strlen(key) > STORE_KEY_MAX)
         e = GBA_E_RANGE;
-    if (e == GBA_OK)
-        e = gate_entity_print(en, text, &n);
-    store_op op = {.type = STORE_PUT, .kind = (store_kind)GATE_ENTITY, .key = gba_str(key), .value = gba_mem(text, n)};
+    op.kind = (store_kind)GATE_ENTITY;
+    op.key = gba_str(key);
     return e == GBA_OK ? store_write(b->s, &op, 1, service_now(), NULL) : e;
+}
+
+gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *en)
+{
+    char text[GATE_RECORD_MAX];
+    size_t n = 0;
+    gba_err e = gate_entity_print(en, text, &n);
+
+    pthread_mutex_lock(&b->writing); /* who reads all again does not miss it */
+    if (e == GBA_OK)
+        e = write_entity(b, id, (store_op){.type = STORE_PUT, .value = gba_mem(text, n)});
+    if (e == GBA_OK)
+        list_now(b, id);
+    pthread_mutex_unlock(&b->writing);
+    return e;
+}
+
+gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id)
+{
+    pthread_mutex_lock(&b->writing);
+    gba_err e = write_entity(b, id, (store_op){.type = STORE_TAKE, .optional = true});
+    atomic_store(&b->seen, SEEN_NONE); /* the lists are made anew */
+    pthread_mutex_unlock(&b->writing);
+    return e;
 }
 
 gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out)

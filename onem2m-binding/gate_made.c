@@ -27,6 +27,10 @@ gba_err gate_made_parse(gba_span json, gate_made *out)
     out->unnamed = json_is_object(ae) && !json_object_get(ae, "rn") && !json_object_get(ae, "resourceName");
     bool ok = ae ? m2m_json_text(ae, "aei", out->id, sizeof out->id)
                  : csr && m2m_json_text(csr, "csi", out->id, sizeof out->id);
+    if (!m2m_json_text(ae ? ae : csr, "ri", out->ri, sizeof out->ri))
+        out->ri[0] = 0;
+    if (!m2m_json_text(ae ? ae : csr, "rn", out->rn, sizeof out->rn))
+        out->rn[0] = 0;
     poas_of(ae ? ae : csr, out);
     json_decref(root);
     return ok ? GBA_OK : out->n ? GBA_E_STALE : GBA_E_UNKNOWN;

@@ -197,28 +197,54 @@ static bool own_id(const call *c, const gba_m2m_id *id)
     return false;
 }
 
-static void remember_reach(call *c, const gba_m2m_id *id, const gate_made *made, const gate_made *asked)
+static const char *last_segment(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path;
+}
+
+/* A registree: where it is reached, and by which names its registration may be ended. location: NULL with an update. */
+static void remember(call *c, const gba_m2m_id *id, const gate_made *made, const gate_made *asked, const char *location)
 {
     gate_entity en;
     const gate_made *from = made->n ? made : asked;
 
-    if (!from->n || gate_book_entity(c->g->book, id, &en) != GBA_OK)
+    if (!from->n && !location)
+        return;
+    if (gate_book_entity(c->g->book, id, &en) != GBA_OK)
         memset(&en, 0, sizeof en);
     if (from->n) {
         en.n = from->n;
         memcpy(en.poa, from->poa, sizeof en.poa);
     }
+    if (location) {
+        const char *rn = made->rn[0] ? made->rn : last_segment(location);
+        memcpy(en.name[0], made->ri, sizeof en.name[0]);
+        snprintf(en.name[1], sizeof en.name[1], "%s", strlen(rn) <= GATE_NAME_MAX ? rn : "");
+    }
     snprintf(en.credential, sizeof en.credential, "%s", c->who->credential);
-    if (en.n && gate_book_reach(c->g->book, id, &en) != GBA_OK)
-        log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "pointOfAccess", NULL);
+    if ((en.n || id->kind != GBA_M2M_ID_AE_C) && gate_book_reach(c->g->book, id, &en) != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "registration", NULL);
+}
+
+/* Has it deleted the resource of its own registration? */
+static void forget(call *c)
+{
+    gate_entity en;
+    const char *last = last_segment(c->m.to);
+
+    if (!*last || !own_id(c, &c->v.from) || gate_book_entity(c->g->book, &c->v.from, &en) != GBA_OK ||
+        (strcmp(last, en.name[0]) != 0 && strcmp(last, en.name[1]) != 0))
+        return;
+    if (gate_book_leave(c->g->book, &c->v.from) != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "end of a registration", NULL);
 }
 
 /* The last segment of Content-Location, where the body tells no AE-ID: a CSE that names AEs by it. Only where the name
  * is the CSE's choice: else a client says rcn=0, and has registered under whatever AE-ID it likes. */
 static void id_by_location(const m2m_answer *a, gate_made *made)
 {
-    const char *l = m2m_answer_field(a, M2M_H_LOCATION), *last = l ? strrchr(l, '/') : NULL;
-    last = last ? last + 1 : l;
+    const char *last = last_segment(m2m_answer_field(a, M2M_H_LOCATION));
     if (last && (last[0] == 'C' || last[0] == 'S') && strlen(last) < sizeof made->id)
         snprintf(made->id, sizeof made->id, "%s", last);
 }
@@ -229,7 +255,10 @@ static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
     gba_m2m_id id;
     char text[GBA_M2M_ID_MAX + 1];
     bool create = c->v.registration && rsc == GBA_M2M_CREATED;
+    const char *location = m2m_answer_field(a, M2M_H_LOCATION);
 
+    if (c->v.local && c->m.op == GBA_M2M_DELETE && rsc == GBA_M2M_DELETED)
+        forget(c);
     if (!c->v.local || (!create && !(c->m.op == GBA_M2M_UPDATE && rsc == GBA_M2M_UPDATED)))
         return;
     gba_err e = gate_made_parse(a->body, &made);
@@ -241,7 +270,7 @@ static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
         return;
     }
     if (!made.id[0]) { /* an update tells what changed; of whom, From does */
-        if (!made.n && !asked.n)
+        if (!create && !made.n && !asked.n)
             return;
         id = c->v.from;
     } else if (gba_m2m_id_parse(gba_str(made.id), &c->g->cse, &id) != GBA_OK) {
@@ -260,7 +289,7 @@ static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
     } else if (!own_id(c, &id)) {
         return;
     }
-    remember_reach(c, &id, &made, &asked);
+    remember(c, &id, &made, &asked, !create ? NULL : location ? location : "");
     gate_routes_note(c->g, &id, c->who);
 }
 

@@ -136,6 +136,9 @@ gba_err gate_entity_print(const gate_entity *en, char out[GATE_RECORD_MAX], size
         put(&w, "credential %s\n", en->credential);
     for (size_t i = 0; i < en->n; i++)
         put(&w, "poa %s\n", en->poa[i]);
+    for (size_t i = 0; i < 2; i++)
+        if (en->name[i][0])
+            put(&w, "name %s\n", en->name[i]);
     *n = w.n;
     return w.full ? GBA_E_SPACE : GBA_OK;
 }
@@ -143,11 +146,14 @@ gba_err gate_entity_print(const gate_entity *en, char out[GATE_RECORD_MAX], size
 gba_err gate_entity_parse(gba_span text, gate_entity *out)
 {
     gba_span name, v;
+    size_t names = 0;
 
     memset(out, 0, sizeof *out);
     if (!next_line(&text, &name, &v) || !is(name, "v") || !is(v, "1"))
         return GBA_E_CORRUPT;
     while (next_line(&text, &name, &v)) {
+        if (is(name, "name") && (names >= 2 || !copy(v, out->name[names++], sizeof out->name[0])))
+            return GBA_E_CORRUPT;
         if (is(name, "credential") && !copy(v, out->credential, sizeof out->credential))
             return GBA_E_CORRUPT;
         if (is(name, "poa") && (out->n >= GATE_POAS_MAX || !copy(v, out->poa[out->n++], sizeof out->poa[0])))

@@ -174,6 +174,18 @@ crt mn GET /cse1 "${o}/mn1\r\n" ''
 check "CSE-ID certificate" has 'X-M2M-RSC: 2000'
 crt mn GET /cse1 "${o}/mn2\r\n" ''
 check "CSE-ID certificate, another registree" has 'X-M2M-RSC: 4106'
+csr='{"m2m:csr":{"rn":"mn1","cb":"//sp.example.com/mn1/in","csi":"/mn1","rr":false,"srv":["3"]}}'
+psk mn@sp.example.com GET /cse1 "${o}/mn1\r\n" ''
+check "a CSE that is no registree: forwarded" has 'X-M2M-RSC: 2000'
+crt mn POST '/cse1?rcn=0' "${o}/mn1\r\nContent-Type: application/json;ty=16\r\n" "$csr"
+check "it registers by its certificate" has 'X-M2M-RSC: 2001'
+psk mn@sp.example.com GET /cse1 "${o}/mn1\r\n" ''
+check "and is another's From no more: 4106" has 'X-M2M-RSC: 4106'
+crt mn DELETE /cse1/mn1 "${o}/mn1\r\n" ''
+check "it ends its registration" has 'X-M2M-RSC: 2002'
+for _ in 1 2 3 4 5 6 7 8 9 10; do psk mn@sp.example.com GET /cse1 "${o}/mn1\r\n" ''; has 'X-M2M-RSC: 2000' && break; sleep 0.2; done
+check "and is forwarded again" has 'X-M2M-RSC: 2000'
+crt mn POST /cse1 "${o}/mn1\r\nContent-Type: application/json;ty=16\r\n" "$csr"
 crt device GET /cse1 "${o}Cd2\r\n" ''
 check "device certificate, one of its list" has 'X-M2M-RSC: 2000'
 crt device GET /cse1 "${o}Cd3\r\n" ''

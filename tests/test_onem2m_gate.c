@@ -35,10 +35,12 @@ static void records(void)
                                       "v 1\nbound new\nkey 0g\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT_NOT_EQUAL(gate_credential_parse(gba_str(bad[i]), &back), GBA_OK);
-    gate_entity e = {.credential = "12-a@b", .n = 1, .poa = {"https://192.0.2.1:8443/x"}}, e2;
+    gate_entity e = {.credential = "12-a@b", .n = 1, .poa = {"https://192.0.2.1:8443/x"}, .name = {"r1", "mn1"}}, e2;
     CU_ASSERT_EQUAL_FATAL(gate_entity_print(&e, text, &n), GBA_OK);
     CU_ASSERT_EQUAL_FATAL(gate_entity_parse(gba_mem(text, n), &e2), GBA_OK);
     CU_ASSERT(e2.n == 1 && !strcmp(e2.poa[0], e.poa[0]) && !strcmp(e2.credential, "12-a@b"));
+    CU_ASSERT(!strcmp(e2.name[0], "r1") && !strcmp(e2.name[1], "mn1"));
+    CU_ASSERT_EQUAL(gate_entity_parse(gba_str("v 1\nname a\nname b\nname c\n"), &e2), GBA_E_CORRUPT);
 }
 
 static void urls(void)
@@ -205,6 +207,49 @@ static void book(void)
     CU_ASSERT_EQUAL(system(command), 0);
 }
 
+/* Who has registered, by whatever credential, is another CSE's From no more, until it has left. */
+static unsigned as_forwarded(gate_book *b, const char *from)
+{
+    gba_m2m_id cse = id_of("//sp.example.com/cse1"), mn2 = id_of("//sp.example.com/mn2");
+    const gba_m2m_association a = {.bound = GBA_M2M_BOUND_CSE, .ids = &mn2, .n = 1};
+    gba_m2m_request r = {.op = GBA_M2M_RETRIEVE, .to = "cse1", .has_from = true, .from = gba_str(from)};
+    gba_m2m_verdict v;
+    gate_book_guard(b, &cse, &a, &r, &v);
+    return v.rsc;
+}
+
+static void registrees(void)
+{
+    char dir[] = "/tmp/gate-XXXXXX", command[300];
+    gate_book *b = NULL;
+    gate_entity en = {.credential = "32-mn1.sp.example.com"};
+    gba_m2m_id mn1 = id_of("//sp.example.com/mn1"), s1 = id_of("//sp.example.com/Sone");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    store *s = open_store(dir);
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
+    CU_ASSERT(as_forwarded(b, "/mn1") == 0 && as_forwarded(b, "/Sone") == 0 && as_forwarded(b, "/mn1/Cx") == 0);
+    CU_ASSERT(gate_book_reach(b, &mn1, &en) == GBA_OK && gate_book_reach(b, &s1, &en) == GBA_OK);
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(as_forwarded(b, "/mn1"), GBA_M2M_NOT_AUTHENTICATED);
+        CU_ASSERT_EQUAL(as_forwarded(b, "/Sone"), GBA_M2M_NOT_AUTHENTICATED);
+        CU_ASSERT_EQUAL(as_forwarded(b, "/mn1/Cx"), GBA_M2M_NOT_AUTHENTICATED);
+        if (i == 0) { /* as after a restart */
+            gate_book_close(&b);
+            CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
+        } else {
+            CU_ASSERT_EQUAL(gate_book_reach(b, &mn1, &en), GBA_OK); /* again */
+        }
+    }
+    CU_ASSERT(gate_book_leave(b, &mn1) == GBA_OK && gate_book_leave(b, &mn1) == GBA_OK);
+    gate_book_follow(b);
+    CU_ASSERT(as_forwarded(b, "/mn1") == 0 && as_forwarded(b, "/mn1/Cx") == 0);
+    CU_ASSERT_EQUAL(as_forwarded(b, "/Sone"), GBA_M2M_NOT_AUTHENTICATED);
+    gate_book_close(&b);
+    store_close(&s);
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    CU_ASSERT_EQUAL(system(command), 0);
+}
+
 /* As m2m-gatectl does. */
 static void write_and_settle(store *ctl, const store_op *op)
 {
@@ -352,5 +397,5 @@ static void surplus(void)
 }
 
 T_MAIN("m2m-gate", {"records", records}, {"urls", urls}, {"answers of MAF, MEF and CSE", answers},
-       {"certificates", certificates}, {"header fields", fields}, {"the book", book},
+       {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"registrees", registrees},
        {"the book at once", book_at_once}, {"expired bindings", book_expiry}, {"a CSE that says too much", surplus})
