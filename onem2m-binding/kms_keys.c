@@ -22,6 +22,28 @@ static void trouble(kms_call *c, gba_err e)
 }
 
 /* ---- in the store ---- */
+/* UNKNOWN: the operator has removed the credential that registered the key: a pre-shared key of ours, else that of
+ * the client's registration. A KeID's Km is its MEF's to revoke; a certificate that no record names, its CA's. */
+static gba_err still_there(kms *k, const kms_key *r, const kms_reg *reg, int64_t now)
+{
+    const char *at = strchr(r->credential, '@'), *record = reg->cred;
+    char own[4], text[GBA_M2M_CREDENTIAL_ID_MAX + 1];
+    kms_cred *c = NULL;
+
+    snprintf(own, sizeof own, "%u-", k->c.kind->own_type);
+    if (!strncmp(r->credential, own, 3) && at && !strcmp(at + 1, k->c.fqdn.s)) {
+        snprintf(text, sizeof text, "%s", r->credential + 3);
+        for (char *p = text; *p; p++)
+            *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
+        record = text;
+    } else if (!strncmp(r->credential, own, 3)) {
+        return GBA_OK;
+    }
+    gba_err e = record[0] ? kms_cred_get(k->c.store, k->c.kind, record, now, &c) : GBA_OK;
+    kms_cred_free(&c);
+    return e;
+}
+
 static gba_err key_load(kms *k, const char *id, int64_t now, kms_key *out, uint64_t *version)
 {
     store_record rec = {0};
@@ -43,6 +65,8 @@ static gba_err key_load(kms *k, const char *id, int64_t now, kms_key *out, uint6
         e = GBA_E_EXPIRED;
     if (e == GBA_OK && kms_reg_load(k, out->reg, now, &reg, NULL) != GBA_OK)
         e = GBA_E_EXPIRED; /* a key needs its client's registration (8.8.2.7) */
+    if (e == GBA_OK)
+        e = still_there(k, out, &reg, now);
     if (e != GBA_OK)
         gba_wipe(out, sizeof *out);
     return e;

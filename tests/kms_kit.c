@@ -93,6 +93,12 @@ kms_who *kit_client(const char *id, const char *client, int64_t expires)
     return kit_enrolee(id, client, NULL, 0, expires);
 }
 
+void kit_remove(const char *id)
+{
+    const store_op op = {.type = STORE_TAKE, .kind = (store_kind)(kit.c.kind->store + KMS_CRED), .key = gba_str(id)};
+    must(store_write(kit_store, &op, 1, kit_now, NULL) == GBA_OK, "removal");
+}
+
 static gba_err exporter(void *ctx, const char *label, void *out, size_t n)
 {
     (void)ctx;

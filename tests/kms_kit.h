@@ -22,6 +22,7 @@ kms_who *kit_client(const char *id, const char *client, int64_t expires);
 /* The same with one enrolment instruction. */
 kms_who *kit_enrolee(const char *id, const char *client, const char *target, unsigned suid, int64_t expires);
 /* RSC of a request; type NULL: no Content-Type. origin NULL: absent. */
+void kit_remove(const char *id); /* as the provisioning command does */
 unsigned kit_ask(const kms_who *w, const char *origin, const char *method, const char *target, const char *type, const char *body);
 const char *kit_text(const char *member); /* of kit_json; "" none */
 long long kit_number(const char *member);

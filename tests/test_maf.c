@@ -273,6 +273,45 @@ static void test_assigned(void)
     close_maf();
 }
 
+/* With a credential end the keys that it registered, and no others. */
+static void test_removed(void)
+{
+    kms_who *second, cert = {.n_names = 1}, ke = {.form = GBA_M2M_PSK_KE, .km = {.n = 32}, .expires = KIT_T0 + 5000};
+    char by_first[400], by_second[400], by_cert[400], by_ke[400];
+
+    open_maf();
+    register_a();
+    second = kit_client("km-a2@maf.example.com", A, 0);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    snprintf(by_first, sizeof by_first, "%s", kit_answer.location);
+    kit_exported[2]++;
+    CU_ASSERT_EQUAL(kit_ask(second, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    snprintf(by_second, sizeof by_second, "%s", kit_answer.location);
+    kit_exported[2]++;
+    /* a CSE-ID certificate that no record names; a KeID whose Km is the MEF's to revoke */
+    cert.name[0].kind = TLS_NAME_DNS;
+    snprintf(cert.name[0].text, sizeof cert.name[0].text, "mn9.sp.example.com");
+    snprintf(cert.credential, sizeof cert.credential, "32-mn9.sp.example.com");
+    CU_ASSERT_EQUAL(kit_ask(&cert, "//sp.example.com/mn9", "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"}}"), 2001);
+    CU_ASSERT_EQUAL(kit_ask(&cert, "//sp.example.com/mn9", "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    snprintf(by_cert, sizeof by_cert, "%s", kit_answer.location);
+    kit_exported[2]++;
+    CU_ASSERT_EQUAL(gba_m2m_entity_parse(gba_str("//sp.example.com/in/Cdev"), &ke.id), GBA_OK);
+    snprintf(ke.credential, sizeof ke.credential, "11-" REL "@mef.example.com");
+    CU_ASSERT_EQUAL(kit_ask(&ke, "//sp.example.com/in/Cdev", "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"}}"), 2001);
+    CU_ASSERT_EQUAL(kit_ask(&ke, "//sp.example.com/in/Cdev", "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    snprintf(by_ke, sizeof by_ke, "%s", kit_answer.location);
+    kit_remove("km-a@maf.example.com");
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", by_first, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", by_second, NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", by_cert, NULL, NULL), 2000);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", by_ke, NULL, NULL), 2000);
+    kit_remove("km-a2@maf.example.com");
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", by_second, NULL, NULL), 4004);
+    free(second);
+    close_maf();
+}
+
 static void test_deregistration(void)
 {
     open_maf();
@@ -298,4 +337,4 @@ static void test_deregistration(void)
 
 T_MAIN("MAF", {"client registration", test_registration}, {"bad input", test_bad_input}, {"originator", test_originator},
        {"key by export", test_export}, {"expiry", test_expiry}, {"contents", test_key_contents}, {"assigned KmID", test_assigned},
-       {"de-registration", test_deregistration})
+       {"a removed Km", test_removed}, {"de-registration", test_deregistration})

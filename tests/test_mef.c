@@ -106,6 +106,20 @@ static void test_kpsa(void)
     close_mef();
 }
 
+/* Whose Kpm is removed has enrolled in vain: Ke goes with it, for targets that have not asked yet. */
+static void test_revoked(void)
+{
+    open_mef(CSE, 22, 0);
+    enrol();
+    CU_ASSERT_EQUAL(kit_ask(dev, DEV, "POST", "/MEFBase", KEY, SKR(",\"suid\":22,\"tgis\":[\"" CSE "\"]")), 2001);
+    CU_ASSERT_EQUAL(kit_ask(cse, CSE, "GET", "/fetchCredentials/" KEID "/22", NULL, NULL), 2000);
+    kit_remove("kpm-dev@mef.example.com");
+    CU_ASSERT_EQUAL(kit_ask(cse, CSE, "GET", "/fetchCredentials/" KEID "/22", NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(cse, CSE, "GET", "/MEFBase/" REL, NULL, NULL), 4004);
+    CU_ASSERT_EQUAL(kit_ask(dev, DEV, "GET", "/MEFBase/" REL, NULL, NULL), 4106);
+    close_mef();
+}
+
 /* What an enrolee may have keys for is the operator's to say. */
 static void test_instructions(void)
 {
@@ -193,5 +207,5 @@ static void test_records(void)
     CU_ASSERT_EQUAL(kms_cred_write(&c, o, &small), GBA_E_SPACE);
 }
 
-T_MAIN("MEF", {"Km from Ke", test_km}, {"Kpsa from Ke", test_kpsa}, {"enrolment instructions", test_instructions},
+T_MAIN("MEF", {"Km from Ke", test_km}, {"Kpsa from Ke", test_kpsa}, {"a removed Kpm", test_revoked}, {"enrolment instructions", test_instructions},
        {"commands", test_commands}, {"records", test_records})
