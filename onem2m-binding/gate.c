@@ -130,6 +130,14 @@ static void open_metrics(gate *g)
     g->learned = metric_counter("m2m_gate_learned_total", NULL, "AE-IDs learned from the CSE's answers");
 }
 
+static void sweep(gate *g)
+{
+    unsigned gone;
+    gba_err e = store_sweep(g->store, service_now(), 500, &gone);
+    if (e != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "housekeeping.failed", "step", "sweep", "error", gba_err_name(e), NULL);
+}
+
 static void *tick(void *ctx)
 {
     gate *g = ctx;
@@ -139,6 +147,8 @@ static void *tick(void *ctx)
             gate_book_follow(g->book);
         if (n % 25 == 0 && g->naf)
             gba_naf_sweep(g->naf, service_now());
+        if (n % 25 == 0)
+            sweep(g);
     }
     return NULL;
 }

@@ -100,8 +100,9 @@ void gate_book_close(gate_book **b);
 void gate_book_follow(gate_book *b);
 /* As the store has it: what another process wrote counts within STORE_SETTLE_MS, which m2m-gatectl waits. */
 void gate_book_find(gate_book *b, const char *credential, gate_binding *out);
-/* The AE-ID that the CSE assigned. FORBIDDEN: the record says otherwise, or holds as many as fit. */
-gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id) GBA_MUST_USE;
+/* The AE-ID that the CSE assigned; expires, or 0: end of a credential that is new here. FORBIDDEN: the record says
+ * otherwise, or holds as many as fit. */
+gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id, int64_t expires) GBA_MUST_USE;
 /* It has registered: where it is reached, and whose From is another CSE's no more. */
 gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
 gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id) GBA_MUST_USE; /* it has ended that */

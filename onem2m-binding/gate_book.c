@@ -277,7 +277,7 @@ static gba_err add_learned(gate_credential *c, const gba_m2m_id *id)
 }
 
 /* *again: somebody wrote that record in between. */
-static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id, bool *again)
+static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id, int64_t expires, bool *again)
 {
     char text[GATE_RECORD_MAX];
     gate_credential c = {.bound = GBA_M2M_BOUND_NEW};
@@ -286,7 +286,7 @@ static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id,
 
     gba_err e = store_get(b->s, (store_kind)GATE_CREDENTIAL, gba_str(credential), service_now(), &rec);
     store_op op = {.type = e == GBA_OK ? STORE_SWAP : STORE_INSERT, .kind = (store_kind)GATE_CREDENTIAL,
-                   .key = gba_str(credential), .expiry = rec.expiry, .version = rec.version};
+                   .key = gba_str(credential), .expiry = e == GBA_OK ? rec.expiry : expires, .version = rec.version};
     if (e == GBA_OK)
         e = gate_credential_parse(gba_mem(rec.value, rec.n), &c);
     else if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
@@ -315,13 +315,13 @@ static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id,
     return known ? GBA_OK : e;
 }
 
-gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id)
+gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id, int64_t expires)
 {
     bool again = true;
     gba_err e = GBA_OK;
     pthread_mutex_lock(&b->writing);
     for (int i = 0; i < 3 && again; i++)
-        e = learn(b, credential, id, &again);
+        e = learn(b, credential, id, expires, &again);
     pthread_mutex_unlock(&b->writing);
     return e;
 }

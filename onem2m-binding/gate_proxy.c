@@ -279,7 +279,9 @@ static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
     }
     (void)e;
     if (create && c->assoc.bound == GBA_M2M_BOUND_NEW && gba_m2m_id_is_ae(&id)) {
-        e = gate_book_learn(c->g->book, c->who->credential, &id);
+        /* a B-TID ends with its key, and the next bootstrap has another */
+        e = gate_book_learn(c->g->book, c->who->credential, &id,
+                            c->who->form == GBA_M2M_PSK_BTID ? c->who->expires : 0);
         if (gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, text) == GBA_OK)
             log_event(LOG_LEVEL_AUDIT, e == GBA_OK ? "gate.learned" : "gate.learning_failed", "credential",
                       c->who->credential, "ae", text, "why", e == GBA_OK ? NULL : gba_err_name(e), NULL);

@@ -299,6 +299,10 @@ check "its audit line" logged gate.not_sent 'why=revoked'
 # ---- the egress after a change of credential ----
 tell() { curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/cse1/$1" >"$dir/answer"; }
 rep() { add --kpsa-id rep1@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Crep1 --expires "$@"; }
+add --kpsa-id gone1@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Cgone1 --expires "$(date -u -d '+2 seconds' +%Y%m%dT%H%M%S)"
+over() { python3 -c "
+import sqlite3, time
+print(sqlite3.connect('$dir/gate.db').execute('SELECT count(*) FROM rec WHERE expiry > 0 AND expiry <= ?', (int(time.time()),)).fetchone()[0])"; }
 check "a credential with a short life" rep "$(date -u -d '+4 seconds' +%Y%m%dT%H%M%S)"
 psk rep1@sp.example.com POST /cse1 "${o}Crep1\r\n$ty" "$ae"
 check "its AE registers" has 'X-M2M-RSC: 2001'
@@ -324,6 +328,8 @@ sleep 4
 serve $aeport '{}' "$dir/rep.out" -nocert -psk_identity rep1@sp.example.com -psk $kpsa -cipher PSK-AES128-CBC-SHA256
 tell Crep1/replaced
 check "SA2 by the replaced credential after the old expiry" grep -q '^POST /replaced ' "$dir/rep.out"
+i=0; while [ "$(over)" != 0 ] && [ $i -lt 60 ]; do i=$((i + 1)); sleep 0.2; done
+check "what is over leaves the store" [ "$(over)" = 0 ]
 kill -HUP $gatepid
 check "SIGHUP reads certificates again" logged gate.reloaded 'read again'
 kill $gatepid; wait $gatepid

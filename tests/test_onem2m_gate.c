@@ -174,15 +174,15 @@ static void book(void)
     CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
     gate_book_find(b, "12-a@x.example", f);
     CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_NONE);
-    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x), GBA_OK);
-    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x), GBA_OK);
-    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &y), GBA_E_FORBIDDEN); /* one AE-ID, not more and more */
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x, 0), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x, 0), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &y, 0), GBA_E_FORBIDDEN); /* one AE-ID, not more and more */
     gate_book_find(b, "12-a@x.example", f);
     CU_ASSERT(f->bound == GBA_M2M_BOUND_AE && f->n == 1 && gba_m2m_id_eq(&f->ids[0], &x));
     for (int i = 0; i < 100; i++) {
         char name[64];
         snprintf(name, sizeof name, "12-n%d@x.example", i * 37 % 100);
-        CU_ASSERT_EQUAL(gate_book_learn(b, name, i % 2 ? &x : &y), GBA_OK);
+        CU_ASSERT_EQUAL(gate_book_learn(b, name, i % 2 ? &x : &y, 0), GBA_OK);
     }
     gate_book_find(b, "12-n77@x.example", f);
     CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_AE);
@@ -282,7 +282,7 @@ static void book_at_once(void)
         if (i % 3 == 0)
             gate_book_follow(b);
         if (i % 4 == 0)
-            CU_ASSERT_EQUAL(gate_book_learn(b, "12-own@x.example", &other), GBA_OK);
+            CU_ASSERT_EQUAL(gate_book_learn(b, "12-own@x.example", &other, 0), GBA_OK);
         write_and_settle(ctl, &take);
         gate_book_find(b, name, f);
         CU_ASSERT(f->bound == GBA_M2M_BOUND_NONE && !f->has_key);
@@ -324,9 +324,17 @@ static void book_expiry(void)
     CU_ASSERT_EQUAL_FATAL(gba_m2m_http_parse(&h, &r), 0);
     gate_book_guard(b, &cse, &a, &r, &v);
     CU_ASSERT(v.rsc && !strcmp(v.why, "other_registree"));
+    gate_binding *f = malloc(sizeof *f); /* learned of a B-TID, which ends with its key */
+    gba_m2m_id cx = id_of("//sp.example.com/cse1/Cx");
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-AAAA@bsf.example.com", &cx, expiry), GBA_OK);
+    gate_book_find(b, "12-AAAA@bsf.example.com", f);
+    CU_ASSERT(f->bound == GBA_M2M_BOUND_AE && f->n == 1);
     while (service_now() <= expiry)
         usleep(50000);
     gate_book_follow(b);
+    gate_book_find(b, "12-AAAA@bsf.example.com", f);
+    CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_NONE);
+    free(f);
     gate_book_guard(b, &cse, &a, &r, &v);
     CU_ASSERT(!v.rsc && !strcmp(v.why, "forwarded"));
     gate_book_close(&b);
