@@ -126,6 +126,18 @@ static gba_err reg_save(kms_call *c, const char *id, kms_reg *r, uint64_t versio
     return e;
 }
 
+gba_err kms_reg_follow(kms_call *c, const char *id, kms_reg *r)
+{
+    const kms_who *w = c->r->who;
+    uint64_t version;
+
+    if (w->form == GBA_M2M_PSK_KM || w->form == GBA_M2M_PSK_KPM || !strcmp(r->cred, w->record))
+        return GBA_OK;
+    gba_err e = kms_reg_load(c->f, id, c->r->now, r, &version);
+    snprintf(r->cred, sizeof r->cred, "%s", w->record);
+    return e == GBA_OK ? reg_save(c, id, r, version, NULL, NULL) : e;
+}
+
 /* ---- assignedSymmKeyID (TS-0003 8.8.2.3): a KmID of the MAF's own for a Km from a MEF ---- */
 static gba_err assign(kms_call *c, kms_reg *r, kms_cred **km, char key[256])
 {

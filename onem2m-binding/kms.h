@@ -193,6 +193,8 @@ typedef struct kms_call {
 void kms_say(kms_call *c, unsigned rsc, const char *why);
 gba_err kms_reg_find(kms *k, const char *client, const char *adfq, int64_t now, char id[64], kms_reg *out) GBA_MUST_USE;
 gba_err kms_reg_load(kms *k, const char *id, int64_t now, kms_reg *out, uint64_t *version) GBA_MUST_USE;
+/* Before a key is registered: by which record's credential, if its Credential-ID does not say so. STALE: try again. */
+gba_err kms_reg_follow(kms_call *c, const char *id, kms_reg *r) GBA_MUST_USE;
 void kms_key_create(kms_call *c);
 void kms_key_resource(kms_call *c, const char *id);
 void kms_fetch_credentials(kms_call *c, const char *ke_id, const char *suid);

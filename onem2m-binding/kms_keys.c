@@ -298,10 +298,15 @@ void kms_key_create(kms_call *c)
 
     c->out->op = "key_register";
     if (key_wanted(c, &p, &expires)) {
-        if (kms_reg_find(c->f, c->client, p.adfq.s, c->r->now, reg_id, &reg) == GBA_OK)
-            store_key(c, &p, expires, reg_id);
-        else
+        gba_err e = kms_reg_find(c->f, c->client, p.adfq.s, c->r->now, reg_id, &reg);
+        if (e != GBA_OK)
             kms_say(c, GBA_M2M_NO_PRIVILEGE, "no_client_registration");
+        else if ((e = kms_reg_follow(c, reg_id, &reg)) == GBA_OK)
+            store_key(c, &p, expires, reg_id);
+        else if (e == GBA_E_STALE)
+            kms_say(c, GBA_M2M_CONFLICT, "changed_meanwhile");
+        else
+            trouble(c, e);
     }
     prim_wipe(&p);
 }

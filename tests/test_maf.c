@@ -312,6 +312,39 @@ static void test_removed(void)
     close_maf();
 }
 
+/* A certificate whose record is replaced by another, while the registration lives on. */
+static void test_rotated(void)
+{
+    static const char *const record[] = {"dns:old.example.net", "dns:new.example.net"};
+    kms_who w = {.credential = "32-any.example.net"};
+    kms_cred *c = calloc(1, sizeof *c);
+    char at[2][400];
+
+    open_maf();
+    CU_ASSERT_FATAL(c != NULL);
+    snprintf(c->client, sizeof c->client, "%s", A);
+    c->created = kit_now;
+    CU_ASSERT_EQUAL(gba_m2m_entity_parse(gba_str(A), &w.id), GBA_OK);
+    for (size_t i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(kms_cred_put(kit_store, &kms_maf, record[i], c, false), GBA_OK);
+        snprintf(w.record, sizeof w.record, "%s", record[i]);
+        if (i == 0)
+            CU_ASSERT_EQUAL(kit_ask(&w, A, "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"}}"), 2001);
+        kit_exported[2]++;
+        CU_ASSERT_EQUAL(kit_ask(&w, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+        snprintf(at[i], sizeof at[i], "%s", kit_answer.location);
+        CU_ASSERT_EQUAL(kit_ask(b, B, "GET", at[i], NULL, NULL), 2000);
+        if (i == 0) {
+            kit_remove(record[0]);
+            CU_ASSERT_EQUAL(kit_ask(b, B, "GET", at[0], NULL, NULL), 4004);
+        }
+    }
+    kit_remove(record[1]);
+    CU_ASSERT_EQUAL(kit_ask(b, B, "GET", at[1], NULL, NULL), 4004);
+    kms_cred_free(&c);
+    close_maf();
+}
+
 static void test_deregistration(void)
 {
     open_maf();
@@ -337,4 +370,5 @@ static void test_deregistration(void)
 
 T_MAIN("MAF", {"client registration", test_registration}, {"bad input", test_bad_input}, {"originator", test_originator},
        {"key by export", test_export}, {"expiry", test_expiry}, {"contents", test_key_contents}, {"assigned KmID", test_assigned},
-       {"a removed Km", test_removed}, {"de-registration", test_deregistration})
+       {"a removed Km", test_removed},
+       {"a certificate's new record", test_rotated}, {"de-registration", test_deregistration})
