@@ -2,12 +2,11 @@
 /*
  * nafd_psk.c - TLS with the GBA key as pre-shared key (TS 33.222 5.4, TS 24.109 5.3).
  *
- * The TLS layer asks for a key inside the handshake, on that connection's own thread; one that is not
- * here yet is fetched like that of a request, and only this thread waits. Who the peer is stays with
- * the session and its tickets; each request asks again whether that key still stands.
+ * The TLS layer asks for a key when it has read the identity; one that is not here yet is fetched like that of a
+ * request, while the handshake rests. Who the peer is stays with the session and its tickets; each request asks
+ * again whether that key still stands.
  */
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,25 +58,6 @@ gba_ua_id nafd_who_ua(const nafd_who *w)
     return gba_ua_id_psk(w->transport, w->suite);
 }
 
-static nafd_who *who_new(nafd *d, const tls_psk_query *q, const gba_naf_result *res)
-{
-    nafd_who *w = calloc(1, sizeof *w + q->identity.n + 1);
-    if (!w)
-        return NULL;
-    atomic_init(&w->refs, 1);
-    w->d = d;
-    w->key = res->psk;
-    w->transport = q->transport;
-    w->suite = q->suite;
-    w->fqdn = res->query.naf.fqdn;
-    if (q->peer)
-        memcpy(&w->peer, q->peer,
-               q->peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
-    w->n = q->identity.n;
-    memcpy(w->identity, q->identity.p, w->n);
-    return w;
-}
-
 /* ---- telling the operator ---- */
 static const char *const wrong_key_hint =
     "the UE has another key: UE and NAF differ in FQDN or Ua security protocol identifier, or it gave up";
@@ -127,84 +107,125 @@ static void on_failed(void *ctx, void *who)
     note(ctx, REASON_WRONG_KEY, (const struct sockaddr *)&w->peer, gba_str(w->fqdn.s), nafd_who_ua(w), btid_of(w));
 }
 
-/* ---- waiting for a key inside the handshake ---- */
-typedef struct waiter {
+/* ---- one handshake's question ---- */
+typedef struct question {
     exchange e; /* the first, see resume */
-    pthread_mutex_t lock;
-    pthread_cond_t arrived;
-    bool done, turned_away;
-    gba_err outcome;
-} waiter;
+    nafd_psk *p;
+    tls_later *later;
+    gba_naf_psk_request r;
+    struct sockaddr_storage peer;
+    bool turned_away;
+    char identity[IDENTITY_MAX], sni[256];
+} question;
 
-static void resume(exchange *e, gba_err outcome)
+static question *question_new(nafd_psk *p, const tls_psk_query *q)
 {
-    waiter *w = (waiter *)e;
-    pthread_mutex_lock(&w->lock);
-    w->outcome = outcome;
-    w->done = true;
-    pthread_cond_signal(&w->arrived);
-    pthread_mutex_unlock(&w->lock);
-}
-
-/* nafd_zn.c ends it at the deadline at the latest. */
-static gba_err wait_for_key(nafd_psk *p, waiter *w)
-{
-    int many = atomic_fetch_add(&p->waiting, 1);
-    if (many < p->d->s->ua.psk_waiting) {
-        nafd_zn_wait(p->d->zn, &w->e);
-        pthread_mutex_lock(&w->lock);
-        while (!w->done)
-            pthread_cond_wait(&w->arrived, &w->lock);
-        pthread_mutex_unlock(&w->lock);
-    } else {
-        gba_naf_learn(p->d->naf, &w->e.res.query, GBA_E_BUSY, NULL, service_now());
-        w->outcome = GBA_E_BUSY;
-        w->turned_away = true;
-    }
-    atomic_fetch_sub(&p->waiting, 1);
-    return w->outcome;
-}
-
-static void ask(nafd_psk *p, const gba_naf_psk_request *request, waiter *w)
-{
-    gba_naf_psk_request r = *request;
-    gba_naf_psk(p->d->naf, &r, &w->e.res);
-    if (w->e.res.verdict != GBA_NAF_WAIT)
-        return;
-    r.fetched = wait_for_key(p, w);
-    r.now = service_now();
-    gba_naf_psk(p->d->naf, &r, &w->e.res);
-    if (w->e.res.verdict == GBA_NAF_WAIT) { /* learned and at once evicted: no second round */
-        gba_naf_learn(p->d->naf, &w->e.res.query, GBA_E_BUSY, NULL, r.now);
-        r.fetched = GBA_E_BUSY;
-        gba_naf_psk(p->d->naf, &r, &w->e.res);
-    }
-}
-
-static waiter *waiter_new(nafd *d)
-{
-    waiter *w = malloc(sizeof *w);
+    nafd *d = p->d;
+    question *w = q->identity.n <= sizeof w->identity && q->sni.n <= sizeof w->sni ? malloc(sizeof *w) : NULL;
     if (!w)
         return NULL;
-    memset(w, 0, offsetof(waiter, e.res));
+    memset(w, 0, offsetof(question, e.res));
     w->e.d = d;
     w->e.naf = d->naf;
-    w->e.resume = resume;
     w->e.begun_ms = service_mono_ms();
     w->e.deadline_ms = w->e.begun_ms + d->s->zn.timeout_ms;
-    w->done = w->turned_away = false;
-    w->outcome = GBA_E_BUSY;
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->arrived, NULL);
+    w->p = p;
+    w->later = NULL;
+    w->turned_away = false;
+    w->peer = (struct sockaddr_storage){0};
+    if (q->peer)
+        memcpy(&w->peer, q->peer,
+               q->peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    if (q->identity.n)
+        memcpy(w->identity, q->identity.p, q->identity.n);
+    if (q->sni.n)
+        memcpy(w->sni, q->sni.p, q->sni.n);
+    w->r = (gba_naf_psk_request){.identity = gba_mem(w->identity, q->identity.n), .fqdn = gba_mem(w->sni, q->sni.n),
+                                 .transport = q->transport, .suite = q->suite, .now = service_now()};
+    const struct sockaddr *peer = (const struct sockaddr *)&w->peer;
+    if (q->peer && (!d->n_exempt || !http_cidr_has(d->exempt, d->n_exempt, peer)))
+        http_source(peer, w->r.source);
     return w;
 }
 
-static void waiter_free(waiter *w)
+static void question_free(question *w)
 {
     gba_naf_result_clear(&w->e.res);
-    pthread_cond_destroy(&w->arrived);
-    pthread_mutex_destroy(&w->lock);
     free(w);
+}
+
+static nafd_who *who_new(const question *q, const gba_naf_result *res)
+{
+    nafd_who *w = calloc(1, sizeof *w + q->r.identity.n + 1);
+    if (!w)
+        return NULL;
+    atomic_init(&w->refs, 1);
+    w->d = q->e.d;
+    w->key = res->psk;
+    w->transport = q->r.transport;
+    w->suite = q->r.suite;
+    w->fqdn = res->query.naf.fqdn;
+    w->peer = q->peer;
+    w->n = q->r.identity.n;
+    memcpy(w->identity, q->identity, w->n);
+    return w;
+}
+
+static gba_err judge(question *w, gba_secret *key, void **who)
+{
+    const gba_naf_result *res = &w->e.res;
+    gba_err e = res->verdict == GBA_NAF_OK ? GBA_OK : GBA_E_UNKNOWN;
+    if (e == GBA_OK && !(*who = who_new(w, res)))
+        e = GBA_E_NOMEM;
+    if (e == GBA_OK)
+        *key = res->psk;
+    note(w->p, w->turned_away ? REASON_WAITING : (unsigned)res->why,
+         w->peer.ss_family ? (const struct sockaddr *)&w->peer : NULL, w->r.fqdn,
+         gba_ua_id_psk(w->r.transport, w->r.suite), res->btid.s);
+    return e;
+}
+
+/* The outcome was learned. */
+static void ask_again(question *w, gba_err outcome)
+{
+    w->r.fetched = outcome;
+    w->r.now = service_now();
+    gba_naf_psk(w->e.naf, &w->r, &w->e.res);
+    if (w->e.res.verdict != GBA_NAF_WAIT)
+        return;
+    gba_naf_learn(w->e.naf, &w->e.res.query, GBA_E_BUSY, NULL, w->r.now); /* at once evicted: no second round */
+    w->r.fetched = GBA_E_BUSY;
+    gba_naf_psk(w->e.naf, &w->r, &w->e.res);
+}
+
+static void resume(exchange *e, gba_err outcome)
+{
+    question *w = (question *)e;
+    gba_secret key = {0};
+    void *who = NULL;
+    tls_later *later = w->later;
+    atomic_fetch_sub(&w->p->waiting, 1);
+    ask_again(w, outcome);
+    gba_err r = judge(w, &key, &who);
+    question_free(w);
+    tls_later_answer(later, r, &key, who);
+}
+
+/* False: it may not wait, and knows now. Otherwise w is nafd_zn.c's, which ends it at the deadline at the latest. */
+static bool wait_for_key(question *w, const tls_psk_query *q)
+{
+    nafd_psk *p = w->p;
+    bool full = atomic_fetch_add(&p->waiting, 1) >= p->d->s->ua.psk_waiting;
+    if (!full && (w->later = tls_later_new(q))) {
+        w->e.resume = resume;
+        nafd_zn_wait(p->d->zn, &w->e);
+        return true;
+    }
+    atomic_fetch_sub(&p->waiting, 1);
+    w->turned_away = full;
+    gba_naf_learn(w->e.naf, &w->e.res.query, GBA_E_BUSY, NULL, w->r.now);
+    ask_again(w, GBA_E_BUSY);
+    return false;
 }
 
 /* ---- what the TLS layer asks ---- */
@@ -216,24 +237,14 @@ static bool ours(void *ctx, gba_span identity)
 
 static gba_err on_identity(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
 {
-    nafd_psk *p = ctx;
-    gba_naf_psk_request r = {
-        .identity = q->identity, .fqdn = q->sni, .transport = q->transport, .suite = q->suite, .now = service_now()};
-    waiter *w = q->identity.n <= IDENTITY_MAX ? waiter_new(p->d) : NULL;
-    gba_err e = GBA_E_NOMEM;
+    question *w = question_new(ctx, q);
     if (!w)
-        return e;
-    if (q->peer && (!p->d->n_exempt || !http_cidr_has(p->d->exempt, p->d->n_exempt, q->peer)))
-        http_source(q->peer, r.source);
-    ask(p, &r, w);
-    const gba_naf_result *res = &w->e.res;
-    e = res->verdict == GBA_NAF_OK ? GBA_OK : GBA_E_UNKNOWN;
-    if (e == GBA_OK && !(*who = who_new(p->d, q, res)))
-        e = GBA_E_NOMEM;
-    if (e == GBA_OK)
-        *key = res->psk;
-    note(p, w->turned_away ? REASON_WAITING : (unsigned)res->why, q->peer, q->sni, gba_ua_id_psk(q->transport, q->suite), res->btid.s);
-    waiter_free(w);
+        return GBA_E_NOMEM;
+    gba_naf_psk(w->e.naf, &w->r, &w->e.res);
+    if (w->e.res.verdict == GBA_NAF_WAIT && wait_for_key(w, q))
+        return GBA_E_BUSY;
+    gba_err e = judge(w, key, who);
+    question_free(w);
     return e;
 }
 
@@ -318,6 +329,7 @@ gba_err nafd_psk_start(nafd *d, tls_server_config *c, char *why, size_t why_n)
     }
     c->priority = p->priority;
     c->psk = on_identity;
+    c->psk_defers = true;
     c->psk_ctx = p;
     c->psk_who_free = who_release;
     c->psk_who_ref = who_ref;

@@ -3,9 +3,8 @@
  * http.c - HTTP/1.1 server on libmicrohttpd 0.9.75.
  *
  * What that library does and does not do, found by trying and reading:
- * - TLS listeners in epoll mode spin on a half-sent ClientHello: TLS listeners poll.
+ * - In epoll mode it would spin on a half-sent ClientHello: tls.c runs the handshake where it reads.
  * - Its timeout restarts at every octet: a watch thread of ours ends requests that trickle.
- * - Its timeout does not end a TLS handshake, but polls without waiting from then on: ours comes first.
  * - An answer in the first call of the access handler closes the connection, so answers are given in
  *   the last call, except refusals, which must close.
  * - A connection that is suspended in the first call gets the first call again.
@@ -339,6 +338,16 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **req_ctx, en
 }
 
 /* ---- connections ---- */
+static void suspend(void *ctx)
+{
+    MHD_suspend_connection(((http_conn *)ctx)->c);
+}
+
+static void resume(void *ctx)
+{
+    MHD_resume_connection(((http_conn *)ctx)->c);
+}
+
 static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
 {
     int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -359,8 +368,10 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
         memcpy(&k->peer, sa, sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
     atomic_init(&k->deadline, service_mono_ms() + s->idle_ms);
     if (s->tls) {
+        const tls_park park = {.suspend = suspend, .resume = resume, .ctx = k, .stopping = &s->stopping};
+        const struct sockaddr *peer = (struct sockaddr *)&k->peer;
         k->session = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
-        if (!k->session || tls_server_attach(s->tls, k->session, fd, s->each != NULL, (struct sockaddr *)&k->peer, &k->tls) != GBA_OK)
+        if (!k->session || tls_server_attach(s->tls, k->session, fd, s->each ? NULL : &park, peer, &k->tls) != GBA_OK)
             shutdown(fd, SHUT_RDWR);
     }
     *slot = k;
@@ -453,7 +464,7 @@ static gba_err open_listener(http_server *s, const http_config *c, char *why, si
     struct sockaddr_storage bound;
     socklen_t bound_n = sizeof bound;
     char port[8];
-    int on = 1, off = 0;
+    int on = 1, off = 0, seconds = 1;
     snprintf(port, sizeof port, "%u", c->port);
     if (getaddrinfo(c->address, port, &hints, &ai)) {
         snprintf(why, why_n, "%s: '%s' is not an address", c->name, c->address);
@@ -463,6 +474,9 @@ static gba_err open_listener(http_server *s, const http_config *c, char *why, si
     bool good = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (good && ai->ai_family == AF_INET6)
         good = !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (good && s->tls) /* accepted sockets inherit it; there is no connection before the ClientHello is there */
+        good = !setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) &&
+               !setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
     good = good && !bind(fd, ai->ai_addr, ai->ai_addrlen) && !listen(fd, 4096) &&
            !getsockname(fd, (struct sockaddr *)&bound, &bound_n);
     if (!good)
@@ -527,13 +541,13 @@ static bool start_library(http_server *s, const http_config *c, unsigned threads
     OPTION(MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL);
     OPTION(MHD_OPTION_CONNECTION_LIMIT, connections, NULL);
     OPTION(MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_ip, NULL);
+    /* of a TLS handshake that hangs our watch tells first */
     OPTION(MHD_OPTION_CONNECTION_TIMEOUT, s->idle_ms / 1000 + (s->tls ? 1 : 0), NULL);
     OPTION(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, s);
     if (threads > 1)
         OPTION(MHD_OPTION_THREAD_POOL_SIZE, threads, NULL);
     OPTION(MHD_OPTION_END, 0, NULL);
-    s->mhd = http_library_start(s, MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                                (s->tls ? MHD_USE_POLL : MHD_USE_EPOLL), o);
+    s->mhd = http_library_start(s, MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, o);
     return s->mhd != NULL;
 }
 #undef OPTION
@@ -660,6 +674,7 @@ static void abandon_all(http_server *s)
     pthread_mutex_lock(&s->lock);
     for (http_conn *k = s->conns; k; k = k->next) {
         abandon(k->req);
+        tls_hold_unpark(k->tls);
         if (s->each) /* its thread may wait for it */
             shutdown(k->fd, SHUT_RDWR);
     }

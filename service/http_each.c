@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -219,11 +218,8 @@ static bool add_thread(http_each *e, worker *w)
 static bool set_options(const http_server *s)
 {
     struct timeval t = {.tv_sec = (time_t)(s->idle_ms / 1000)};
-    int on = 1, seconds = 1;
     int flags = fcntl(s->listen_fd, F_GETFL);
     return flags >= 0 && !fcntl(s->listen_fd, F_SETFL, flags & ~O_NONBLOCK) &&
-           !setsockopt(s->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) &&
-           !setsockopt(s->listen_fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds) &&
            !setsockopt(s->listen_fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) &&
            !setsockopt(s->listen_fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
 }

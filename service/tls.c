@@ -8,7 +8,6 @@
  * the credentials have changed since.
  */
 #include "config.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/abstract.h>
@@ -87,61 +86,6 @@ static gba_err read_pem(const char *file, gnutls_datum_t *out, char *why, size_t
 }
 
 /* ---- client verification ---- */
-static void *next_of(void *_Atomic *known, const char *name)
-{
-    void *p = atomic_load_explicit(known, memory_order_acquire);
-    if (!p) {
-        p = dlsym(RTLD_NEXT, name);
-        atomic_store_explicit(known, p, memory_order_release);
-    }
-    return p;
-}
-
-/* libmicrohttpd opens its sessions itself and has no way to ask for raw public keys, which GnuTLS negotiates only
- * where this flag was given (RFC 7250). The linker takes this function before the library's. It changes nothing
- * for a server whose priority has no CTYPE-CLI-RAWPK. */
-__attribute__((visibility("default"))) int gnutls_init(gnutls_session_t *session, unsigned flags)
-{
-    typedef int init_fn(gnutls_session_t *, unsigned);
-    static void *_Atomic real;
-    init_fn *f;
-    void *p = next_of(&real, "gnutls_init");
-    memcpy(&f, &p, sizeof f);
-    if (!f)
-        return GNUTLS_E_INTERNAL_ERROR;
-    return f(session, flags & GNUTLS_SERVER ? flags | GNUTLS_ENABLE_RAWPK : flags);
-}
-
-/* Nor does it send an alert when a handshake fails, and when it tells of the end the session is gone. A session of ours
- * says why here; others (libcurl's, freeDiameter's) have not its pair of transport pointers. */
-__attribute__((visibility("default"))) int gnutls_handshake(gnutls_session_t session)
-{
-    typedef int handshake_fn(gnutls_session_t);
-    static void *_Atomic real;
-    handshake_fn *f;
-    void *p = next_of(&real, "gnutls_handshake");
-    memcpy(&f, &p, sizeof f);
-    if (!f)
-        return GNUTLS_E_INTERNAL_ERROR;
-    int r = f(session);
-    if (r < 0 && gnutls_error_is_fatal(r))
-        tls_alert(session, r);
-    return r;
-}
-
-__attribute__((visibility("default"))) void gnutls_deinit(gnutls_session_t session)
-{
-    typedef void deinit_fn(gnutls_session_t);
-    static void *_Atomic real;
-    deinit_fn *f;
-    void *p = next_of(&real, "gnutls_deinit");
-    memcpy(&f, &p, sizeof f);
-    if (session)
-        tls_goodbye(session);
-    if (f)
-        f(session);
-}
-
 static void tell_refusal(const tls_hold *h, const char *why, const char *name)
 {
     if (!h || !h->server->cert_refused)
@@ -343,12 +287,15 @@ static char *priority_text(const tls_server_config *c)
     return out;
 }
 
-static gba_err check_priority(const tls_server *t, char *why, size_t why_n)
+static gba_err check_priority(tls_server *t, char *why, size_t why_n)
 {
     gnutls_priority_t p;
+    const unsigned *versions;
     const char *at = t->priority;
     if (gnutls_priority_init(&p, t->priority, &at) < 0)
         return say(why, why_n, GBA_E_SYNTAX, "the TLS priority is wrong at '%.40s'", at);
+    for (int n = gnutls_priority_protocol_list(p, &versions); n-- > 0;)
+        t->tls13 = t->tls13 || versions[n] == GNUTLS_TLS1_3;
     gnutls_priority_deinit(p);
     return GBA_OK;
 }
@@ -455,7 +402,8 @@ static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned
     return 0;
 }
 
-gba_err tls_server_attach(tls_server *t, void *session, int fd, bool blocks, const struct sockaddr *peer, tls_hold **out)
+gba_err tls_server_attach(tls_server *t, void *session, int fd, const tls_park *park, const struct sockaddr *peer,
+                          tls_hold **out)
 {
     tls_hold *h = malloc(sizeof *h);
     *out = h;
@@ -467,7 +415,10 @@ gba_err tls_server_attach(tls_server *t, void *session, int fd, bool blocks, con
     h->session = session;
     h->creds = creds_now(t);
     gnutls_session_set_ptr(h->session, h);
-    tls_io_attach(h, fd, blocks);
+    h->stage = t->psk.psk_defers && park ? TLS_HELLO : TLS_NONE;
+    if (park)
+        h->park = *park;
+    tls_io_attach(h, fd, !park);
     gnutls_handshake_set_hook_function(h->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     /* where PSKs are, tls_psk.c chooses the ticket's key when it has seen the ClientHello */
     if (hand_over(h->session, h->creds) < 0 || tls_psk_attach(h) < 0 ||

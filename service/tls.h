@@ -4,6 +4,7 @@
 #define SERVICE_TLS_H
 #include <gba/gba.h>
 
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 /* ---- PSK (TS 33.222 5.4; oneM2M TS-0003 10.2.2) ---- */
@@ -13,13 +14,22 @@ typedef struct tls_psk_query {
     gba_transport transport; /* GBA_TLS12 or GBA_TLS13 */
     uint16_t suite;          /* TLS 1.2: chosen already; TLS 1.3: 0 */
     const struct sockaddr *peer;
+    struct tls_hold *hold;   /* for tls_later_new */
 } tls_psk_query;
 /*
- * Runs inside the handshake, on that connection's own thread: it may wait, under its own deadline and
- * cap. OK: *key is the PSK and *who what http_tls_who shall say. Anything else: the handshake fails
- * just as with a wrong key, so that a stranger cannot tell which identities exist.
+ * OK: *key is the PSK and *who what http_tls_who shall say. Anything else: the handshake fails just as with a
+ * wrong key, so that a stranger cannot tell which identities exist. Of a server that defers (psk_defers) it must
+ * not wait, and takes what it needs later; of any other it runs inside the handshake, on that connection's own
+ * thread, and may wait under its own deadline and cap.
  */
 typedef gba_err tls_psk_fn(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
+/* Of a server that defers: the key is not here yet. BUSY is returned then, the connection rests without a thread, and
+ * tls_later_answer follows exactly once, from any thread, perhaps before that return; q is not valid by then. NULL:
+ * not this time (asked again, or no memory), and the function refuses. */
+typedef struct tls_later tls_later;
+tls_later *tls_later_new(const tls_psk_query *q) GBA_MUST_USE;
+/* As the function would have returned; the key is wiped, who taken over. */
+void tls_later_answer(tls_later *l, gba_err e, gba_secret *key, void *who);
 /* ECDHE-PSK and PSK before certificates, AEAD before CBC: a client that offers both gets PSK. */
 extern const char tls_psk_priority[];
 
@@ -45,6 +55,7 @@ typedef struct tls_server_config {
     bool no_tickets;                  /* clients that come once in hours do not resume; PSK sessions: see below */
     /* PSK clients on the same port; NULL: certificates only */
     tls_psk_fn *psk;
+    bool psk_defers; /* psk never waits, so that handshakes can share threads */
     void *psk_ctx;
     void (*psk_who_free)(void *who);
     /* Is it an identity of ours? NULL: all are. Others get no PSK in TLS 1.3 (a full handshake follows,
@@ -63,17 +74,26 @@ gba_err tls_server_new(const tls_server_config *c, tls_server **out, char *why, 
 gba_err tls_server_reload(tls_server *t, char *why, size_t why_n) GBA_MUST_USE;
 void tls_server_free(tls_server **t);
 /* For http.c: attach credentials, verification and the socket to a fresh gnutls_session_t (its session
- * pointer is then ours). blocks: the calling thread is the connection's own, and may wait in reading and
- * writing as long as the socket's SO_RCVTIMEO and SO_SNDTIMEO say. peer lives as long as *hold, which keeps
- * the credentials while the session lives: release it afterwards. */
+ * pointer is then ours). peer lives as long as *hold, which keeps the credentials while the session lives: release
+ * it afterwards. */
 typedef struct tls_hold tls_hold;
-gba_err tls_server_attach(tls_server *t, void *session, int fd, bool blocks, const struct sockaddr *peer,
+/* A connection that shares its thread with others: how it rests, and goes on, while its key is being fetched. */
+typedef struct tls_park {
+    void (*suspend)(void *ctx); /* on that thread */
+    void (*resume)(void *ctx);  /* from any; gnutls_record_recv follows on that thread */
+    void *ctx;
+    const atomic_bool *stopping; /* nobody rests any more */
+} tls_park;
+/* park NULL: the calling thread is the connection's own, and may wait in reading and writing as long as the socket's
+ * SO_RCVTIMEO and SO_SNDTIMEO say. */
+gba_err tls_server_attach(tls_server *t, void *session, int fd, const tls_park *park, const struct sockaddr *peer,
                           tls_hold **hold) GBA_MUST_USE;
+void tls_hold_unpark(tls_hold *hold); /* the server stops: whoever rests goes on, without a key */
 void tls_hold_release(tls_hold **hold);
 /* Before a request of an attached session is handled: OK when no client certificate is asked for, or
  * it is verified under the credentials of today (a reload is followed also on open connections). */
 gba_err tls_server_check_peer(tls_hold *hold) GBA_MUST_USE;
-bool tls_server_waits(const tls_server *t); /* its handshakes may block: a thread a connection */
+bool tls_server_waits(const tls_server *t); /* its handshakes may block: a thread for each connection */
 const char *tls_server_priority(const tls_server *t);
 /* For the library's MHD_OPTION_HTTPS_CERT_CALLBACK: it wants a certificate before tls_server_attach gives one. */
 void *tls_no_certificate(void);

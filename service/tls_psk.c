@@ -62,10 +62,11 @@ typedef struct hello {
     bool psk_ids;   /* pre_shared_key is there */
     bool tickets;   /* it takes some, RFC 5077 3.2, RFC 8446 4.2.9 */
     in external;    /* the first identity with age 0; tickets have another */
+    in sni;         /* RFC 6066 3, the host name */
     in ids, ticket; /* of TLS 1.3; of TLS 1.2 */
 } hello;
 
-static bool psk_suite(uint32_t s)
+bool tls_psk_suite(uint32_t s)
 {
     return (s >= 0x8a && s <= 0x95) || (s >= 0xa8 && s <= 0xb9) || (s >= 0xc033 && s <= 0xc03b) ||
            (s >= 0xc094 && s <= 0xc09b) || (s >= 0xc0a4 && s <= 0xc0ab) || (s >= 0xccab && s <= 0xccae) ||
@@ -85,6 +86,18 @@ static void read_identities(hello *o, in body)
     }
 }
 
+static in read_name(in body)
+{
+    in list = part(&body, number(&body, 2));
+    while (!list.bad && list.n) {
+        uint32_t type = number(&list, 1);
+        in name = part(&list, number(&list, 2));
+        if (!name.bad && type == 0)
+            return name;
+    }
+    return (in){NULL, 0, false};
+}
+
 static hello read_hello(const gnutls_datum_t *msg)
 {
     hello o = {0};
@@ -93,7 +106,7 @@ static hello read_hello(const gnutls_datum_t *msg)
     (void)part(&h, number(&h, 1)); /* session id */
     in suites = part(&h, number(&h, 2));
     while (!suites.bad && suites.n)
-        o.psk_suite = psk_suite(number(&suites, 2)) || o.psk_suite;
+        o.psk_suite = tls_psk_suite(number(&suites, 2)) || o.psk_suite;
     (void)part(&h, number(&h, 1)); /* compression */
     e = part(&h, number(&h, 2));
     while (!e.bad && e.n) {
@@ -103,9 +116,17 @@ static hello read_hello(const gnutls_datum_t *msg)
             read_identities(&o, body);
         else if (type == 35 && !body.bad)
             o.ticket = body;
+        else if (type == 0 && !body.bad)
+            o.sni = read_name(body);
         o.tickets = o.tickets || type == 35 || type == 45;
     }
     return o;
+}
+
+bool tls_psk_ours(const tls_hold *h, gba_span identity)
+{
+    const tls_server_config *c = &h->server->psk;
+    return !c->psk_ours || c->psk_ours(c->psk_ctx, identity);
 }
 
 static bool find_ticket(tls_hold *h, in ticket)
@@ -141,6 +162,14 @@ static int choose_ticket_key(tls_hold *h, const hello *o)
         return gnutls_session_ticket_enable_server(h->session, &t->ticket_key);
     h->fresh = t->tickets && gnutls_rnd(GNUTLS_RND_RANDOM, h->ticket_key, sizeof h->ticket_key) == 0;
     return h->fresh ? gnutls_session_ticket_enable_server(h->session, &key) : 0;
+}
+
+bool tls_hello_identity(tls_hold *h, const gnutls_datum_t *msg, gba_span *identity, gba_span *sni)
+{
+    hello o = read_hello(msg);
+    *identity = gba_mem(o.external.p, o.external.n);
+    *sni = gba_mem(o.sni.p, o.sni.n);
+    return o.external.p && choose_ticket_key(h, &o) >= 0 && !h->found;
 }
 
 /* RFC 8446 4.6.1, RFC 5077 3.3 */
@@ -179,8 +208,7 @@ static int on_client_hello(tls_hold *h, const gnutls_datum_t *msg)
 {
     const tls_server *t = h->server;
     hello o = read_hello(msg);
-    bool ours =
-        o.external.p && (!t->psk.psk_ours || t->psk.psk_ours(t->psk.psk_ctx, gba_mem(o.external.p, o.external.n)));
+    bool ours = o.external.p && tls_psk_ours(h, gba_mem(o.external.p, o.external.n));
     int r = choose_ticket_key(h, &o);
     forget_who(h);
     if (r < 0)
@@ -230,13 +258,14 @@ static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutl
         q.peer = h->remote;
         h->asked = true;
     }
-    if (!h || (h->server->psk.psk_ours && !h->server->psk.psk_ours(h->server->psk.psk_ctx, q.identity)))
+    if (!h || !tls_psk_ours(h, q.identity))
         return 1;
     if (gnutls_server_name_get(s, sni, &n, &type, 0) == 0 && type == GNUTLS_NAME_DNS)
         q.sni = gba_mem(sni, strnlen(sni, sizeof sni));
     q.suite = q.transport == GBA_TLS12 ? h->suite : 0;
     forget_who(h);
-    e = h->server->psk.psk(h->server->psk.psk_ctx, &q, &psk, &h->who);
+    if (!tls_early_take(h, q.identity, &e, &psk, &h->who))
+        e = h->server->psk.psk(h->server->psk.psk_ctx, &q, &psk, &h->who);
     if (e != GBA_OK || !psk.n) /* an empty key would crash GnuTLS */
         return 1;
     key->data = gnutls_malloc(psk.n);
@@ -286,6 +315,7 @@ void tls_psk_release(tls_hold *h)
     if (h->who && !h->proved && c->psk_failed)
         c->psk_failed(c->psk_ctx, h->who);
     forget_who(h);
+    tls_early_release(h);
     if (h->resumed_who && c->psk_who_free)
         c->psk_who_free(h->resumed_who);
     gba_wipe(h->ticket_key, sizeof h->ticket_key);
@@ -293,7 +323,7 @@ void tls_psk_release(tls_hold *h)
 
 bool tls_server_waits(const tls_server *t)
 {
-    return t->psk_cred != NULL;
+    return t->psk_cred && !t->psk.psk_defers;
 }
 
 /* ---- of a session ---- */

@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     inside(o.external, copy, size);
     inside(o.ids, copy, size);
     inside(o.ticket, copy, size);
+    inside(o.sni, copy, size);
     demand(o.psk_ids || (!o.ids.p && !o.external.p));
     demand(o.external.p == again.external.p && o.external.n == again.external.n && o.psk_suite == again.psk_suite);
     if (o.external.p) { /* it stands among the identities, whole */
