@@ -15,7 +15,7 @@
 #include "naf/nafd.h"
 
 #define HEADER_ROOM 32768            /* above what the HTTP server lets in */
-#define DRAIN_MAX (1024 * 1024)      /* of a refused body: its connection lives on, no reset loses the answer */
+#define SKIP_MAX (1024 * 1024)      /* of a refused body: its connection lives on, no reset loses the answer */
 
 typedef struct buffer {
     uint8_t *p;
@@ -155,21 +155,6 @@ static bool path_ok(const char *target)
 }
 
 /* ---- answers ---- */
-/* What is left of a small body is read, or the connection would have to close. */
-static void drain(hop *h)
-{
-    char waste[4096];
-    int64_t left = h->length < 0 || h->length > DRAIN_MAX ? 0 : h->length - h->taken;
-    if (h->expects && !h->taken)
-        return;
-    while (left > 0) {
-        ssize_t got = http_body_read(h->e.r, waste, sizeof waste);
-        if (got <= 0)
-            return;
-        left -= got;
-    }
-}
-
 /* One of our own, without a body. */
 static void answer(hop *h, unsigned status, const http_field *fields, size_t n)
 {
@@ -180,7 +165,8 @@ static void answer(hop *h, unsigned status, const http_field *fields, size_t n)
         all[i] = fields[i];
     if (nafd_info(&h->e, gba_str(""), info, sizeof info))
         all[n++] = (http_field){"Authentication-Info", info};
-    drain(h);
+    if (h->length >= 0 && h->length <= SKIP_MAX && (h->taken || !h->expects))
+        http_body_skip(h->e.r);
     h->begun = h->answered = true;
     nafd_log_access(&h->e, status);
     http_reply(h->e.r, status, all, n, (gba_span){0});
@@ -225,6 +211,7 @@ static bool gather_request(hop *h)
     uint8_t part[16384];
     size_t limit = (size_t)h->e.d->s->ua.body_max;
     ssize_t got = 0;
+    http_body_within(h->e.r, (unsigned)(h->e.d->s->ua.idle * 1000)); /* nobody has been authenticated */
     while (h->length <= (int64_t)limit && (got = http_body_read(h->e.r, part, sizeof part)) > 0) {
         h->taken += got;
         if ((size_t)got > limit - h->request.n)
@@ -234,8 +221,10 @@ static bool gather_request(hop *h)
             return false;
         }
     }
-    if (got < 0)
-        return false; /* the peer is gone */
+    if (got < 0) { /* late, or the peer is gone */
+        answer(h, 408, NULL, 0);
+        return false;
+    }
     if (got > 0 || h->length > (int64_t)limit) {
         answer(h, 413, NULL, 0);
         return false;

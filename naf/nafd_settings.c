@@ -82,7 +82,7 @@ const conf_field nafd_settings_table[] = {
     {.path = "ua.connections", .type = CONF_INT, AT(ua.connections), .def = "10000", .min = 8, .max = 1000000,
      .help = "open connections of each Ua listener at most"},
     {.path = "ua.per_source", .type = CONF_INT, AT(ua.per_source), .def = "0", .min = 0, .max = 1000000,
-     .help = "open connections of one address at most; 0: no limit"},
+     .help = "open connections of one address (IPv6: of one /64) at most; 0: no limit"},
     {.path = "ua.idle", .type = CONF_DURATION, AT(ua.idle), .def = "30s", .min = 1, .max = 3600,
      .help = "how long a connection may rest, and a request may take to arrive"},
     {.path = "ua.threads", .type = CONF_INT, AT(ua.threads), .def = "0", .min = 0, .max = 256,

@@ -95,7 +95,7 @@ const conf_field gate_settings_table[] = {
     {.path = "limits.connections", .type = CONF_INT, AT(connections), .def = "2000", .min = 8, .max = 100000,
      .help = "open connections at most; each has a thread"},
     {.path = "limits.per_source", .type = CONF_INT, AT(per_source), .def = "0", .min = 0, .max = 100000,
-     .help = "open connections of one address at most; 0: no limit"},
+     .help = "open connections of one address (IPv6: of one /64) at most; 0: no limit"},
     {.path = "limits.idle", .type = CONF_DURATION, AT(idle), .def = "30s", .min = 1, .max = 3600,
      .help = "how long a connection may rest, and a request may take to arrive"},
     {.path = "limits.body", .type = CONF_SIZE, AT(body_max), .def = "1M", .min = 1024, .max = 1 << 26,

@@ -189,7 +189,11 @@ static enum MHD_Result take_body(http_req *r, http_conn *k, const char *data, si
         size_t taken;
         http_next next = http_stream_feed(r->stream, data, *n, &taken);
         *n -= taken;
-        r->discarded += next == HTTP_BEGIN ? taken : 0;
+        if (next != HTTP_BEGIN)
+            return MHD_YES;
+        r->discarded += taken;
+        if (!atomic_load_explicit(&k->deadline, memory_order_relaxed)) /* the answer waits for the rest */
+            atomic_store_explicit(&k->deadline, service_mono_ms() + s->idle_ms, memory_order_relaxed);
         return r->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
     }
     if (r->discarded || *n > s->body_max - r->body_n) { /* chunked: only now is it known */
@@ -348,6 +352,37 @@ static void resume(void *ctx)
     MHD_resume_connection(((http_conn *)ctx)->c);
 }
 
+/* libmicrohttpd's own limit counts each IPv6 address, of which one user has many. Under the lock. */
+static http_conn **source_of(http_server *s, const http_conn *k)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < sizeof k->source; i++)
+        hash = (hash ^ k->source[i]) * 16777619u;
+    return &s->sources[hash % HTTP_SOURCES];
+}
+
+static void enter(http_server *s, http_conn *k)
+{
+    unsigned same = 0;
+    http_conn **head = source_of(s, k);
+    for (const http_conn *o = *head; o; o = o->same_next)
+        same += memcmp(o->source, k->source, sizeof k->source) == 0;
+    k->counted = same < s->per_ip;
+    if (!k->counted)
+        return;
+    k->same_next = *head;
+    *head = k;
+}
+
+static void leave(http_server *s, const http_conn *k)
+{
+    http_conn **at = source_of(s, k);
+    while (k->counted && *at != k)
+        at = &(*at)->same_next;
+    if (k->counted)
+        *at = k->same_next;
+}
+
 static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
 {
     int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -366,6 +401,7 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
     k->req = r;
     if (sa)
         memcpy(&k->peer, sa, sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    http_source((struct sockaddr *)&k->peer, k->source);
     atomic_init(&k->deadline, service_mono_ms() + s->idle_ms);
     if (s->tls) {
         const tls_park park = {.suspend = suspend, .resume = resume, .ctx = k, .stopping = &s->stopping};
@@ -381,6 +417,13 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
     if (k->next)
         k->next->prev = k;
     s->conns = k;
+    if (s->per_ip && sa)
+        enter(s, k);
+    if (s->per_ip && sa && !k->counted) {
+        atomic_store(&k->killed, true);
+        metric_add(s->rejected[BUSY], 1);
+        shutdown(fd, SHUT_RDWR);
+    }
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -394,6 +437,7 @@ static void on_closed(http_server *s, void **slot)
     *(k->prev ? &k->prev->next : &s->conns) = k->next;
     if (k->next)
         k->next->prev = k->prev;
+    leave(s, k);
     pthread_mutex_unlock(&s->lock);
     if (!atomic_load(&k->killed) && k->begun && !k->handled)
         metric_add(s->rejected[MALFORMED], 1);
@@ -531,16 +575,15 @@ struct MHD_Daemon *http_library_start(http_server *s, unsigned flags, struct MHD
                             MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY, o, MHD_OPTION_END);
 }
 
-static bool start_library(http_server *s, const http_config *c, unsigned threads, unsigned connections)
+static bool start_library(http_server *s, unsigned threads, unsigned connections)
 {
     /* a PSK function that waits for a key must hold up its own connection alone */
     if (s->tls && tls_server_waits(s->tls))
-        return http_each_start(s, connections, c->per_ip);
+        return http_each_start(s, connections);
     struct MHD_OptionItem o[HTTP_OPTIONS + 8];
     size_t n = http_library_options(s, o);
     OPTION(MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL);
     OPTION(MHD_OPTION_CONNECTION_LIMIT, connections, NULL);
-    OPTION(MHD_OPTION_PER_IP_CONNECTION_LIMIT, c->per_ip, NULL);
     /* of a TLS handshake that hangs our watch tells first */
     OPTION(MHD_OPTION_CONNECTION_TIMEOUT, s->idle_ms / 1000 + (s->tls ? 1 : 0), NULL);
     OPTION(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, s);
@@ -566,6 +609,7 @@ static http_server *server_new(const http_config *c, unsigned connections)
     s->idle_ms = (c->idle_s ? c->idle_s : 30) * 1000;
     s->handler = c->handler;
     s->ctx = c->ctx;
+    s->per_ip = c->per_ip;
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&a);
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
@@ -593,7 +637,7 @@ gba_err http_server_start(const http_config *c, http_server **out, char *why, si
     }
     gba_err e = open_listener(s, c, why, why_n);
     threads = threads > connections ? connections : threads;
-    if (e == GBA_OK && !start_library(s, c, threads, connections)) {
+    if (e == GBA_OK && !start_library(s, threads, connections)) {
         snprintf(why, why_n, "%s: the HTTP server did not start (threads, connections or memory: see the log)", s->name);
         e = GBA_E_IO;
     }

@@ -22,7 +22,7 @@ typedef struct http_config {
     size_t header_max;        /* request line and header fields together, 0: 16384 -> 431 / 414 */
     size_t body_max;          /* 0: 65536 -> 413 */
     unsigned connections;     /* 0: 10000 */
-    unsigned per_ip;          /* 0: none */
+    unsigned per_ip;          /* connections of one http_source, 0: any number */
     unsigned idle_s;          /* 0: 30; also the time a request may take to arrive (slow loris) */
     unsigned threads;         /* 0: one per core */
     bool stream;              /* the handler runs when the header is complete: see http_body_read */
@@ -81,12 +81,17 @@ bool http_is_streaming(const http_req *r);
 /* Reads the request body as it arrives, blocking: 0 at the end, -1 on a broken peer. The
  * handler of a streaming server runs on a worker thread of its own and may block. */
 ssize_t http_body_read(http_req *r, void *buf, size_t n);
+/* The rest of the body must come within ms from now, or reading it ends with -1. */
+void http_body_within(http_req *r, unsigned ms);
+/* Before http_reply: nobody reads the rest of the body. A peer that sends it before it looks for an answer may go on, for
+ * as long as a request may take to arrive; else the connection would have to close. */
+void http_body_skip(http_req *r);
 /* Begins a reply whose body follows; length -1: chunked. */
 gba_err http_reply_begin(http_req *r, unsigned status, const http_field *fields, size_t n, int64_t length) GBA_MUST_USE;
 gba_err http_reply_write(http_req *r, gba_span part) GBA_MUST_USE; /* blocks for back-pressure; IO: peer gone */
 void http_reply_end(http_req *r);
 
-/* Source prefix for limits: IPv4 /32, IPv6 /64, mapped addresses as IPv4. 16 octets. */
+/* Source prefix for limits: IPv4 /32, IPv6 /64 (::1 whole), mapped addresses as IPv4. 16 octets. */
 void http_source(const struct sockaddr *sa, uint8_t out[16]);
 /* Text of an address without port. */
 void http_source_text(const struct sockaddr *sa, char out[64]);

@@ -35,7 +35,8 @@ static bool is_mapped(const uint8_t a[16])
 
 void http_source(const struct sockaddr *sa, uint8_t out[16])
 {
-    if (octets(sa, out) && !is_mapped(out))
+    static const uint8_t special[8]; /* of ::1, which is one machine's, and must not become "nobody" */
+    if (octets(sa, out) && !is_mapped(out) && memcmp(out, special, sizeof special) != 0)
         memset(out + 8, 0, 8); /* an IPv6 user holds a /64 */
 }
 

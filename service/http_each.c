@@ -22,68 +22,21 @@
 #define STACK (512 * 1024)
 #define KEEP 64  /* waiting threads; more end with their connections */
 #define SPARE 8  /* that stay however long nobody comes */
-#define BUCKETS 1024
 
 typedef struct worker {
-    struct worker *prev, *next; /* of those whose peers have the same hash; while a connection is open */
     http_each *each;
     struct MHD_Daemon *mhd;
-    uint8_t address[16];
-    size_t bucket;
     bool open;
 } worker;
 
 struct http_each {
     http_server *server;
-    unsigned max, per_ip;
+    unsigned max;
     pthread_mutex_t lock;
     pthread_cond_t ended;
     unsigned threads, waiting;
     bool stop;
-    worker *peers[BUCKETS];
 };
-
-/* ---- the limit of connections per address ---- */
-static void address_of(worker *w, const struct sockaddr_storage *peer)
-{
-    uint32_t hash = 2166136261u;
-    memset(w->address, 0, sizeof w->address);
-    if (peer->ss_family == AF_INET6)
-        memcpy(w->address, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
-    else
-        memcpy(w->address, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-    for (size_t i = 0; i < sizeof w->address; i++)
-        hash = (hash ^ w->address[i]) * 16777619u;
-    w->bucket = hash % BUCKETS;
-}
-
-/* Under the lock. */
-static bool enter(http_each *e, worker *w)
-{
-    unsigned same = 0;
-    worker **head = &e->peers[w->bucket];
-    if (!e->per_ip)
-        return true;
-    for (worker *o = *head; o; o = o->next)
-        same += memcmp(o->address, w->address, sizeof w->address) == 0;
-    if (same >= e->per_ip)
-        return false;
-    w->prev = NULL;
-    w->next = *head;
-    if (w->next)
-        w->next->prev = w;
-    *head = w;
-    return true;
-}
-
-static void leave(http_each *e, worker *w)
-{
-    if (!e->per_ip)
-        return;
-    *(w->prev ? &w->prev->next : &e->peers[w->bucket]) = w->next;
-    if (w->next)
-        w->next->prev = w->prev;
-}
 
 /* ---- a thread ---- */
 static void on_connection(void *ctx, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what)
@@ -121,24 +74,20 @@ static void worker_free(worker *w)
 /* Takes w over. Under the lock. */
 static bool add_thread(http_each *e, worker *w);
 
-/* A connection has come; false: there is no room for it. */
-static bool taken(http_each *e, worker *w)
+/* A connection has come. */
+static void taken(http_each *e)
 {
     pthread_mutex_lock(&e->lock);
     e->waiting--;
     if (!e->waiting && !e->stop && e->threads < e->max)
         (void)add_thread(e, worker_new(e)); /* if not, this one comes back */
-    bool in = enter(e, w);
     pthread_mutex_unlock(&e->lock);
-    return in;
 }
 
 /* It has ended; false: so does the thread. */
-static bool ended(http_each *e, worker *w, bool was_in)
+static bool ended(http_each *e)
 {
     pthread_mutex_lock(&e->lock);
-    if (was_in)
-        leave(e, w);
     bool stay = !e->stop && e->waiting < KEEP;
     e->waiting += stay;
     pthread_mutex_unlock(&e->lock);
@@ -176,14 +125,11 @@ static void *work(void *ctx)
             stay = waits_on(e);
             continue;
         }
-        address_of(w, &peer);
-        bool in = taken(e, w);
-        if (!in)
-            close(fd);
-        else if (MHD_add_connection(w->mhd, fd, (struct sockaddr *)&peer, n) == MHD_YES)
+        taken(e);
+        if (MHD_add_connection(w->mhd, fd, (struct sockaddr *)&peer, n) == MHD_YES)
             while (w->open && MHD_run_wait(w->mhd, 1000) == MHD_YES)
                 ;
-        stay = ended(e, w, in);
+        stay = ended(e);
     }
     worker_free(w);
     pthread_mutex_lock(&e->lock);
@@ -224,7 +170,7 @@ static bool set_options(const http_server *s)
            !setsockopt(s->listen_fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
 }
 
-bool http_each_start(http_server *s, unsigned connections, unsigned per_ip)
+bool http_each_start(http_server *s, unsigned connections)
 {
     http_each *e = calloc(1, sizeof *e);
     worker *first = e ? worker_new(e) : NULL;
@@ -234,7 +180,6 @@ bool http_each_start(http_server *s, unsigned connections, unsigned per_ip)
     }
     e->server = s;
     e->max = connections;
-    e->per_ip = per_ip;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->ended, NULL);
     s->each = e;

@@ -24,6 +24,9 @@ typedef enum http_reason {
 
 typedef struct http_conn {
     struct http_conn *prev, *next;
+    struct http_conn *same_next; /* of those whose source has the same hash; counted: it is among them */
+    bool counted;
+    uint8_t source[16];
     http_server *server;
     struct MHD_Connection *c;
     int fd;
@@ -65,6 +68,7 @@ struct http_req {
     int64_t began;
 };
 
+#define HTTP_SOURCES 1024
 typedef struct http_each http_each; /* http_each.c */
 struct http_server {
     http_server *next; /* of all in the process */
@@ -80,11 +84,13 @@ struct http_server {
     void *ctx;
     http_pool *pool; /* streaming */
     bool (*stream_if)(const http_req *r, void *ctx);
-    pthread_mutex_t lock; /* conns, watch */
+    pthread_mutex_t lock; /* conns, sources, watch */
     pthread_cond_t watch_cond;
     pthread_t watch;
     bool watching, watch_stop;
     http_conn *conns;
+    unsigned per_ip;
+    http_conn *sources[HTTP_SOURCES];
     atomic_bool draining, stopping;
     metric *rejected[REASONS], *answered[6], *open, *seconds;
 };
@@ -96,7 +102,7 @@ struct MHD_Daemon *http_library_start(http_server *s, unsigned flags, struct MHD
 void http_on_connection(void *server, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what);
 
 /* ---- http_each.c: a kept thread for each connection ---- */
-bool http_each_start(http_server *s, unsigned connections, unsigned per_ip);
+bool http_each_start(http_server *s, unsigned connections);
 void http_each_drain(http_server *s); /* no more connections */
 void http_each_stop(http_server *s);  /* waits for those that are left, and closes the listening socket */
 

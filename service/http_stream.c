@@ -27,6 +27,7 @@ struct http_stream {
     bool gone;      /* no peer any more */
     /* request body */
     bool wants, in_done;
+    struct timespec until; /* CLOCK_MONOTONIC, of http_body_read; 0: none */
     size_t in_off, in_n;
     /* answer */
     bool begun, replied, out_done, broken, bare;
@@ -67,8 +68,12 @@ http_stream *http_stream_new(http_req *r, bool body)
     st->r = r;
     st->in_done = !body;
     st->wants = !body;
+    pthread_condattr_t a;
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
     pthread_mutex_init(&st->lock, NULL);
-    pthread_cond_init(&st->moved, NULL);
+    pthread_cond_init(&st->moved, &a);
+    pthread_condattr_destroy(&a);
     pthread_cond_init(&st->woken, NULL);
     return st;
 }
@@ -89,7 +94,10 @@ http_next http_stream_wants(http_stream *st)
     http_next next;
     pthread_mutex_lock(&st->lock);
     do
-        next = st->begun || st->replied || st->gone ? HTTP_BEGIN : st->wants ? HTTP_GO_ON : HTTP_SUSPENDED;
+        next = st->gone                   ? HTTP_BEGIN
+               : st->wants                ? HTTP_GO_ON
+               : st->begun || st->replied ? HTTP_BEGIN
+                                          : HTTP_SUSPENDED;
     while (next == HTTP_SUSPENDED && pause_connection(st));
     pthread_mutex_unlock(&st->lock);
     return next;
@@ -190,20 +198,54 @@ void http_stream_replied(http_stream *st)
     pthread_mutex_unlock(&st->lock);
 }
 
-ssize_t http_body_read(http_req *r, void *buf, size_t n)
+void http_body_within(http_req *r, unsigned ms)
 {
     http_stream *st = http_req_stream(r);
-    ssize_t got = -1;
     if (!st)
-        return -1;
+        return;
     pthread_mutex_lock(&st->lock);
+    clock_gettime(CLOCK_MONOTONIC, &st->until);
+    st->until.tv_sec += ms / 1000 + (st->until.tv_nsec + ms % 1000 * 1000000L) / 1000000000L;
+    st->until.tv_nsec = (st->until.tv_nsec + ms % 1000 * 1000000L) % 1000000000L;
+    pthread_mutex_unlock(&st->lock);
+}
+
+/* Under the lock. */
+static void want(http_stream *st)
+{
     if (!st->wants) {
         st->wants = true;
         wake(st);
     }
-    while (!st->in_n && !st->in_done && !st->gone)
-        pthread_cond_wait(&st->moved, &st->lock);
-    if (!st->gone) {
+}
+
+void http_body_skip(http_req *r)
+{
+    http_stream *st = http_req_stream(r);
+    if (!st)
+        return;
+    pthread_mutex_lock(&st->lock);
+    want(st);
+    pthread_mutex_unlock(&st->lock);
+}
+
+ssize_t http_body_read(http_req *r, void *buf, size_t n)
+{
+    http_stream *st = http_req_stream(r);
+    ssize_t got = -1;
+    bool late = false;
+    if (!st)
+        return -1;
+    pthread_mutex_lock(&st->lock);
+    want(st);
+    while (!st->in_n && !st->in_done && !st->gone && !late) {
+        if (st->until.tv_sec)
+            late = pthread_cond_timedwait(&st->moved, &st->lock, &st->until) != 0;
+        else
+            pthread_cond_wait(&st->moved, &st->lock);
+    }
+    late = late && !st->in_n && !st->in_done;
+    if (!st->gone && !late) {
         n = n < st->in_n ? n : st->in_n;
         ring_get(st->in, IN_SIZE, &st->in_off, &st->in_n, buf, n);
         got = (ssize_t)n;

@@ -407,6 +407,19 @@ static void on_stream(http_req *r, void *ctx)
         http_reply(r, 401, NULL, 0, gba_str("no"));
         return;
     }
+    if (!strcmp(http_target(r), "/skip")) {
+        http_body_skip(r);
+        http_reply(r, 401, NULL, 0, gba_str("no"));
+        return;
+    }
+    if (!strcmp(http_target(r), "/within")) {
+        http_body_within(r, 200);
+        while ((n = http_body_read(r, b, sizeof b)) > 0)
+            ;
+        broken_reads += n < 0;
+        http_reply(r, n < 0 ? 408 : 200, NULL, 0, gba_str(""));
+        return;
+    }
     if (!strcmp(http_target(r), "/silent"))
         return;
     if (!strcmp(http_target(r), "/endless")) {
@@ -532,6 +545,42 @@ static void test_stream_busy(void)
     stop();
 }
 
+/* Until the server ends it: an octet now and then. In ms. */
+static int64_t octet_by_octet(int fd)
+{
+    int64_t t0 = service_mono_ms();
+    while (!net_closed(fd, 100) && service_mono_ms() - t0 < 60000)
+        net_send(fd, "x", 1);
+    return service_mono_ms() - t0;
+}
+
+static void test_stream_trickle(void)
+{
+    static const char skip[] = "POST /skip HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody";
+    static const char slow[] = "POST /skip HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx";
+    static const char within[] = "POST /within HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx";
+    char twice[256];
+    start(&(http_config){.stream = true, .handler = on_stream, .connections = 20, .streams = 1, .idle_s = 2});
+    snprintf(twice, sizeof twice, "%s%s", skip, skip);
+    CU_ASSERT_EQUAL(net_count(ask(twice), "HTTP/1.1 401"), 2); /* the connection lives on */
+    /* whoever is slow with a body that nobody reads holds no worker, and has as long as a request may take */
+    int fd = net_connect(port);
+    net_send(fd, slow, sizeof slow - 1);
+    for (int i = 0; i < 500 && !strstr(ask(skip), "HTTP/1.1 401"); i++)
+        usleep(10000);
+    CU_ASSERT_PTR_NOT_NULL(strstr(got, "HTTP/1.1 401"));
+    CU_ASSERT(octet_by_octet(fd) < 30000);
+    close(fd);
+    /* one who is slow with a body that somebody reads */
+    broken_reads = 0;
+    fd = net_connect(port);
+    net_send(fd, within, sizeof within - 1);
+    CU_ASSERT(octet_by_octet(fd) < 30000);
+    CU_ASSERT_EQUAL(broken_reads, 1);
+    close(fd);
+    stop();
+}
+
 /* ---- addresses ---- */
 static struct sockaddr_storage address(const char *s)
 {
@@ -576,6 +625,9 @@ static void test_addresses(void)
     CU_ASSERT_EQUAL(a[15], 4);
     http_source_text((struct sockaddr *)&x, text);
     CU_ASSERT_STRING_EQUAL(text, "2001:db8::1");
+    z = address("::1");
+    http_source((struct sockaddr *)&z, a);
+    CU_ASSERT_EQUAL(a[15], 1); /* 16 zeros would be nobody's, whom no limit counts */
 }
 
 static http_cidr trusted[2];
@@ -655,6 +707,7 @@ int main(int argc, char **argv)
     CU_add_test(s, "stream", test_stream);
     CU_add_test(s, "stream broken", test_stream_broken);
     CU_add_test(s, "stream busy", test_stream_busy);
+    CU_add_test(s, "stream trickle", test_stream_trickle);
     CU_add_test(s, "addresses", test_addresses);
     CU_add_test(s, "forwarded", test_forwarded);
     CU_add_test(s, "hop by hop", test_hop_by_hop);
