@@ -3,7 +3,7 @@
  * http.c - HTTP/1.1 server on libmicrohttpd 0.9.75.
  *
  * What that library does and does not do, found by trying and reading:
- * - In epoll mode it would spin on a half-sent ClientHello: tls.c runs the handshake where it reads.
+ * - In epoll mode it would spin on a half-sent ClientHello: tls_hooks.c runs the handshake where it reads.
  * - Its timeout restarts at every octet: a watch thread of ours ends requests that trickle.
  * - An answer in the first call of the access handler closes the connection, so answers are given in
  *   the last call, except refusals, which must close.
@@ -361,26 +361,29 @@ static http_conn **source_of(http_server *s, const http_conn *k)
     return &s->sources[hash % HTTP_SOURCES];
 }
 
-static void enter(http_server *s, http_conn *k)
+/* False: its source has as many as it may. */
+static bool enter(http_server *s, http_conn *k)
 {
     unsigned same = 0;
     http_conn **head = source_of(s, k);
     for (const http_conn *o = *head; o; o = o->same_next)
         same += memcmp(o->source, k->source, sizeof k->source) == 0;
-    k->counted = same < s->per_ip;
-    if (!k->counted)
-        return;
+    if (same >= s->per_ip)
+        return false;
+    k->counted = true;
     k->same_next = *head;
     *head = k;
+    return true;
 }
 
 static void leave(http_server *s, const http_conn *k)
 {
+    if (!k->counted)
+        return;
     http_conn **at = source_of(s, k);
-    while (k->counted && *at != k)
+    while (*at != k)
         at = &(*at)->same_next;
-    if (k->counted)
-        *at = k->same_next;
+    *at = k->same_next;
 }
 
 static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
@@ -417,9 +420,7 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
     if (k->next)
         k->next->prev = k;
     s->conns = k;
-    if (s->per_ip && sa)
-        enter(s, k);
-    if (s->per_ip && sa && !k->counted) {
+    if (s->per_ip && sa && !enter(s, k)) {
         atomic_store(&k->killed, true);
         metric_add(s->rejected[BUSY], 1);
         shutdown(fd, SHUT_RDWR);

@@ -35,8 +35,7 @@ static void *next_of(void *_Atomic *known, const char *name)
 }
 
 /* libmicrohttpd opens its sessions itself and has no way to ask for raw public keys, which GnuTLS negotiates only
- * where this flag was given (RFC 7250). The linker takes this function before the library's. It changes nothing
- * for a server whose priority has no CTYPE-CLI-RAWPK. */
+ * where this flag was given (RFC 7250). It changes nothing for a server whose priority has no CTYPE-CLI-RAWPK. */
 __attribute__((visibility("default"))) int gnutls_init(gnutls_session_t *session, unsigned flags)
 {
     typedef int init_fn(gnutls_session_t *, unsigned);
@@ -59,9 +58,9 @@ static int shake(gnutls_session_t session)
 }
 
 /* Nor does it send an alert when a handshake fails, and when it tells of the end the session is gone. A session of ours
- * says why here; others (libcurl's, freeDiameter's) have not its pair of transport pointers. Where a handshake shares
- * its thread, it is run by gnutls_record_recv below: with epoll the library would ask it again and again without a
- * pause until the peer has spoken, since only reading clears its mark that there is something to read. */
+ * says why here. Where a handshake shares its thread, it is run by gnutls_record_recv below: with epoll the library
+ * would ask it again and again without a pause until the peer has spoken, since only reading clears its mark that
+ * there is something to read. */
 __attribute__((visibility("default"))) int gnutls_handshake(gnutls_session_t session)
 {
     tls_hold *h = tls_ours(session);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tls_internal.h - what tls.c and tls_psk.c share. */
+/* tls_internal.h - what the files of tls.h share. */
 #ifndef SERVICE_TLS_INTERNAL_H
 #define SERVICE_TLS_INTERNAL_H
 #include "service/tls.h"

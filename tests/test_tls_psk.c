@@ -595,6 +595,17 @@ static int idle_many(void)
     return (int)most;
 }
 
+/* 0: close_notify. */
+static ssize_t end_of(client *c)
+{
+    char b[4096];
+    ssize_t r;
+    do
+        r = gnutls_record_recv(c->s, b, sizeof b);
+    while (r > 0 || r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED);
+    return r;
+}
+
 /* An answer that ends with the connection ends with close_notify: it was not cut (RFC 8446 6.1). */
 static void test_goodbye(void)
 {
@@ -602,30 +613,20 @@ static void test_goodbye(void)
     static const char q[] = "GET / HTTP/1.1\r\nHost: naf.test\r\nConnection: close\r\n\r\n";
     begin(4, NULL);
     for (size_t i = 0; i < 2; i++) {
-        char b[4096];
         client c;
-        ssize_t r;
         CU_ASSERT_EQUAL_FATAL(handshake(&c, priorities[i], OURS ";good", good_hex, NULL), 0);
         CU_ASSERT(gnutls_record_send(c.s, q, sizeof q - 1) > 0);
         gnutls_record_set_timeout(c.s, LONG * 1000);
-        do
-            r = gnutls_record_recv(c.s, b, sizeof b);
-        while (r > 0 || r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED);
-        CU_ASSERT_EQUAL(r, 0);
+        CU_ASSERT_EQUAL(end_of(&c), 0);
         bye(&c);
     }
     end();
     begin(2, NULL); /* nothing comes any more */
     for (size_t i = 0; i < 2; i++) {
-        char b[4096];
         client c;
-        ssize_t r;
         CU_ASSERT_EQUAL_FATAL(handshake(&c, priorities[i], OURS ";good", good_hex, NULL), 0);
         BEGINS(get(&c, "/"), "good");
-        do
-            r = gnutls_record_recv(c.s, b, sizeof b);
-        while (r > 0 || r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED);
-        CU_ASSERT_EQUAL(r, 0);
+        CU_ASSERT_EQUAL(end_of(&c), 0);
         bye(&c);
     }
     end();
