@@ -45,6 +45,12 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **slot, enum
     http_on_connection(w->each->server, c, slot, what);
 }
 
+/* 0.9.75 starts an added connection at once; 1.0 queues it for the next run of its loop. */
+static bool started(worker *w)
+{
+    return w->open || MHD_run(w->mhd) == MHD_YES;
+}
+
 static bool begin_library(worker *w)
 {
     struct MHD_OptionItem o[HTTP_OPTIONS + 2];
@@ -125,7 +131,7 @@ static void *work(void *ctx)
             continue;
         }
         taken(e);
-        if (MHD_add_connection(w->mhd, fd, (struct sockaddr *)&peer, n) == MHD_YES)
+        if (MHD_add_connection(w->mhd, fd, (struct sockaddr *)&peer, n) == MHD_YES && started(w))
             while (w->open && MHD_run_wait(w->mhd, 1000) == MHD_YES)
                 ;
         stay = ended(e);

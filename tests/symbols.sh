@@ -37,5 +37,14 @@ exported naf/.libs/libgbanaf-gnutls.so naf_gnutls.h
 exported naf/.libs/libgbanaf-mhd.so naf_mhd.h
 exported ue/.libs/libgbaue.so ue.h ue_connect.h uicc.h
 exported onem2m-binding/.libs/libgbaonem2m.so onem2m.h onem2m_a.h
+# libmicrohttpd finds service/tls_hooks.c's functions only where the program exports them.
+for program in bsf/gba-bsfd naf/gba-nafd onem2m-binding/m2m-gate onem2m-binding/m2m-mafd onem2m-binding/m2m-mefd; do
+    [ -x "$build/$program" ] || continue
+    for name in gnutls_init gnutls_handshake gnutls_record_recv gnutls_deinit; do
+        nm -D --defined-only "$build/$program" | grep -q " T $name\$" && continue
+        printf 'symbols: %s does not export its %s: libmicrohttpd would run its handshakes without us\n' "$program" "$name"
+        fail=1
+    done
+done
 [ $fail -eq 0 ] && echo "symbols: the libraries export their headers, no more and no less"
 exit $fail
