@@ -30,6 +30,8 @@ one_round() { # ALGORITHM OPTION K OP RAND NUMBER NUMBER
     theirs=$(osmo-auc-gen -3 -a "$1" -k "$3" $flag "$4" -f "$amf" -s "$sqn" -r "$5" | sed -n "$vector_lines")
     same vector "${mine%
 AUTS:*}" "$theirs"
+    # osmo-auc-gen 1.11 reads an AUTS of TUAK as if K always had 32 octets
+    [ "$1" = TUAK ] && [ ${#3} -ne 64 ] && return
     # our AUTS: they read our SQN_MS, and the vector they make next is the one we would make
     theirs=$(osmo-auc-gen -3 -a "$1" -k "$3" $flag "$4" -f "$amf" -r "$5" -A "$auts")
     same SQN_MS "$sqn_ms" "${theirs##*SQN.MS:	}"

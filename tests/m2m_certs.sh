@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # m2m_certs.sh DIR - certificates for the tests of MAF and MEF: two CAs, servers, clients good and bad.
 set -eu
+. "${0%/*}/cert_kit.sh"
 cd "$1"
 
 ca() { # NAME
@@ -25,7 +26,8 @@ leaf() { # FILE CA SAN DAYS
     leaf cse m2m-ca "DNS:mn1.sp.example.com" 2
     leaf named m2m-ca "DNS:device-7.example.net" 2
     leaf nameless m2m-ca "" 2
-    leaf expired m2m-ca "DNS:mn1.sp.example.com" -1
+    leaf expired m2m-ca "DNS:mn1.sp.example.com" 2
+    cert_between . expired m2m-ca 20200101000000Z 20210101000000Z
     leaf foreign other-ca "DNS:mn1.sp.example.com" 2
     leaf revoked m2m-ca "DNS:mn1.sp.example.com" 2
     leaf unborn m2m-ca "DNS:mn1.sp.example.com" 2
@@ -33,8 +35,7 @@ leaf() { # FILE CA SAN DAYS
     echo 01 >crlnumber
     echo 4000 >serial
     printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\nnew_certs_dir=.\nserial=serial\npolicy=p\n[p]\ncommonName=supplied\n' >ca.cnf
-    openssl ca -batch -notext -config ca.cnf -cert m2m-ca.pem -keyfile m2m-ca.key -extfile unborn.ext \
-        -startdate 20400101000000Z -enddate 20410101000000Z -in unborn.csr -out unborn.pem
+    cert_between . unborn m2m-ca 20400101000000Z 20410101000000Z
     openssl ca -config ca.cnf -cert m2m-ca.pem -keyfile m2m-ca.key -revoke revoked.pem
     openssl ca -config ca.cnf -cert m2m-ca.pem -keyfile m2m-ca.key -gencrl -crldays 2 -out m2m.crl
 } >certs.log 2>&1 || { cat certs.log >&2; exit 1; }

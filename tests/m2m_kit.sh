@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2034,SC2154
 # m2m_kit.sh - sourced by the gate's process tests, which have set $dir: checks, logs, certificates.
+. "${top_srcdir:-.}/tests/cert_kit.sh"
 n=0 bad=0
 fail() { echo "FAILED: $1"; bad=$((bad + 1)); }
 check() { # NAME COMMAND...
@@ -16,13 +17,9 @@ port_of() { sed -n "s/.*$1.*port[= ]\([0-9]*\).*/\1/p" "$2" | head -1; }
 key() { openssl ecparam -name prime256v1 -genkey -noout -out "$dir/$1.key" 2>/dev/null; }
 # root NAME EXTENSION: a CA that signed itself
 root() { key "$1"; openssl req -x509 -new -key "$dir/$1.key" -subj "/CN=$1" -days 2 -out "$dir/$1.pem" -addext keyUsage=critical,keyCertSign,cRLSign ${2:+-addext "$2"} 2>/dev/null; }
-# early NAME CA: the same request again, its certificate valid from 2040 on
-early() {
-    mkdir "$dir/$1.db"; : >"$dir/$1.db/index"; echo 4000 >"$dir/$1.db/serial"
-    printf '[ca]\ndefault_ca=d\n[d]\ndatabase=%s/index\nnew_certs_dir=%s\nserial=%s/serial\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n' "$dir/$1.db" "$dir/$1.db" "$dir/$1.db" >"$dir/$1.db/conf"
-    openssl ca -batch -notext -config "$dir/$1.db/conf" -cert "$dir/$2.pem" -keyfile "$dir/$2.key" -extfile "$dir/$1.ext" \
-        -startdate 20400101000000Z -enddate 20410101000000Z -in "$dir/$1.csr" -out "$dir/$1.pem" 2>/dev/null
-}
+# early, past NAME CA: the same request again, its certificate valid from 2040 on, or until 2021
+past() { cert_between "$dir" "$1" "$2" 20200101000000Z 20210101000000Z 2>/dev/null; }
+early() { cert_between "$dir" "$1" "$2" 20400101000000Z 20410101000000Z 2>/dev/null; }
 cert() { # NAME CA SAN DAYS [EXTENSION]
     key "$1"
     openssl req -new -key "$dir/$1.key" -subj "/CN=$1" -out "$dir/$1.csr" 2>/dev/null

@@ -5,7 +5,7 @@
 BUILD_PACKAGES="gcc make autoconf automake libtool autoconf-archive pkg-config libc6-dev
 nettle-dev libexpat1-dev libunistring-dev libgnutls28-dev libcurl4-gnutls-dev libmicrohttpd-dev
 libyaml-dev libfreediameter-dev libsqlite3-dev libjansson-dev libsystemd-dev libcunit1-dev openssl ca-certificates"
-TEST_PACKAGES="curl jq xxd sqlite3 gnutls-bin libosmocore-utils procps iproute2 mandoc valgrind tshark libssl-dev nginx-light"
+TEST_PACKAGES="curl jq xxd sqlite3 gnutls-bin libosmocore-utils procps iproute2 mandoc valgrind tshark libssl-dev nginx-light python3"
 
 say() { printf '%s\n' "$*"; }
 die() {

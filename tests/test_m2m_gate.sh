@@ -21,7 +21,7 @@ cert device ca 'otherName:1.3.6.1.4.1.99999.1;UTF8:maker.7.42' 2
 cert node ca URI:urn:onem2m:node:node-7 2
 cert mixed ca 'URI://sp.example.com/cse1/CcertAE,DNS:mn1.sp.example.com' 2
 cert foreign otherca URI://sp.example.com/cse1/CcertAE 2
-cert old ca URI://sp.example.com/cse1/CcertAE -1
+cert old ca URI://sp.example.com/cse1/CcertAE 2; past old ca
 cert unborn ca URI://sp.example.com/cse1/CcertAE 2; early unborn ca
 cert revoked ca URI://sp.example.com/cse1/CcertAE 2
 cert outside limited DNS:mn1.sp.example.com 2
@@ -258,7 +258,7 @@ psk dev1@sp.example.com POST /cse1/data "${o}Cdev1\r\nContent-Type: application/
 check "a content instance" has 'X-M2M-RSC: 2001'
 until_line 21.5 "$dir/ae.out"
 check "SA2: the notification arrives over TLS-PSK" grep -q 'm2m:sgn.*21.5' "$dir/ae.out"
-check "SA2: at the AE's own path" grep -q '^POST /notify ' "$dir/ae.out"
+check "SA2: at the AE's own path" until_line '^POST /notify ' "$dir/ae.out"
 check "SA2: audit" logged gate.sent "peer=//sp.example.com/cse1/$aei"
 curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/cse1/Cnobody" >"$dir/answer"
 check "an entity without point of access: 5103" has '5103'
@@ -314,20 +314,20 @@ crt ae GET /cse1 "${o}CcertAE\r\n" ''
 check "and comes by certificate" has 'X-M2M-RSC: 2000'
 serve $aeport '{}' "$dir/now.out" -cert "$dir/ae.pem" -key "$dir/ae.key"
 tell CcertAE/now
-check "SA2 by certificate, as it came last" grep -q '^POST /now ' "$dir/now.out"
+check "SA2 by certificate, as it came last" until_line '^POST /now ' "$dir/now.out"
 psk mov1@sp.example.com GET /cse1 "${o}CcertAE\r\n" ''
 serve $aeport '{}' "$dir/back.out" -nocert -psk_identity mov1@sp.example.com -psk $kpsa -cipher PSK-AES128-CBC-SHA256
 tell CcertAE/back
-check "by its key again, when it comes by key" grep -q '^POST /back ' "$dir/back.out"
+check "by its key again, when it comes by key" until_line '^POST /back ' "$dir/back.out"
 crt ae GET /cse1 "${o}CcertAE\r\n" ''
 "$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id mov1@sp.example.com >/dev/null
 serve $aeport '{}' "$dir/mov.out" -cert "$dir/ae.pem" -key "$dir/ae.key"
 tell CcertAE/moved
-check "SA2 by certificate once the key is removed" grep -q '^POST /moved ' "$dir/mov.out"
+check "SA2 by certificate once the key is removed" until_line '^POST /moved ' "$dir/mov.out"
 sleep 4
 serve $aeport '{}' "$dir/rep.out" -nocert -psk_identity rep1@sp.example.com -psk $kpsa -cipher PSK-AES128-CBC-SHA256
 tell Crep1/replaced
-check "SA2 by the replaced credential after the old expiry" grep -q '^POST /replaced ' "$dir/rep.out"
+check "SA2 by the replaced credential after the old expiry" until_line '^POST /replaced ' "$dir/rep.out"
 i=0; while [ "$(over)" != 0 ] && [ $i -lt 60 ]; do i=$((i + 1)); sleep 0.2; done
 check "what is over leaves the store" [ "$(over)" = 0 ]
 kill -HUP $gatepid

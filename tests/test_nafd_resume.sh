@@ -41,8 +41,7 @@ s_client() {
 }
 ask() { printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nX-3GPP-Asserted-Identity: "liar"\r\n%s\r\n' "$1" "${2:-}"; }
 statuses() { grep -ao 'HTTP/1\.1 [0-9][0-9]*' "${1:-$demo/out}" | cut -d' ' -f2 | paste -sd' '; } # openssl's words are between
-closing='Connection: close
-'
+closing=$'Connection: close\r\n'
 
 # ---- the proxy ----
 for v in 1_2 1_3; do

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # zn_certs.sh DIR - certificates for the tests of Zn: two CAs, a server, and NAFs good and bad.
 set -eu
+. "${0%/*}/cert_kit.sh"
 cd "$1"
 
 ca() { # NAME
@@ -26,5 +27,6 @@ leaf() { # FILE CA CN SAN DAYS
     leaf uri-only zn-ca naf1.home1.net "URI:https://naf1.home1.net,email:a@naf1.home1.net" 2
     leaf several zn-ca "a NAF" "DNS:first.home1.net,DNS:naf1.home1.net" 2
     leaf foreign other-ca naf1.home1.net "DNS:naf1.home1.net" 2
-    leaf expired zn-ca "a NAF" "DNS:naf1.home1.net" -1
+    leaf expired zn-ca "a NAF" "DNS:naf1.home1.net" 2
+    cert_between . expired zn-ca 20200101000000Z 20210101000000Z
 } >certs.log 2>&1 || { cat certs.log >&2; exit 1; }
