@@ -21,7 +21,7 @@ owner() {
     done < <(grep -lE "^ *# *include *<($pattern)" -r "${rooms[@]}" --include='*.[ch]')
 }
 owner 'nettle/' libgba/crypt.c
-owner 'expat' libgba/bootinfo.c libgba/guss.c
+owner 'expat' libgba/xml.c
 owner 'uni(norm|str|case)' libgba/ids.c
 owner 'microhttpd' service/http_internal.h naf/glue_mhd.c
 owner 'gnutls' service/cert.c service/tls.c service/tls_psk.c service/tls_internal.h service/fd_stack.c naf/glue_gnutls.c ue/link.c ue/tls_suite.c onem2m-binding/tls.c onem2m-binding/tls_accept.c

@@ -56,6 +56,28 @@ static void test_tolerance(void)
     CU_ASSERT_EQUAL(g.n_uss, 1);
 }
 
+/* What belongs to another namespace, or stands elsewhere, changes nothing of ours. */
+static void test_places(void)
+{
+    static gba_guss g;
+    CU_ASSERT_EQUAL_FATAL(gba_guss_parse(gba_str("<guss xmlns:o=\"urn:o\" o:id=\"x@y\" id=\"a@b\"><Extension><keyChoice>UICC-based-key"
+                                                 "</keyChoice></Extension><ussList><uss o:type=\"9\" o:id=\"9\" id=\"4\" type=\"5\" "
+                                                 "o:nafGroup=\"B\"><Extension><keyChoice>ME-based-key</keyChoice></Extension>"
+                                                 "</uss><uss id=\"1\" type=\"1\" xmlns:nafGroup=\"A\"><uids><uid>al<!-- bob -->"
+                                                 "i<![CDATA[c]]>e</uid></uids></uss></ussList>"
+                                                 "<Extension><keyChoice>ME-based-key</keyChoice></Extension></guss>"),
+                                         &g), GBA_OK);
+    CU_ASSERT_STRING_EQUAL(g.id, "a@b");
+    CU_ASSERT_EQUAL_FATAL(g.n_uss, 2);
+    CU_ASSERT_EQUAL(g.uss[0].gsid, 4);
+    CU_ASSERT_EQUAL(g.uss[0].type, 5);
+    CU_ASSERT_STRING_EQUAL(g.uss[0].naf_group, "");
+    CU_ASSERT_EQUAL(g.uss[0].key_choice, GBA_KEY_ME);
+    CU_ASSERT_EQUAL(g.uss[1].key_choice, 0);
+    CU_ASSERT_STRING_EQUAL(g.uss[1].naf_group, "");
+    CU_ASSERT_STRING_EQUAL(g.uss[1].ids[0], "alice");
+}
+
 static void test_refusals(void)
 {
     static gba_guss g;
@@ -70,6 +92,21 @@ static void test_refusals(void)
         "<ussList><uss id=\"1\" type=\"1\"><keyChoice>mine</keyChoice></uss></ussList>",
         "<ussList><uss id=\"1\" type=\"1\"><flags><flag>one</flag></flags></uss></ussList>",
         "<ussList><uss id=\"1\" type=\"1\"><uids><uid></uid></uids></uss></ussList>",
+        /* an element in a simple value: whose words would count? */
+        "<ussList><uss id=\"1\" type=\"1\"><uids><uid>alice<x/>bob</uid></uids></uss></ussList>",
+        "<ussList><uss id=\"1\" type=\"1\"><uids><uid>alice<uid/></uid></uids></uss></ussList>",
+        "<ussList><uss id=\"1\" type=\"1\"><flags><flag>1<!-- 2 --><x>3</x></flag></flags></uss></ussList>",
+        "<guss><bsfInfo><lifeTime><x/>86400</lifeTime></bsfInfo></guss>",
+        /* what may stand once, twice: the last one must not win, nor the first */
+        "<guss><bsfInfo><lifeTime>5</lifeTime><lifeTime>86400</lifeTime></bsfInfo></guss>",
+        "<guss><bsfInfo><uiccType>GBA_U</uiccType><uiccType>GBA</uiccType></bsfInfo></guss>",
+        "<guss><Extension><timestamp>2008-09-10T11:12:13Z</timestamp></Extension><timestamp>2009-09-10T11:12:13Z</timestamp></guss>",
+        "<ussList><uss id=\"1\" type=\"1\"><keyChoice>UICC-based-key</keyChoice><keyChoice>ME-based-key</keyChoice></uss></ussList>",
+        /* a declaration, or an attribute of another namespace, is not our attribute */
+        "<ussList><uss xmlns:id=\"7\" type=\"1\"/></ussList>",
+        "<ussList xmlns:o=\"urn:o\"><uss o:id=\"7\" type=\"1\"/></ussList>",
+        "<ussList><uss xml:id=\"7\" type=\"1\"/></ussList>",
+        "<ussList><uss o:id=\"7\" type=\"1\"/></ussList>", "<g:guss/>", "<guss g:a=\"1\"/>",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (gba_guss_parse(gba_str(bad[i]), &g) != GBA_E_SYNTAX) {
@@ -92,10 +129,10 @@ static void test_refusals(void)
         strcat(big, "<flag>1</flag>");
     strcat(big, "</flags></uss></ussList>");
     CU_ASSERT_EQUAL(gba_guss_parse(gba_str(big), &g), GBA_E_RANGE);
-    strcpy(big, "<guss><bsfInfo><securityFeatures>");
-    memset(big + strlen(big), 'x', 300);
-    strcat(big, "</securityFeatures></bsfInfo></guss>");
-    CU_ASSERT_EQUAL(gba_guss_parse(gba_str(big), &g), GBA_E_RANGE);
+    for (int n = 300; n <= 600; n += 300) {
+        snprintf(big, sizeof big, "<guss><bsfInfo><securityFeatures>%0*d</securityFeatures></bsfInfo></guss>", n, 0);
+        CU_ASSERT_EQUAL(gba_guss_parse(gba_str(big), &g), GBA_E_RANGE);
+    }
     strcpy(big, "");
     for (int i = 0; i < 40; i++)
         strcat(big, "<guss>");
@@ -146,6 +183,7 @@ int main(void)
     CU_pSuite s = CU_add_suite("guss", NULL, NULL);
     CU_add_test(s, "a Rel-9 document", test_read);
     CU_add_test(s, "other namespaces and orders", test_tolerance);
+    CU_add_test(s, "places and namespaces", test_places);
     CU_add_test(s, "refusals", test_refusals);
     CU_add_test(s, "round trip", test_round_trip);
     CU_add_test(s, "selection for a NAF", test_select);
