@@ -184,10 +184,26 @@ static void result_write(gba_dia_result r, gba_dia_list *out)
 }
 
 /* ---- reading: walks the list, the parent's code known at each step ---- */
+/* What a message has once at most (TS 29.109 4.2, 5.2; RFC 6733 7.6 for the parts of Experimental-Result): a
+ * second one would leave open which counts. */
+static const struct {
+    uint32_t code, vendor, parent;
+} single[] = {
+    {RESULT_CODE, 0, 0}, {EXPERIMENTAL_RESULT, 0, 0}, {VENDOR_ID, 0, EXPERIMENTAL_RESULT},
+    {EXPERIMENTAL_RESULT_CODE, 0, EXPERIMENTAL_RESULT},
+    {USER_NAME, 0, 0}, {USS, V3, 0}, {TRANSACTION_ID, V3, 0}, {NAF_ID, V3, 0}, {KEY_EXPIRY, V3, 0}, {ME_KEY, V3, 0},
+    {UICC_KEY, V3, 0}, {GBA_U_AWARE, V3, 0}, {CREATED, V3, 0}, {GUSS_TIMESTAMP, V3, 0}, {GBA_TYPE, V3, 0},
+    {AUTH_DATA_ITEM, V3, 0}, {AUTH_SCHEME, V3, AUTH_DATA_ITEM}, {AUTHENTICATE, V3, AUTH_DATA_ITEM},
+    {AUTHORIZATION, V3, AUTH_DATA_ITEM}, {CK, V3, AUTH_DATA_ITEM}, {IK, V3, AUTH_DATA_ITEM},
+};
+enum { SAW_RESULT = 1, SAW_EXPERIMENTAL = 2 + 4 + 8 }; /* bits of walk.seen, in the order above */
+
 struct walk {
     const gba_dia_list *l;
     size_t i;
     uint32_t parent[4]; /* code of the Grouped AVP at each depth */
+    uint32_t seen;      /* a bit for each of single */
+    bool twice;
 };
 
 static const gba_dia_avp *next(struct walk *w, uint32_t *parent)
@@ -198,6 +214,11 @@ static const gba_dia_avp *next(struct walk *w, uint32_t *parent)
             continue;
         w->parent[a->depth + 1] = a->code;
         *parent = a->depth ? w->parent[a->depth] : 0;
+        for (size_t k = 0; k < sizeof single / sizeof *single; k++)
+            if (a->code == single[k].code && a->vendor == single[k].vendor && *parent == single[k].parent) {
+                w->twice |= w->seen >> k & 1;
+                w->seen |= UINT32_C(1) << k;
+            }
         return a;
     }
     return NULL;
@@ -209,7 +230,6 @@ static bool result_read(const gba_dia_avp *a, uint32_t parent, gba_dia_result *r
         return false;
     if (a->code == RESULT_CODE && !parent) {
         *ok &= u32(a->data, &r->code);
-        r->vendor = 0;
         return true;
     }
     if (parent != EXPERIMENTAL_RESULT)
@@ -219,6 +239,13 @@ static bool result_read(const gba_dia_avp *a, uint32_t parent, gba_dia_result *r
     else if (a->code == EXPERIMENTAL_RESULT_CODE)
         *ok &= u32(a->data, &r->code);
     return true;
+}
+
+/* RFC 6733 7.1, 7.6: an answer has exactly one of Result-Code and Experimental-Result, this with its two parts. */
+static bool result_ok(const struct walk *w, const gba_dia_result *r)
+{
+    uint32_t saw = w->seen & (SAW_RESULT | SAW_EXPERIMENTAL);
+    return r->code && (saw == SAW_RESULT || (saw == SAW_EXPERIMENTAL && r->vendor));
 }
 
 static bool fixed(gba_span s, uint8_t *out, size_t n)
@@ -282,7 +309,7 @@ gba_err gba_mar_read(const gba_dia_list *in, gba_mar *out, uint32_t *missing)
             out->guss_timestamp = ok ? gba_dia_unix(v) : 0;
         }
     }
-    if (!ok)
+    if (!ok || w.twice)
         return GBA_E_SYNTAX;
     if (!out->impi.s[0]) {
         *missing = USER_NAME;
@@ -348,7 +375,7 @@ gba_err gba_maa_read(const gba_dia_list *in, gba_maa *out)
     struct walk w = {.l = in};
     const gba_dia_avp *a;
     uint32_t parent;
-    unsigned have = 0, items = 0;
+    unsigned have = 0;
     bool ok = true;
 
     memset(out, 0, sizeof *out);
@@ -357,15 +384,13 @@ gba_err gba_maa_read(const gba_dia_list *in, gba_maa *out)
             continue;
         if (a->code == USER_NAME && !a->vendor && !parent)
             ok = gba_impi_parse(a->data, &out->impi) == GBA_OK;
-        else if (a->vendor == V3 && a->code == AUTH_DATA_ITEM && !parent)
-            ok = ++items == 1;
         else if (a->vendor == V3 && parent == AUTH_DATA_ITEM)
             ok = maa_item(out, a, &have);
         else if (a->vendor == V3 && a->code == USS && !parent)
             out->guss = a->data;
     }
     out->vector = have == 15;
-    if (!ok || !out->result.code || (have && have != 15) ||
+    if (!ok || w.twice || !result_ok(&w, &out->result) || (have && have != 15) ||
         (gba_dia_meaning(out->result) == GBA_OK && !out->vector)) {
         gba_maa_wipe(out);
         return GBA_E_SYNTAX;
@@ -420,9 +445,9 @@ gba_err gba_bir_read(const gba_dia_list *in, gba_bir *out, uint32_t *missing)
         if (parent || a->vendor != V3)
             continue;
         if (a->code == TRANSACTION_ID)
-            ok = !out->btid.s[0] && gba_btid_parse(a->data, &out->btid) == GBA_OK;
+            ok = gba_btid_parse(a->data, &out->btid) == GBA_OK;
         else if (a->code == NAF_ID)
-            ok = !out->naf.fqdn.s[0] && gba_naf_id_parse(a->data, &out->naf) == GBA_OK;
+            ok = gba_naf_id_parse(a->data, &out->naf) == GBA_OK;
         else if (a->code == GSID)
             ok = gsid(out, a->data);
         else if (a->code == GBA_U_AWARE) {
@@ -430,6 +455,7 @@ gba_err gba_bir_read(const gba_dia_list *in, gba_bir *out, uint32_t *missing)
             out->gba_u_aware = ok && v == 1;
         }
     }
+    ok &= !w.twice;
     if (ok && (!out->btid.s[0] || !out->naf.fqdn.s[0])) {
         *missing = out->btid.s[0] ? NAF_ID : TRANSACTION_ID;
         ok = false;
@@ -508,7 +534,8 @@ gba_err gba_bia_read(const gba_dia_list *in, gba_bia *out)
         else if (a->vendor == V3 && !parent)
             ok = bia_avp(out, a);
     }
-    if (!ok || !out->result.code || (gba_dia_meaning(out->result) == GBA_OK && (!out->me.n || !out->expires))) {
+    if (!ok || w.twice || !result_ok(&w, &out->result) ||
+        (gba_dia_meaning(out->result) == GBA_OK && (!out->me.n || !out->expires))) {
         gba_bia_wipe(out);
         return GBA_E_SYNTAX;
     }

@@ -2,6 +2,7 @@
 /* test_diameter.c - the dictionary and the messages of Zh and Zn against TS 29.109 as other
  * implementations read it. */
 #include <gba/diameter.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "t_main.h"
@@ -167,6 +168,112 @@ static void test_results(void)
     CU_ASSERT_STRING_EQUAL(gba_dia_result_name(back.result), "DIAMETER_ERROR_IDENTITY_UNKNOWN");
 }
 
+static void add_result(gba_dia_list *l, uint32_t code)
+{
+    gba_dia_add_u32(l, 268, 0, 0, code);
+}
+
+static void add_experimental(gba_dia_list *l, uint32_t code)
+{
+    gba_dia_add(l, 297, 0, 0, (gba_span){0});
+    gba_dia_add_u32(l, 266, 0, 1, 10415);
+    gba_dia_add_u32(l, 298, 0, 1, code);
+}
+
+/* RFC 6733 7.1, 7.6: exactly one of Result-Code and Experimental-Result, this with its vendor and its code. */
+static void test_one_result(void)
+{
+    gba_dia_list *key = gba_dia_list_new();
+    gba_bia b = {.result = {2001, 0}, .expires = 1800003600}, bia;
+    gba_maa m = vector_maa(), maa;
+
+    b.me = t_secret("1cff4c7f43f9ad1f9be2ccd3c7ca4db77d65a3bb35a5d2dbbb9b8b3d5a5c7f00");
+    for (int i = 0; i < 6; i++) {
+        gba_dia_list *l = fresh();
+        gba_dia_list_wipe(key);
+        CU_ASSERT(gba_maa_write(&m, l) == GBA_OK && gba_bia_write(&b, key) == GBA_OK);
+        for (int k = 0; k < 2; k++) {
+            gba_dia_list *to = k ? key : l;
+            if (i == 1)
+                add_experimental(to, 5401);
+            else if (i == 2)
+                add_experimental(to, 2001);
+            else if (i == 3)
+                add_result(to, 2001);
+            else if (i == 4)
+                gba_dia_add(to, 297, 0, 0, (gba_span){0});
+            else if (i == 5)
+                gba_dia_add_u32(to, 266, 0, 0, 10415); /* one at the top is no part of a result */
+        }
+        bool one = i == 0 || i == 5;
+        CU_ASSERT_EQUAL(gba_maa_read(l, &maa), one ? GBA_OK : GBA_E_SYNTAX);
+        CU_ASSERT_EQUAL(gba_bia_read(key, &bia), one ? GBA_OK : GBA_E_SYNTAX);
+    }
+    /* the refusal first: it must not turn into a success by what follows, nor the other way round */
+    gba_dia_list *l = fresh();
+    add_experimental(l, 5402);
+    add_result(l, 2001);
+    CU_ASSERT(gba_maa_read(l, &maa) == GBA_E_SYNTAX && gba_bia_read(l, &bia) == GBA_E_SYNTAX);
+    l = fresh();
+    add_experimental(l, 5402);
+    add_experimental(l, 5403);
+    CU_ASSERT(gba_maa_read(l, &maa) == GBA_E_SYNTAX && gba_bia_read(l, &bia) == GBA_E_SYNTAX);
+    for (int part = 0; part < 2; part++) { /* without its vendor, or its code */
+        l = fresh();
+        gba_dia_add(l, 297, 0, 0, (gba_span){0});
+        gba_dia_add_u32(l, part ? 266 : 298, 0, 1, part ? 10415 : 5403);
+        CU_ASSERT(gba_maa_read(l, &maa) == GBA_E_SYNTAX && gba_bia_read(l, &bia) == GBA_E_SYNTAX);
+    }
+    l = fresh();
+    gba_dia_add(l, 297, 0, 0, (gba_span){0});
+    gba_dia_add_u32(l, 266, 0, 1, 0); /* a vendor that is none: Result-Code under another name */
+    gba_dia_add_u32(l, 298, 0, 1, 5403);
+    CU_ASSERT(gba_maa_read(l, &maa) == GBA_E_SYNTAX && gba_bia_read(l, &bia) == GBA_E_SYNTAX);
+    gba_dia_list_wipe(key);
+    free(key);
+}
+
+/* What may stand once, twice: SYNTAX in each of the four messages; GAA-Service-Identifier may repeat. */
+static void test_repeated(void)
+{
+    gba_mar r = {.guss_timestamp = 1221045133, .resync = true}, mar;
+    gba_maa m = vector_maa(), maa;
+    gba_bir q = {.n_gsids = 2, .gsids = {1, 4}, .gba_u_aware = true}, bir;
+    gba_bia b = {.result = {2001, 0}, .expires = 1800003600, .created = 1800000000}, bia;
+    uint32_t missing;
+
+    strcpy(r.impi.s, "a@b");
+    m.impi = b.impi = r.impi;
+    strcpy(q.btid.s, "I1U8vpY3qJ0hiuZNrke/NQ==@bsf.example.test");
+    strcpy(q.naf.fqdn.s, "naf.example.test");
+    b.me = t_secret("1cff4c7f43f9ad1f9be2ccd3c7ca4db77d65a3bb35a5d2dbbb9b8b3d5a5c7f00");
+    b.uss_list = gba_str("<ussList/>");
+    for (int which = 0; which < 4; which++) {
+        size_t n = 1;
+        for (size_t twice = 0; twice < n; twice++) {
+            gba_dia_list *l = fresh(), *two = gba_dia_list_new();
+            gba_err e = which == 0   ? gba_mar_write(&r, l)
+                        : which == 1 ? gba_maa_write(&m, l)
+                        : which == 2 ? gba_bir_write(&q, l)
+                                     : gba_bia_write(&b, l);
+            CU_ASSERT_EQUAL(e, GBA_OK);
+            n = l->n;
+            for (size_t i = 0; i < n; i++)
+                for (int k = 0; k < (i == twice ? 2 : 1); k++)
+                    gba_dia_add(two, l->avp[i].code, l->avp[i].vendor, l->avp[i].depth, l->avp[i].data);
+            bool may = l->avp[twice].code == 403 || l->avp[twice].code == 277; /* 277: none of ours to read */
+            e = which == 0   ? gba_mar_read(two, &mar, &missing)
+                : which == 1 ? gba_maa_read(two, &maa)
+                : which == 2 ? gba_bir_read(two, &bir, &missing)
+                             : gba_bia_read(two, &bia);
+            if (e != (may ? GBA_OK : GBA_E_SYNTAX))
+                CU_FAIL(fprintf(stderr, "message %d, AVP %u twice: %s\n", which, l->avp[twice].code, gba_err_name(e)));
+            gba_dia_list_wipe(two);
+            free(two);
+        }
+    }
+}
+
 static void test_bir(void)
 {
     gba_bir b = {.n_gsids = 2, .gsids = {1, 4294967295u}, .gba_u_aware = true}, back;
@@ -245,5 +352,5 @@ static void test_bounds(void)
 }
 
 T_MAIN("diameter", {"dictionary", test_dictionary}, {"MAR", test_mar}, {"MAR refused", test_mar_refusals},
-       {"MAA", test_maa}, {"results", test_results}, {"BIR", test_bir}, {"BIA", test_bia}, {"Time", test_time},
+       {"MAA", test_maa}, {"results", test_results}, {"one result", test_one_result}, {"repeated AVPs", test_repeated}, {"BIR", test_bir}, {"BIA", test_bia}, {"Time", test_time},
        {"bounds", test_bounds})
