@@ -7,6 +7,7 @@
  * then does the nonce count enter a table, so that strangers fill none.
  */
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,19 +242,14 @@ static bool nonce_open(const gba_naf *n, gba_span text, nonce *out)
 }
 
 /* ---- refusals ---- */
+/* Whatever it held: all of it, but for the octets of the two texts, which nothing points into now. */
 static void result_begin(gba_naf_result *out)
 {
+    memset(out, 0, offsetof(gba_naf_result, authorization));
+    memset(&out->authorization, 0, offsetof(gba_authorization, store));
+    out->authorization.store[0] = '\0';
+    out->text[0] = '\0';
     out->verdict = GBA_NAF_REFUSE;
-    out->why = GBA_NAF_WHY_OK;
-    out->identity = NULL;
-    out->status = 0;
-    out->n_fields = 0;
-    out->btid.s[0] = 0;
-    out->query.btid.s[0] = 0;
-    out->psk.n = 0;
-    out->key = NULL;
-    out->renew = false;
-    out->fqdn = 0;
 }
 
 static void refuse(gba_naf_result *out, unsigned status, gba_naf_why why)
@@ -618,7 +614,7 @@ gba_err gba_naf_answer(gba_naf *n, const gba_naf_result *r, gba_span body, int64
 {
     const naf_key *k = r->key;
     const gba_authorization *a = &r->authorization;
-    if (!k || r->verdict != GBA_NAF_OK)
+    if (!k || r->verdict != GBA_NAF_OK || !a->response.p) /* over PSK there is nothing to prove in a field */
         return GBA_E_ARG;
     char hex[65], fresh[NONCE_LEN + 1];
     gba_err e;

@@ -797,6 +797,37 @@ static void test_psk(void)
     teardown();
 }
 
+/* Whatever the result held: what comes out is what the check wrote. */
+static void test_any_result(void)
+{
+    setup(NULL);
+    static const char id[] = "3GPP-bootstrapping;" BTID;
+    static gba_naf_result zero, r;
+    const gba_naf_psk_request p = {.identity = gba_mem(id, sizeof id - 1), .transport = GBA_TLS13, .now = now};
+    const gba_naf_request none = {.method = gba_str("GET"), .target = gba_str("/"), .host = gba_str("naf1.home1.net"),
+                                  .now = now};
+    char value[512];
+    psk(id, sizeof id - 1, "", GBA_TLS13);
+    teach(GBA_OK, 100);
+    for (int octet = 0xa5; octet <= 0xff; octet += 0x5a) {
+        size_t n = sizeof value;
+        memset(&r, octet, sizeof r);
+        gba_naf_psk(naf, &p, &r);
+        CU_ASSERT_EQUAL_FATAL(r.verdict, GBA_NAF_OK);
+        CU_ASSERT(memcmp(&r.authorization, &zero.authorization, offsetof(gba_authorization, store)) == 0);
+        CU_ASSERT_FALSE(gba_naf_wants_body(&r));
+        CU_ASSERT_EQUAL(gba_naf_answer(naf, &r, gba_str("page"), now, value, &n), GBA_E_ARG);
+        gba_naf_result_clear(&r);
+        memset(&r, octet, sizeof r);
+        gba_naf_check(naf, &none, &r);
+        CU_ASSERT_EQUAL(r.status, 401);
+        CU_ASSERT_EQUAL(r.n_fields, 2);
+        CU_ASSERT(r.query.bsf == 0 && !r.query.domain && !r.fields[2].name && !r.renew);
+        CU_ASSERT(memcmp(&r.authorization, &zero.authorization, offsetof(gba_authorization, store)) == 0);
+    }
+    teardown();
+}
+
 static void test_config(void)
 {
     static const char *const fqdns[] = {"naf1.home1.net"}, *const bad[] = {"a b"};
@@ -888,6 +919,7 @@ int main(void)
                  {"Authentication-Info", test_answer},
                  {"the blocking loop", test_blocking},
                  {"PSK identities", test_psk},
+                 {"a result of garbage", test_any_result},
                  {"configuration", test_config},
                  {"threads", test_threads}};
     if (CU_initialize_registry() != CUE_SUCCESS)

@@ -161,7 +161,8 @@ typedef struct gba_naf_result {
     gba_authorization authorization;
     char text[GBA_NAF_TEXT];
 } gba_naf_result;
-/* Writes *out wholly, whatever it was. Clear an OK result when it has been answered. */
+/* Writes *out wholly, whatever it was, as every call with a result does: what an OK holds (key, identity) is
+ * lost unless it was cleared. Clear an OK result when it has been answered. */
 GBA_API void gba_naf_check(gba_naf *naf, const gba_naf_request *r, gba_naf_result *out);
 GBA_API void gba_naf_result_clear(gba_naf_result *r);
 /* The whole loop: check, source, learn, check. Never leaves WAIT. */
@@ -169,7 +170,8 @@ GBA_API void gba_naf_check_blocking(gba_naf *naf, const gba_naf_request *r, gba_
                                     gba_naf_result *out);
 /* The Authentication-Info value for the answer to an OK request (RFC 7615, TS 24.109 5.2): rspauth
  * over the answer's body when the request was under auth-int, over none under auth; body p == NULL
- * under auth-int: too large to hash, so qop=auth. *n: in, room; out, length. */
+ * under auth-int: too large to hash, so qop=auth. *n: in, room; out, length. ARG: no OK result, or one of
+ * gba_naf_psk, whose answer carries no such field. */
 GBA_API gba_err gba_naf_answer(gba_naf *naf, const gba_naf_result *r, gba_span body, int64_t now, char *out,
                                size_t *n) GBA_MUST_USE;
 /* Was the OK request under auth-int, so that its answer's body is wanted? */
