@@ -59,6 +59,7 @@ static const char *const why_names[GBA_NAF_WHYS] = {
     [GBA_NAF_WHY_LIMITED] = "limited",
     [GBA_NAF_WHY_UNREACHABLE] = "bsf_unreachable",
     [GBA_NAF_WHY_NOT_GBA] = "not_gba",
+    [GBA_NAF_WHY_KEY_CHOICE] = "key_choice",
 };
 
 const char *gba_naf_why_name(gba_naf_why w)
@@ -259,6 +260,12 @@ static void refuse(gba_naf_result *out, unsigned status, gba_naf_why why)
     out->why = why;
 }
 
+static void refuse_malformed(gba_naf_result *out, const char *detail)
+{
+    refuse(out, 400, GBA_NAF_WHY_MALFORMED);
+    out->detail = detail;
+}
+
 /* 401 with each challenge in a field of its own: many clients read just the first of a list. */
 static void challenge(gba_naf *n, gba_naf_result *out, int64_t now, gba_naf_why why, bool stale)
 {
@@ -312,6 +319,12 @@ static gba_naf_why why_of(gba_err e)
     }
 }
 
+/* What is remembered of a B-TID: no key of its BSF's, or none that a service may be used with. */
+static gba_naf_why why_remembered(gba_err e)
+{
+    return e == GBA_E_UNSUPPORTED ? GBA_NAF_WHY_KEY_CHOICE : why_of(e);
+}
+
 /* The key into *out, or WAIT, or why not. A B-TID's domain only selects a configured BSF. */
 static gba_naf_why find_key(gba_naf *n, const uint8_t source[16], int64_t now, gba_err fetched, gba_naf_result *out)
 {
@@ -330,7 +343,7 @@ static gba_naf_why find_key(gba_naf *n, const uint8_t source[16], int64_t now, g
         q->bsf++;
     if (q->bsf == n->c.n_bsfs)
         return GBA_NAF_WHY_FOREIGN_BSF;
-    gba_naf_why known = why_of(naf_unknown_get(n->cache, &q->btid, &q->naf, now));
+    gba_naf_why known = why_remembered(naf_unknown_get(n->cache, &q->btid, &q->naf, now));
     if (known == GBA_NAF_WHY_OK)
         known = why_of(fetched);
     if (known != GBA_NAF_WHY_OK)
@@ -345,12 +358,22 @@ static gba_naf_why find_key(gba_naf *n, const uint8_t source[16], int64_t now, g
 
 static void refuse_key(gba_naf *n, gba_naf_result *out, int64_t now, gba_naf_why why)
 {
-    if (why == GBA_NAF_WHY_FORBIDDEN)
+    if (why == GBA_NAF_WHY_FORBIDDEN || why == GBA_NAF_WHY_KEY_CHOICE)
         refuse(out, 403, why);
     else if (why == GBA_NAF_WHY_LIMITED || why == GBA_NAF_WHY_UNREACHABLE)
         unavailable(n, out, why);
     else
         challenge(n, out, now, why, false); /* bootstrapping renegotiation, TS 24.109 5.2.5 */
+}
+
+/* TS 33.220 5.3.3: where a setting says that Ks_int_NAF alone may be used, whoever comes with the ME's key is
+ * refused. One NAF_Id serves all that it asked settings for, so one such setting is enough. */
+static bool needs_uicc_key(const gba_naf_keys *k)
+{
+    for (size_t i = 0; i < k->n_uss; i++)
+        if (k->uss[i].key_choice == GBA_KEY_UICC)
+            return true;
+    return false;
 }
 
 void gba_naf_learn(gba_naf *n, const gba_naf_query *q, gba_err outcome, const gba_naf_keys *keys, int64_t now)
@@ -359,14 +382,15 @@ void gba_naf_learn(gba_naf *n, const gba_naf_query *q, gba_err outcome, const gb
         outcome = GBA_E_ARG;
     if (outcome == GBA_OK && keys->expires <= now)
         outcome = GBA_E_EXPIRED;
-    if (outcome == GBA_OK) {
+    bool uicc = outcome == GBA_OK && needs_uicc_key(keys);
+    if (outcome == GBA_OK && !uicc) {
         naf_key *k = naf_key_new(q, keys, now);
         if (k)
             naf_cache_put(n->cache, k, now);
     }
     bool unknown = outcome == GBA_E_UNKNOWN || outcome == GBA_E_EXPIRED || outcome == GBA_E_FORBIDDEN;
-    if (unknown)
-        naf_unknown_put(n->cache, &q->btid, &q->naf, outcome, now);
+    if (unknown || uicc)
+        naf_unknown_put(n->cache, &q->btid, &q->naf, uicc ? GBA_E_UNSUPPORTED : outcome, now);
     else
         naf_source_refund(n->cache, q->source); /* neither success nor a BSF's trouble is the source's fault */
 }
@@ -419,24 +443,32 @@ static bool gba_client(gba_span agent)
            gba_product_token(agent, "3gpp-gba-digest");
 }
 
-/* What the syntax of Digest leaves open, judged before any key is asked for. */
-static gba_naf_why judge(const gba_naf *n, const gba_naf_request *r, const gba_naf_result *out)
+/* ---- what is wrong with an answer, before any key is asked for: a text, or NULL ---- */
+static const char *malformed(const gba_naf_request *r, const gba_authorization *a)
+{
+    if (!a->username.p || !a->realm.p || !a->nonce.p)
+        return "username, realm or nonce is missing";
+    if (!a->uri.p || !a->response.p)
+        return "uri or response is missing";
+    if (a->qop != GBA_QOP_NONE && (!a->nc_given || !a->nc || !a->cnonce.p))
+        return "nc or cnonce is missing beside qop";
+    /* RFC 7616 3.4.6: another request's answer */
+    return gba_span_eq(a->uri, r->target) ? NULL : "uri is not the request's target";
+}
+
+static const char *mismatch(const gba_naf *n, const gba_naf_result *out)
 {
     const gba_authorization *a = &out->authorization;
-    if (!a->username.p || !a->realm.p || !a->nonce.p || !a->uri.p || !a->response.p)
-        return GBA_NAF_WHY_MALFORMED;
-    if (a->qop != GBA_QOP_NONE && (!a->nc_given || !a->nc || !a->cnonce.p))
-        return GBA_NAF_WHY_MALFORMED;
-    if (!gba_span_eq(a->uri, r->target)) /* RFC 7616 3.4.6: another request's answer */
-        return GBA_NAF_WHY_MALFORMED;
     bool offered = false;
     for (size_t i = 0; i < n->c.n_algorithms; i++)
         offered = offered || a->algorithm == n->c.algorithms[i];
-    if (!offered || !(a->qop & n->c.qop) || a->userhash || a->opaque.n)
-        return GBA_NAF_WHY_MISMATCH;
-    if (!gba_span_eq(a->realm, gba_str(n->fqdn[out->fqdn].realm)))
-        return GBA_NAF_WHY_MISMATCH;
-    return GBA_NAF_WHY_OK;
+    if (!offered)
+        return a->algorithm_given ? "algorithm is none that was offered" : "algorithm is absent, and MD5 was not offered";
+    if (!(a->qop & n->c.qop))
+        return a->qop == GBA_QOP_NONE ? "qop is absent" : "qop is none that was offered";
+    if (a->userhash || a->opaque.n)
+        return "userhash or opaque, which were not offered";
+    return gba_span_eq(a->realm, gba_str(n->fqdn[out->fqdn].realm)) ? NULL : "realm is another than that of Host";
 }
 
 static bool intended_ok(const gba_naf_identity *id, gba_span v)
@@ -489,10 +521,11 @@ static void verify(gba_naf *n, const gba_naf_request *r, const nonce *o, gba_naf
         challenge(n, out, r->now, GBA_NAF_WHY_WRONG_DIGEST, false);
         return;
     case GBA_E_FORBIDDEN:
+        out->detail = "not what was asked for";
         challenge(n, out, r->now, GBA_NAF_WHY_MISMATCH, false);
         return;
     default:
-        refuse(out, 400, GBA_NAF_WHY_MALFORMED);
+        refuse_malformed(out, "no response can be computed for it");
     }
 }
 
@@ -500,13 +533,13 @@ static void verify(gba_naf *n, const gba_naf_request *r, const nonce *o, gba_naf
 static void check_answer(gba_naf *n, const gba_naf_request *r, gba_naf_result *out)
 {
     nonce o;
-    gba_naf_why why = judge(n, r, out);
-    if (why == GBA_NAF_WHY_MALFORMED) {
-        refuse(out, 400, why);
+    const char *bad = malformed(r, &out->authorization);
+    if (bad) {
+        refuse_malformed(out, bad);
         return;
     }
-    if (why != GBA_NAF_WHY_OK) {
-        challenge(n, out, r->now, why, false);
+    if ((out->detail = mismatch(n, out))) {
+        challenge(n, out, r->now, GBA_NAF_WHY_MISMATCH, false);
         return;
     }
     /* None of ours, for instance from before a restart. stale (RFC 7616 3.3) spares the UE a
@@ -521,7 +554,7 @@ static void check_answer(gba_naf *n, const gba_naf_request *r, gba_naf_result *o
     }
     out->query.naf.fqdn = n->fqdn[out->fqdn].fqdn;
     out->query.naf.ua = gba_ua_id_digest(r->transport, r->suite);
-    why = find_key(n, r->source, r->now, r->fetched, out);
+    gba_naf_why why = find_key(n, r->source, r->now, r->fetched, out);
     if (why != GBA_NAF_WHY_OK)
         refuse_key(n, out, r->now, why);
     else if (out->key)
@@ -531,8 +564,12 @@ static void check_answer(gba_naf *n, const gba_naf_request *r, gba_naf_result *o
 void gba_naf_check(gba_naf *n, const gba_naf_request *r, gba_naf_result *out)
 {
     result_begin(out);
+    if (!r->host.n) {
+        refuse_malformed(out, "Host is missing or empty");
+        return;
+    }
     if (!host_index(n, r->host, &out->fqdn)) {
-        refuse(out, r->host.n ? 421 : 400, r->host.n ? GBA_NAF_WHY_HOST : GBA_NAF_WHY_MALFORMED);
+        refuse(out, 421, GBA_NAF_WHY_HOST);
         return;
     }
     if (n->c.require_product_token && !gba_client(r->user_agent)) {
@@ -543,15 +580,16 @@ void gba_naf_check(gba_naf *n, const gba_naf_request *r, gba_naf_result *out)
         challenge(n, out, r->now, GBA_NAF_WHY_CHALLENGE, false);
         return;
     }
-    gba_err e = r->n_authorization > 1 ? GBA_E_SYNTAX : GBA_OK;
-    if (e == GBA_OK)
-        e = gba_authorization_parse(r->authorization[0], &out->authorization);
+    bool twice = r->n_authorization > 1;
+    gba_err e = twice ? GBA_E_SYNTAX : gba_authorization_parse(r->authorization[0], &out->authorization);
     if (e == GBA_OK)
         check_answer(n, r, out);
     else if (e == GBA_E_UNSUPPORTED) /* another scheme */
         challenge(n, out, r->now, GBA_NAF_WHY_CHALLENGE, false);
     else
-        refuse(out, 400, GBA_NAF_WHY_MALFORMED);
+        refuse_malformed(out, twice               ? "Authorization stands there twice"
+                              : e == GBA_E_RANGE ? "Authorization is too long"
+                                                 : "Authorization is no well-formed Digest answer");
     if (out->verdict == GBA_NAF_REFUSE)
         gba_naf_result_clear(out);
 }
@@ -646,7 +684,8 @@ static void refuse_psk(gba_naf *n, gba_naf_result *out, gba_naf_why why)
     if (why == GBA_NAF_WHY_LIMITED || why == GBA_NAF_WHY_UNREACHABLE)
         unavailable(n, out, why);
     else /* a request came on a session whose key is gone: RFC 9110 15.5.20, another session may do */
-        refuse(out, why == GBA_NAF_WHY_FORBIDDEN || why == GBA_NAF_WHY_IDENTITY ? 403 : 421, why);
+        refuse(out, why == GBA_NAF_WHY_FORBIDDEN || why == GBA_NAF_WHY_KEY_CHOICE || why == GBA_NAF_WHY_IDENTITY ? 403 : 421,
+               why);
 }
 
 /* Who it is and where to, before any key is asked for. */

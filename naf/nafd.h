@@ -110,6 +110,7 @@ typedef struct exchange {
     http_req *r;
     nafd_who *who;     /* the TLS-PSK session's; NULL: none. A reference */
     gba_naf_request q; /* its method, target and host are NUL-terminated */
+    const char *no_host; /* why q.host is empty, so that it is malformed */
     gba_span authorization[2];
     struct sockaddr_storage from; /* the client, behind trusted proxies */
     int64_t begun_ms, deadline_ms; /* monotonic */

@@ -120,8 +120,10 @@ static const char *take_request(exchange *e, const told *t)
     e->q.target = gba_str(target);
     if (t->host && *t->host)
         e->q.host = gba_str(t->host);
-    if (!nafd_target_ok(target)) /* no path: judged like one without Host, that is, malformed */
+    if (!nafd_target_ok(target)) { /* judged like one without Host, that is, malformed */
         e->q.host = (gba_span){0};
+        e->no_host = "the target is no path";
+    }
     return take_tls(e, t);
 }
 

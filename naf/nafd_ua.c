@@ -98,6 +98,8 @@ const char *nafd_hint(gba_naf_why w, bool psk)
         return "wrong key, or UE and NAF differ in FQDN or Ua security protocol identifier";
     case GBA_NAF_WHY_LIMITED:
         return "limits.unknown_per_source";
+    case GBA_NAF_WHY_KEY_CHOICE:
+        return "a setting of this user (USS) wants the key of the UICC, which we do not use: gba-bsfctl guss show";
     default:
         return NULL;
     }
@@ -116,7 +118,9 @@ void nafd_note(const exchange *e)
     gba_ua_id id = e->who ? nafd_who_ua(e->who) : gba_ua_id_digest(e->q.transport, e->q.suite);
     gba_hex_encode(id.o, sizeof id.o, ua);
     log_event(level, event, "from", from, "host", (const char *)e->q.host.p, "ua_id", ua, "btid",
-              e->res.btid.s[0] ? e->res.btid.s : NULL, "hint", nafd_hint(w, e->who), NULL);
+              e->res.btid.s[0] ? e->res.btid.s : NULL, "reason",
+              w == GBA_NAF_WHY_MALFORMED && !e->q.host.n && e->no_host ? e->no_host : e->res.detail, "hint",
+              nafd_hint(w, e->who), NULL);
 }
 
 static void act(exchange *e)
@@ -231,6 +235,8 @@ static void take_fields(exchange *e, const http_field *fields, size_t n)
     /* Without exactly one Host, or with a target that is no path, it is malformed like one without. */
     if (p.n_host == 1 && nafd_target_ok(http_target(e->r)))
         e->q.host = gba_str(p.host);
+    else
+        e->no_host = p.n_host > 1 ? "Host stands there twice" : p.n_host ? "the target is no path" : "Host is missing";
 }
 
 void nafd_exchange_init(exchange *e, nafd *d, http_req *r, const http_field *fields, size_t n)

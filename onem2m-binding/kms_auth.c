@@ -183,7 +183,7 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
     } else {
         e = r.fetched == GBA_E_BUSY               ? GBA_E_BUSY
             : res->why == GBA_NAF_WHY_UNREACHABLE ? GBA_E_IO
-            : res->why == GBA_NAF_WHY_FORBIDDEN   ? GBA_E_FORBIDDEN
+            : res->status == 403                  ? GBA_E_FORBIDDEN
                                                   : GBA_E_UNKNOWN;
     }
     gba_wipe(res, sizeof *res);

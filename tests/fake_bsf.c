@@ -107,6 +107,9 @@ static void reply_key(peer *p, const char *btid, const gba_naf_id *naf, const js
                                             "\"gsId\":7,\"gsType\":1,\"ueIds\":[{\"ueId\":\"sip:user@home1.net\"}],"
                                             "\"flags\":[{\"flag\":1}],\"nafGroup\":\"g\",\"keyChoice\":\"ME_BASED_KEY\"}}]"
                                           : "";
+    if (begins(btid, "uicc")) /* a service for the key of the UICC alone */
+        uss = ",\"ussList\":[{\"uss\":{\"gsId\":1,\"gsType\":1,\"ueIds\":[]}},{\"uss\":{\"gsId\":7,\"gsType\":1,"
+              "\"ueIds\":[{\"ueId\":\"sip:user@home1.net\"}],\"keyChoice\":\"UICC_BASED_KEY\"}}]";
     if (begins(btid, "asked") && asks(request, 1000007))
         uss = ",\"ussList\":[{\"uss\":{\"gsId\":1000007,\"gsType\":1,\"ueIds\":[{\"ueId\":\"//sp.example.com/in/Casked\"}]}}]";
     snprintf(body, sizeof body,

@@ -142,6 +142,15 @@ static void warm(const ue *u)
     teach(GBA_OK, 3600);
 }
 
+static void psk(const char *identity, size_t n, const char *sni, gba_transport t)
+{
+    gba_naf_psk_request r = {.identity = gba_mem(identity, n), .fqdn = gba_str(sni), .transport = t, .suite = 0xd001,
+                             .now = now};
+    gba_naf_result_clear(&res);
+    gba_naf_psk(naf, &r, &res);
+}
+
+#define DETAIL(text) CU_ASSERT_STRING_EQUAL(res.detail ? res.detail : "none", text)
 #define REFUSED(code, reason)                                                                                          \
     do {                                                                                                               \
         CU_ASSERT_EQUAL(res.verdict, GBA_NAF_REFUSE);                                                                  \
@@ -248,6 +257,7 @@ static void test_malformed(void)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ask(&u, bad[i]);
         REFUSED(400, "malformed");
+        CU_ASSERT_PTR_NOT_NULL(res.detail);
         CU_ASSERT_EQUAL(res.n_fields, 0);
     }
     char *huge = malloc(GBA_DIGEST_HEADER_MAX + 100);
@@ -256,6 +266,7 @@ static void test_malformed(void)
     huge[GBA_DIGEST_HEADER_MAX + 99] = 0;
     ask(&u, huge);
     REFUSED(400, "malformed");
+    DETAIL("Authorization is too long");
     free(huge);
     ask(&u, "Basic dXNlcjpwYXNz");
     REFUSED(401, "challenge");
@@ -276,10 +287,12 @@ static void test_mismatch(void)
     v.uri = "/other";
     send(&v);
     REFUSED(400, "malformed");
+    DETAIL("uri is not the request's target");
     v = u;
     v.realm = "3GPP-bootstrapping@naf2.home1.net";
     send(&v);
     REFUSED(401, "mismatch");
+    DETAIL("realm is another than that of Host");
     v = u;
     v.alg = GBA_DIGEST_MD5_SESS;
     send(&v);
@@ -288,6 +301,7 @@ static void test_mismatch(void)
     v.alg = GBA_DIGEST_AKAV1_MD5;
     send(&v);
     REFUSED(401, "mismatch");
+    DETAIL("algorithm is none that was offered");
     v = u;
     v.opaque = "x";
     send(&v);
@@ -296,12 +310,15 @@ static void test_mismatch(void)
     v.qop = GBA_QOP_NONE;
     send(&v);
     REFUSED(401, "mismatch");
+    DETAIL("qop is absent");
     v = u;
     v.nc = 0;
     send(&v);
     REFUSED(400, "malformed");
+    DETAIL("nc or cnonce is missing beside qop");
     send(&u);
     CU_ASSERT_EQUAL(res.verdict, GBA_NAF_OK);
+    CU_ASSERT_PTR_NULL(res.detail);
     teardown();
 }
 
@@ -507,6 +524,60 @@ static void test_outcomes(void)
         CU_ASSERT_EQUAL(res.verdict, GBA_NAF_WAIT);
     }
     teardown();
+}
+
+/* The settings of a BSF's answer, as they come over Diameter; over HTTP: test_zn_client.c. */
+static void teach_settings(const char *xml)
+{
+    gba_guss *g = calloc(1, sizeof *g);
+    gba_naf_keys k = {.me = ks_naf, .expires = now + 3600, .bootstrapped = now};
+    CU_ASSERT_EQUAL_FATAL(gba_guss_parse(gba_str(xml), g), GBA_OK);
+    k.uss = g->uss, k.n_uss = g->n_uss;
+    gba_naf_learn(naf, &res.query, GBA_OK, &k, now);
+    free(g);
+}
+
+#define USS(id, choice) "<uss id=\"" id "\" type=\"1\"><uids><uid>sip:a@b</uid></uids>" choice "</uss>"
+#define CHOICE(k) "<keyChoice>" k "</keyChoice>"
+static void test_key_choice(void)
+{
+    static const struct {
+        const char *settings;
+        bool served;
+    } cases[] = {
+        {"<ussList>" USS("1", "") "</ussList>", true},
+        {"<ussList>" USS("1", CHOICE("ME-based-key")) USS("2", CHOICE("ME-UICC-based-keys")) "</ussList>", true},
+        {"<ussList>" USS("1", CHOICE("UICC-based-key")) "</ussList>", false},
+        {"<ussList>" USS("1", CHOICE("ME-based-key")) USS("2", CHOICE("UICC-based-key")) "</ussList>", false},
+    };
+    static const char id[] = "3GPP-bootstrapping;" BTID;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ue u = honest;
+        setup(NULL);
+        fresh(&u);
+        send(&u);
+        CU_ASSERT_EQUAL_FATAL(res.verdict, GBA_NAF_WAIT);
+        teach_settings(cases[i].settings);
+        send(&u);
+        CU_ASSERT_EQUAL(res.verdict, cases[i].served ? GBA_NAF_OK : GBA_NAF_REFUSE);
+        if (!cases[i].served)
+            REFUSED(403, "key_choice");
+        u.nc = 2;
+        send(&u); /* remembered like the BSF's own refusals, since a setting may change */
+        CU_ASSERT_EQUAL(res.verdict, cases[i].served ? GBA_NAF_OK : GBA_NAF_REFUSE);
+        psk(id, sizeof id - 1, "naf1.home1.net", GBA_TLS13);
+        CU_ASSERT_EQUAL_FATAL(res.verdict, GBA_NAF_WAIT);
+        teach_settings(cases[i].settings);
+        psk(id, sizeof id - 1, "naf1.home1.net", GBA_TLS13);
+        CU_ASSERT_EQUAL(res.psk.n, cases[i].served ? 32 : 0);
+        if (!cases[i].served)
+            REFUSED(403, "key_choice");
+        now += 31;
+        fresh(&u);
+        send(&u);
+        CU_ASSERT_EQUAL(res.verdict, cases[i].served ? GBA_NAF_OK : GBA_NAF_WAIT);
+        teardown();
+    }
 }
 
 static void test_expiry(void)
@@ -741,14 +812,6 @@ static void test_blocking(void)
     teardown();
 }
 
-static void psk(const char *identity, size_t n, const char *sni, gba_transport t)
-{
-    gba_naf_psk_request r = {.identity = gba_mem(identity, n), .fqdn = gba_str(sni), .transport = t, .suite = 0xd001,
-                             .now = now};
-    gba_naf_result_clear(&res);
-    gba_naf_psk(naf, &r, &res);
-}
-
 static void test_psk(void)
 {
     setup(NULL);
@@ -911,6 +974,7 @@ int main(void)
                  {"instances with one key", test_instances},
                  {"foreign B-TIDs", test_btids},
                  {"outcomes of a query", test_outcomes},
+                 {"the key of the UICC alone", test_key_choice},
                  {"expiry and clocks", test_expiry},
                  {"cache limits", test_caps},
                  {"limit of a source", test_source_cap},

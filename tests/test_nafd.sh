@@ -54,10 +54,14 @@ is "a foreign host" 421 "$(fetch -H 'Host: other.test' "$P/")"
 is "another of its names" 401 "$(fetch -H 'Host: naf2.localhost' "$P/")"
 ok "has its realm" head_has 'realm="3GPP-bootstrapping@naf2.localhost"'
 for bad in 'Digest' 'Digest username="x' 'Digest username="a", username="b"' 'Digest =,=' \
+    'Digest username="a", realm="b", nonce="c", uri="/"' \
     'Digest username="a", realm="b", nonce="c", uri="/", response="d", qop=auth, nc=0, cnonce="e"'; do
     is "malformed: $bad" 400 "$(fetch -H "Authorization: $bad" "$P/")"
 done
+ok "says what is malformed" grep -q ' ua.malformed .*reason="uri or response is missing"' "$demo/nafd.log"
+ok "and of what cannot be read" grep -q ' ua.malformed .*reason="Authorization is no well-formed Digest answer"' "$demo/nafd.log"
 is "two Authorization fields" 400 "$(fetch -H 'Authorization: Digest a=b' -H 'authorization: Digest a=b' "$P/")"
+ok "says so" grep -q ' ua.malformed .*reason="Authorization stands there twice"' "$demo/nafd.log"
 is "another scheme" 401 "$(fetch -H 'Authorization: Basic eDp5' "$P/")"
 is "an endless header" 400 "$(fetch -H "Authorization: Digest username=\"$(printf 'a%.0s' $(seq 6000))\"" "$P/")"
 
@@ -78,6 +82,9 @@ is "an unknown B-TID" 401 "$(get unknown1@bsf.test 0100000002 "$P/")"
 is "a B-TID of another BSF" 401 "$(get x@bsf.evil.test 0100000002 "$P/")"
 is "no B-TID at all" 401 "$(get someone 0100000002 "$P/")"
 is "a NAF_Id that is not ours" 403 "$(get forbidden1@bsf.test 0100000002 "$P/")"
+is "a service of the UICC's key alone" 403 "$(get uicc1@bsf.test 0100000002 "$P/")"
+is "and again, without asking the BSF" 403 "$(get uicc1@bsf.test 0100000002 "$P/")"
+ok "named" grep -q ' ua.key_choice .*uicc1@bsf.test.*guss show' "$demo/nafd.log"
 is "intended identity" 200 "$(get uss1@bsf.test 0100000002 -H 'X-3GPP-Intended-Identity: "sip:user@home1.net"' "$P/")"
 ok "asserted identity" out_has 'identity: sip:user@home1.net'
 is "another's identity" 403 "$(get uss1@bsf.test 0100000002 -H 'X-3GPP-Intended-Identity: "sip:boss@home1.net"' "$P/")"

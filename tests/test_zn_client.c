@@ -118,6 +118,32 @@ static void test_key(void)
     CU_ASSERT_PTR_NULL(z);
 }
 
+/* Two settings, and one of them wants the key of the UICC. */
+static void test_key_choice(void)
+{
+    gba_naf_zn_http *z = client("localhost", "good-ca.pem", "naf");
+    static const char *const fqdns[] = {"naf1.home1.net"};
+    const gba_naf_config c = {.fqdns = fqdns, .n_fqdns = 1, .bsfs = &domains, .n_bsfs = 1};
+    gba_naf_psk_request p = {.identity = gba_str("3GPP-bootstrapping;uicc1@bsf.home1.net"), .transport = GBA_TLS13,
+                             .now = time(NULL)};
+    static gba_naf_result r;
+    gba_naf_keys k;
+    gba_naf *naf;
+    CU_ASSERT_EQUAL_FATAL(gba_naf_new(&c, &naf, NULL), GBA_OK);
+    gba_naf_psk(naf, &p, &r);
+    CU_ASSERT_EQUAL_FATAL(r.verdict, GBA_NAF_WAIT);
+    CU_ASSERT_EQUAL_FATAL(gba_naf_zn_http_fetch(z, &r.query, &k), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(k.n_uss, 2);
+    CU_ASSERT_EQUAL(k.uss[1].key_choice, GBA_KEY_UICC);
+    gba_naf_learn(naf, &r.query, GBA_OK, &k, p.now);
+    gba_naf_keys_clear(&k);
+    gba_naf_psk(naf, &p, &r);
+    CU_ASSERT(r.verdict == GBA_NAF_REFUSE && r.status == 403 && r.psk.n == 0);
+    CU_ASSERT_STRING_EQUAL(gba_naf_why_name(r.why), "key_choice");
+    gba_naf_free(&naf);
+    gba_naf_zn_http_free(&z);
+}
+
 static void test_refusals(void)
 {
     gba_naf_zn_http *z = client("localhost", "good-ca.pem", "naf");
@@ -295,7 +321,7 @@ int main(void)
     if (CU_initialize_registry() != CUE_SUCCESS)
         return 1;
     CU_pSuite s = CU_add_suite("zn client", suite_begin, suite_end);
-    if (!s || !CU_add_test(s, "a key", test_key) || !CU_add_test(s, "refusals", test_refusals) ||
+    if (!s || !CU_add_test(s, "a key", test_key) || !CU_add_test(s, "the key of the UICC alone", test_key_choice) || !CU_add_test(s, "refusals", test_refusals) ||
         !CU_add_test(s, "trust", test_trust) || !CU_add_test(s, "restart of the BSF", test_restart) ||
         !CU_add_test(s, "threads", test_threads) || !CU_add_test(s, "answers", test_parser) ||
         !CU_add_test(s, "requests", test_request) || !CU_add_test(s, "configuration", test_config))

@@ -83,7 +83,8 @@ typedef struct gba_naf_keys {
     size_t n_uss;
 } gba_naf_keys;
 GBA_API void gba_naf_keys_clear(gba_naf_keys *k); /* wipes and frees what it holds */
-/* outcome OK: keys are copied. UNKNOWN and EXPIRED: no such B-TID; FORBIDDEN: the BSF refuses
+/* outcome OK: keys are copied, unless one of the settings has GBA_KEY_UICC: then there is no key for this B-TID
+ * (TS 33.220 5.3.3), which is remembered for a while. UNKNOWN and EXPIRED: no such B-TID; FORBIDDEN: the BSF refuses
  * this NAF (both remembered for a while); anything else: the BSF could not be asked, nothing
  * is remembered. Must be called once for each WAIT. */
 GBA_API void gba_naf_learn(gba_naf *naf, const gba_naf_query *q, gba_err outcome, const gba_naf_keys *keys,
@@ -121,7 +122,7 @@ typedef enum gba_naf_why {
     GBA_NAF_WHY_NO_TOKEN,     /* 403: no GBA product token, and one is required */
     GBA_NAF_WHY_MALFORMED,    /* 400 */
     GBA_NAF_WHY_HOST,         /* 421: not a name of this NAF */
-    GBA_NAF_WHY_MISMATCH,     /* 400, 401: uri, realm, algorithm or qop is not what was asked for */
+    GBA_NAF_WHY_MISMATCH,     /* 401: realm, algorithm or qop is not what was asked for */
     GBA_NAF_WHY_WRONG_DIGEST, /* 401 */
     GBA_NAF_WHY_STALE,        /* 401 stale: an old nonce, or none of ours */
     GBA_NAF_WHY_REPLAY,       /* 401 stale: the nonce count was used */
@@ -132,6 +133,7 @@ typedef enum gba_naf_why {
     GBA_NAF_WHY_LIMITED,      /* 503: this source caused too many failing queries */
     GBA_NAF_WHY_UNREACHABLE,  /* 503: the BSF cannot be asked now */
     GBA_NAF_WHY_NOT_GBA,      /* PSK: the identity is none of GBA's */
+    GBA_NAF_WHY_KEY_CHOICE,   /* 403: a user security setting wants the key of the UICC */
     GBA_NAF_WHYS
 } gba_naf_why;
 GBA_API const char *gba_naf_why_name(gba_naf_why w); /* "ok", "challenge", "wrong_digest", ... */
@@ -143,6 +145,7 @@ typedef struct gba_naf_field {
 typedef struct gba_naf_result {
     gba_naf_verdict verdict;
     gba_naf_why why;
+    const char *detail; /* MALFORMED, MISMATCH: what of it, a constant text; else NULL */
     /* OK: valid until gba_naf_result_clear */
     const gba_naf_identity *identity;
     /* REFUSE */
