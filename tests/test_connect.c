@@ -22,8 +22,11 @@
 #define WAIT_MS 20000
 
 /* ---- a NAF that sends back what it gets, and "bye" at the end ---- */
+typedef enum mood { HONEST, RESETS, RESETS_LATER, CLOSES, CLOSES_LATER, GARBAGE, NO_TLS, ALERTS } mood;
 typedef struct naf {
     const char *priority;
+    mood mood;         /* else than HONEST: an outage */
+    gnutls_alert_description_t alert; /* of ALERTS */
     gba_ua_id ua;
     bool rude; /* no close_notify */
     atomic_uint refuse, handshakes, good;
@@ -90,6 +93,31 @@ static void serve(int fd, gnutls_psk_server_credentials_t c)
     close(fd);
 }
 
+/* A NAF that is broken, in one of the ways of mood. */
+static void fail(int fd)
+{
+    static const struct linger at_once = {1, 0};
+    static const char html[] = "HTTP/1.1 502 Bad Gateway\r\n\r\n";
+    uint8_t room[4096];
+    uint8_t alert[] = {21, 3, 3, 0, 2, 2, (uint8_t)n.alert};
+    atomic_fetch_add(&n.handshakes, 1);
+    if (n.mood != RESETS && n.mood != CLOSES)
+        CU_ASSERT_TRUE(recv(fd, room, sizeof room, 0) > 0); /* the identity is there, in TLS 1.3 */
+    if (n.mood == RESETS || n.mood == RESETS_LATER)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = (uint8_t)(i * 167 + 13);
+    if (n.mood == GARBAGE)
+        (void)!send(fd, room, sizeof room, MSG_NOSIGNAL);
+    else if (n.mood == NO_TLS)
+        (void)!send(fd, html, sizeof html - 1, MSG_NOSIGNAL);
+    else if (n.mood == ALERTS)
+        (void)!send(fd, alert, sizeof alert, MSG_NOSIGNAL);
+    if (n.mood != RESETS && n.mood != RESETS_LATER)
+        shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
 static void *listener(void *arg)
 {
     gnutls_psk_server_credentials_t c;
@@ -99,7 +127,7 @@ static void *listener(void *arg)
     gnutls_psk_set_server_credentials_hint(c, "3GPP-bootstrapping");
     gnutls_psk_set_server_credentials_function2(c, on_identity);
     while ((fd = accept(n.fd, NULL, NULL)) >= 0)
-        serve(fd, c);
+        n.mood == HONEST ? serve(fd, c) : fail(fd);
     gnutls_psk_free_server_credentials(c);
     return NULL;
 }
@@ -119,6 +147,12 @@ static int listen_on(unsigned *port)
 static char dir[PATH_MAX - 256], usim[PATH_MAX - 128], state[PATH_MAX - 128], text[GBA_UE_TEXT];
 static gba_uicc *card;
 static gba_ue *ue;
+static int64_t moved; /* the clock */
+
+static int64_t now(void *arg)
+{
+    return peer_now(arg) + moved;
+}
 
 static void begin(const char *priority, gba_ua_id ua)
 {
@@ -134,9 +168,10 @@ static void begin(const char *priority, gba_ua_id ua)
                        .carrier = peer_carrier(&p),
                        .bsf_url = "http://" PEER_BSF "/",
                        .state_dir = state,
-                       .now = peer_now};
+                       .now = now};
     CU_ASSERT_EQUAL_FATAL(gba_fqdn_parse(gba_str(PEER_BSF), &c.bsf), GBA_OK);
     CU_ASSERT_EQUAL_FATAL(gba_ue_new(&c, &ue, text), GBA_OK);
+    moved = 0;
     memset(&n, 0, sizeof n);
     n.priority = priority;
     n.ua = ua;
@@ -280,6 +315,162 @@ static void refused(void)
     }
 }
 
+/* C2: a NAF that is down says nothing about the key: whoever goes on asking does not bootstrap anew. */
+static void outage(void)
+{
+    static const struct {
+        mood mood;
+        gnutls_alert_description_t alert;
+    } rows[] = {{RESETS, 0}, {RESETS_LATER, 0}, {CLOSES, 0}, {CLOSES_LATER, 0}, {GARBAGE, 0}, {NO_TLS, 0},
+                {ALERTS, GNUTLS_A_INTERNAL_ERROR}, {ALERTS, GNUTLS_A_USER_CANCELED}, {ALERTS, GNUTLS_A_CLOSE_NOTIFY},
+                {ALERTS, GNUTLS_A_UNEXPECTED_MESSAGE}, {ALERTS, GNUTLS_A_DECODE_ERROR}};
+    static const gba_ue_tls versions[] = {GBA_UE_TLS_ANY, GBA_UE_TLS_1_2, GBA_UE_TLS_1_3};
+    gba_ue_conn *c;
+    gba_ue_session s;
+    begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
+    CU_ASSERT_EQUAL_FATAL(gba_ue_bootstrap(ue, false, &s), GBA_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t k = 0; k < 3; k++) {
+            n.mood = rows[i].mood;
+            n.alert = rows[i].alert;
+            for (int again = 0; again < 3; again++)
+                CU_ASSERT_EQUAL(dial(n.port, versions[k], 5, &c), GBA_E_IO);
+            CU_ASSERT_PTR_NULL(c);
+        }
+    CU_ASSERT_EQUAL(p.bootstraps, 1);
+    n.mood = HONEST;
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_OK); /* and then it goes on with the key that it has */
+    gba_ue_conn_close(&c);
+    CU_ASSERT_EQUAL(p.bootstraps, 1);
+    end();
+}
+
+/* ---- a hundred devices ---- */
+#define DEVICES 100
+typedef struct device {
+    gba_uicc *card;
+    gba_ue_carrier carrier;
+    gba_ue *ue;
+} device;
+
+static void device_open(device *d, unsigned number)
+{
+    static char to_naf[32];
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/usim%u", dir, number);
+    gba_uicc_soft_config sc = {.impi = p.impi, .key = p.key};
+    CU_ASSERT_EQUAL_FATAL(gba_uicc_soft_create(path, &sc, NULL, text), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gba_uicc_soft_open(path, NULL, &d->card, text), GBA_OK);
+    snprintf(to_naf, sizeof to_naf, "127.0.0.1:%u", n.port);
+    const gba_ue_carrier_config net = {.connect = to_naf, .timeout_s = 5};
+    CU_ASSERT_EQUAL_FATAL(gba_ue_carrier_gnutls(&net, &d->carrier), GBA_OK);
+    snprintf(path, sizeof path, "%s/state%u", dir, number);
+    gba_ue_config c = {.uicc = d->card, .carrier = d->carrier, .bsf_carrier = peer_carrier(&p),
+                       .bsf_url = "http://" PEER_BSF "/", .state_dir = path, .now = now};
+    CU_ASSERT_EQUAL_FATAL(gba_fqdn_parse(gba_str(PEER_BSF), &c.bsf), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gba_ue_new(&c, &d->ue, text), GBA_OK);
+}
+
+/* by_certificate: with Digest inside; it loads the system's CAs each time */
+static bool device_asks(device *d, bool by_certificate)
+{
+    const gba_ue_carrier_config net = {.connect = "127.0.0.1", .timeout_s = 5};
+    const gba_ue_connect_config cc = {.host = PEER_NAF, .port = n.port, .net = &net};
+    const gba_ue_request plain = {.method = "GET", .url = "http://" PEER_NAF "/"},
+                         tls = {.method = "GET", .url = "https://" PEER_NAF "/"};
+    gba_ue_answer a;
+    gba_ue_conn *c;
+    bool failed = gba_ue_connect(d->ue, &cc, &c) != GBA_OK && !c;
+    failed = gba_ue_fetch_psk(d->ue, &tls, GBA_UE_TLS_ANY, &a) != GBA_OK && failed;
+    failed = (!by_certificate || gba_ue_fetch(d->ue, &tls, &a) != GBA_OK) && failed;
+    /* what speaks no TLS may speak HTTP: a 502 is an answer */
+    return (gba_ue_fetch(d->ue, &plain, &a) != GBA_OK || a.status == 502) && failed;
+}
+
+/* C2: the BSF hears nothing of a NAF's outage. */
+static void hundred(void)
+{
+    static const mood moods[] = {RESETS, RESETS_LATER, CLOSES, CLOSES_LATER, GARBAGE, NO_TLS};
+    static device d[DEVICES];
+    gba_ue_session s;
+    begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
+    for (unsigned i = 0; i < DEVICES; i++) {
+        device_open(&d[i], i);
+        CU_ASSERT_EQUAL_FATAL(gba_ue_bootstrap(d[i].ue, false, &s), GBA_OK);
+    }
+    CU_ASSERT_EQUAL(p.bootstraps, DEVICES);
+    unsigned asked = p.ub_requests;
+    for (size_t m = 0; m < sizeof moods / sizeof *moods; m++) {
+        n.mood = moods[m];
+        for (int again = 0; again < 2; again++)
+            for (unsigned i = 0; i < DEVICES; i++)
+                CU_ASSERT_TRUE(device_asks(&d[i], i % 25 == 0));
+    }
+    CU_ASSERT_TRUE(atomic_load(&n.handshakes) >= 6 * 2 * 3 * DEVICES);
+    CU_ASSERT_EQUAL(p.ub_requests, asked);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        gba_ue_free(&d[i].ue);
+        gba_ue_carrier_free(&d[i].carrier);
+        gba_uicc_free(&d[i].card);
+    }
+    end();
+}
+
+/* What says that the key was not taken: the alerts of GnuTLS, OpenSSL and RFC 4279 2, and a handshake that goes on
+ * by certificate. */
+static void refusals(void)
+{
+    static const gnutls_alert_description_t alerts[] = {
+        GNUTLS_A_UNKNOWN_PSK_IDENTITY, GNUTLS_A_DECRYPT_ERROR, GNUTLS_A_BAD_RECORD_MAC, GNUTLS_A_ILLEGAL_PARAMETER,
+        GNUTLS_A_HANDSHAKE_FAILURE,    GNUTLS_A_ACCESS_DENIED};
+    gba_ue_conn *c;
+    for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++) {
+        begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
+        n.mood = ALERTS;
+        n.alert = alerts[i];
+        CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_1_3, 5, &c), GBA_E_AUTH);
+        CU_ASSERT_EQUAL(p.bootstraps, 2);
+        end();
+    }
+    begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
+    n.mood = ALERTS;
+    n.alert = GNUTLS_A_PROTOCOL_VERSION;
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_1_3, 5, &c), GBA_E_FORBIDDEN);
+    n.alert = GNUTLS_A_INSUFFICIENT_SECURITY;
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_1_3, 5, &c), GBA_E_FORBIDDEN);
+    CU_ASSERT_EQUAL(p.bootstraps, 1);
+    end();
+}
+
+/* A NAF that takes no key, whatever it is (no Zn, no PSK any more): who goes on asking bootstraps seldom. */
+static void refuses_all(void)
+{
+    gba_ue_conn *c;
+    begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
+    atomic_store(&n.refuse, 1000);
+    for (int i = 0; i < 50; i++)
+        CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_E_AUTH);
+    CU_ASSERT_EQUAL(p.bootstraps, 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gba_ue_text(ue), "no new bootstrap before"));
+    moved += 61; /* s */
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_E_AUTH);
+    CU_ASSERT_EQUAL(p.bootstraps, 3);
+    moved += 61; /* then twice as long */
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_E_AUTH);
+    CU_ASSERT_EQUAL(p.bootstraps, 3);
+    moved += 60;
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_E_AUTH);
+    CU_ASSERT_EQUAL(p.bootstraps, 4);
+    atomic_store(&n.refuse, 0);
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_OK);
+    gba_ue_conn_close(&c);
+    atomic_store(&n.refuse, 1); /* it is well: a key that it does not take is a stale one again */
+    CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_OK);
+    gba_ue_conn_close(&c);
+    CU_ASSERT_EQUAL(p.bootstraps, 5);
+    end();
+}
+
 static void mistakes(void)
 {
     static const struct {
@@ -336,5 +527,7 @@ static void cut(void)
     end();
 }
 
-T_MAIN("connect", {"TLS 1.2", tls12}, {"TLS 1.3", tls13}, {"a refused key", refused}, {"mistakes", mistakes},
+T_MAIN("connect", {"TLS 1.2", tls12}, {"TLS 1.3", tls13}, {"a refused key", refused}, {"outage", outage},
+       {"an outage and 100 devices", hundred},
+       {"refusals", refusals}, {"a NAF that takes no key", refuses_all}, {"mistakes", mistakes},
        {"a connection that is cut", cut})

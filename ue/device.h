@@ -23,17 +23,30 @@ struct gba_ue {
         uint32_t nc;
         char nonce[512]; /* a nextnonce */
     } last;
+    /* a NAF that refused the key of a fresh bootstrap: while it stands, no NAF's refusal makes another */
+    struct {
+        gba_fqdn host;
+        gba_btid btid;
+        int64_t since;
+        unsigned times;
+    } refused;
     char auth[GBA_DIGEST_HEADER_MAX + 1], agent[512];
     char text[GBA_UE_TEXT];
 };
 
+int64_t ue_now(const gba_ue *u);
 gba_err ue_entropy(gba_ue *u, uint8_t out[GBA_UE_ENTROPY]) GBA_MUST_USE;
 void ue_trace(gba_ue *u, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 gba_err ue_exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *r, gba_ue_answer *a) GBA_MUST_USE;
 gba_err ue_derive(gba_ue *u, const gba_ue_session *s, const gba_naf_id *naf, gba_secret *out) GBA_MUST_USE;
 
+/* A NAF has refused the session's key: a new session into *s, unless *renewed says that this one is new, or another
+ * such was refused a short while ago: AUTH then, with u->text behind what it holds. */
+gba_err ue_renew(gba_ue *u, const gba_fqdn *host, bool *renewed, gba_ue_session *s) GBA_MUST_USE;
+void ue_key_taken(gba_ue *u, const gba_fqdn *host);
+
 /* TLS-PSK with the session's keys: `attempt` under a psk, once more after a new bootstrap when it
- * returns AUTH (any PSK failure counts as a stale key). */
+ * returns AUTH. */
 typedef struct ue_psk_run {
     gba_fqdn host;
     gba_ue_session session;

@@ -134,6 +134,47 @@ static void take_nextnonce(gba_ue *u, const gba_ue_answer *a)
     }
 }
 
+/* ---- a key that is refused ---- */
+
+#define PATIENCE_S 60    /* from a refused fresh key to the next bootstrap, twice as long each time */
+#define PATIENCE_STEPS 6 /* and an hour at most */
+
+/* Seconds until a refusal may make a session again; 0: now. A clock that was set back does not count. */
+static int64_t patience(const gba_ue *u, const gba_ue_session *s)
+{
+    unsigned steps = u->refused.times < PATIENCE_STEPS ? u->refused.times : PATIENCE_STEPS;
+    int64_t passed = ue_now(u) - u->refused.since, wait = steps ? (int64_t)PATIENCE_S << (steps - 1) : 0;
+    return passed >= 0 && passed < wait && !strcmp(s->btid.s, u->refused.btid.s) ? wait - passed : 0;
+}
+
+void ue_key_taken(gba_ue *u, const gba_fqdn *host)
+{
+    if (!strcmp(u->refused.host.s, host->s))
+        u->refused.times = 0;
+}
+
+gba_err ue_renew(gba_ue *u, const gba_fqdn *host, bool *renewed, gba_ue_session *s)
+{
+    char why[GBA_UE_TEXT];
+    int64_t wait = patience(u, s);
+    memcpy(why, u->text, sizeof why);
+    if (*renewed) {
+        u->refused.times += u->refused.times < PATIENCE_STEPS;
+        u->refused.since = ue_now(u);
+        u->refused.host = *host;
+        u->refused.btid = s->btid;
+        return ue_say(u->text, GBA_E_AUTH,
+                      "%.300s (with the key of a fresh bootstrap: does %.80s ask this BSF, for this Ua id?)", why,
+                      host->s);
+    }
+    if (wait)
+        return ue_say(u->text, GBA_E_AUTH, "%.250s (as it was when the key was fresh: no new bootstrap before %lld s)", why,
+                      (long long)wait);
+    *renewed = true;
+    ue_trace(u, 1, "%.400s; bootstrapping anew", why);
+    return gba_ue_bootstrap(u, true, s);
+}
+
 /*
  * A 401 to our digest: another suite than we derived for, an expired nonce, or a
  * NAF that wants a new bootstrap (TS 24.109 5.2.5) - each once a request.
@@ -150,12 +191,8 @@ static gba_err on_refused_digest(gba_ue *u, ua_run *x, const gba_ue_answer *a)
         x->restarted = true;
         return GBA_OK;
     }
-    if (x->renewed)
-        return ue_say(u->text, GBA_E_AUTH,
-                      "%s refuses the key of a fresh bootstrap: does it ask this BSF, for this Ua id?", x->host.s);
-    x->renewed = true;
-    ue_trace(u, 1, "%s wants a new bootstrap", x->host.s);
-    return gba_ue_bootstrap(u, true, &x->session);
+    ue_say(u->text, GBA_E_AUTH, "%s wants a new bootstrap", x->host.s);
+    return ue_renew(u, &x->host, &x->renewed, &x->session);
 }
 
 static gba_err run_ua(gba_ue *u, ua_run *x, gba_ue_answer *a)
@@ -183,8 +220,10 @@ static gba_err run_ua(gba_ue *u, ua_run *x, gba_ue_answer *a)
         return e;
     const gba_digest_message m = {.method = gba_str(x->r->method), .uri = gba_str(x->url.target)};
     e = gba_ue_ua_verify(&u->ua, &x->key, &m, a);
-    if (!e)
+    if (!e) {
         take_nextnonce(u, a);
+        ue_key_taken(u, &x->host);
+    }
     return e ? ue_say(u->text, GBA_E_AUTH, "%s's answer is not authenticated: rspauth is wrong or absent", x->host.s)
              : GBA_OK;
 }
@@ -225,24 +264,19 @@ void ue_psk_tell(gba_ue *u, const ue_psk_run *x, gba_transport t, uint16_t suite
 
 gba_err ue_psk_go(gba_ue *u, ue_psk_run *x)
 {
-    char why[GBA_UE_TEXT];
+    bool renewed = false;
     x->u = u;
     x->psk.key = psk_key;
     x->psk.arg = x;
     gba_err e = gba_ue_bootstrap(u, false, &x->session);
-    for (int i = 0; !e; i++) {
+    while (!e) {
         x->psk.btid = x->session.btid;
         if ((e = x->attempt(u, x)) != GBA_E_AUTH)
             break;
-        memcpy(why, u->text, sizeof why);
-        if (i > 0)
-            return ue_say(
-                u->text, e,
-                "%.300s (with the key of a fresh bootstrap: does %.80s ask this BSF, and has it a PSK suite?)", why,
-                x->host.s);
-        ue_trace(u, 1, "%.400s; bootstrapping anew", why);
-        e = gba_ue_bootstrap(u, true, &x->session);
+        e = ue_renew(u, &x->host, &renewed, &x->session);
     }
+    if (!e)
+        ue_key_taken(u, &x->host);
     return e;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "libgba/psk_alert.h"
 #include "ue/file.h"
 #include "ue/link.h"
 
@@ -131,12 +132,13 @@ static int on_key(gnutls_session_t s, gnutls_datum_t *user, gnutls_datum_t *key)
     if ((l->why = l->psk->key(l->psk->arg, &ua, &psk)))
         return -1;
     int n = snprintf(identity, sizeof identity, GBA_HINT ";%s", l->psk->btid.s); /* TS 24.109 5.3.3 */
-    if (n < 0 || (size_t)n >= sizeof identity || !datum(user, identity, (size_t)n))
+    if (n < 0 || (size_t)n >= sizeof identity)
         return -1;
-    if (datum(key, psk.o, psk.n))
+    if (datum(user, identity, (size_t)n) && datum(key, psk.o, psk.n))
         return 0;
     gnutls_free(user->data);
     user->data = NULL;
+    l->why = ue_say(l->text, GBA_E_NOMEM, "out of memory");
     return -1;
 }
 
@@ -207,24 +209,41 @@ static gba_err say_certificate(ue_link *l, const char *host)
     return GBA_E_IO;
 }
 
+/* With a PSK: what does the end of the handshake say about the key? */
+static gba_err psk_failure(const ue_link *l, int r)
+{
+    bool tls12 = l->psk->tls == GBA_UE_TLS_1_2;
+    if (r == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+        unsigned alert = gnutls_alert_get(l->tls);
+        /* only TLS 1.2 was offered, and no suite of ours was taken: the key played no part */
+        return tls12 && !l->hello && alert == GNUTLS_A_HANDSHAKE_FAILURE ? GBA_E_FORBIDDEN : psk_alert_means(alert);
+    }
+    /* TLS 1.3: the server goes on with its certificate, for it has no such key (RFC 8446 4.2.11) */
+    return r == GNUTLS_E_INSUFFICIENT_CREDENTIALS && l->hello && l->transport == GBA_TLS13 ? GBA_E_AUTH : GBA_E_IO;
+}
+
 static gba_err say_failure(ue_link *l, const char *host, int r)
 {
     const char *what = gnutls_strerror(r), *by = "";
     if (l->why)
         return l->why;
+    if (r == GNUTLS_E_MEMORY_ERROR)
+        return ue_say(l->text, GBA_E_NOMEM, "out of memory");
     if (r == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
         return say_certificate(l, host);
     if (r == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         what = gnutls_alert_get_name(gnutls_alert_get(l->tls));
         by = "the server says: ";
     }
-    if (!l->psk)
-        return ue_say(l->text, GBA_E_IO, "%s: TLS: %s%s", host, by, what ? what : "a fatal alert");
-    /* only TLS 1.2 was offered, and no suite of ours was taken: the key played no part */
-    if (l->psk->tls == GBA_UE_TLS_1_2 && !l->hello && r == GNUTLS_E_FATAL_ALERT_RECEIVED)
-        return ue_say(l->text, GBA_E_FORBIDDEN, "%s: offers no TLS 1.2 PSK suite of ours (%s%s)", host, by,
-                      what ? what : "a fatal alert");
-    return ue_say(l->text, GBA_E_AUTH, "%s: TLS-PSK failed: %s%s", host, by, what ? what : "a fatal alert");
+    what = what ? what : "a fatal alert";
+    gba_err e = l->psk ? psk_failure(l, r) : GBA_E_IO;
+    if (e == GBA_E_IO) /* some servers refuse a key so: only a person can tell that from an outage */
+        return ue_say(l->text, e, "%s: TLS: %s%s%s", host, by, what,
+                      l->psk && r == GNUTLS_E_PREMATURE_TERMINATION ? " If this goes on: bootstrap anew." : "");
+    if (e == GBA_E_FORBIDDEN)
+        return ue_say(l->text, e, "%s: offers no %sPSK suite of ours (%s%s)", host,
+                      l->psk->tls == GBA_UE_TLS_1_2 ? "TLS 1.2 " : "", by, what);
+    return ue_say(l->text, e, "%s: TLS-PSK failed: %s%s", host, by, what);
 }
 
 static gba_err handshake(ue_link *l, const char *host, int64_t deadline)

@@ -18,7 +18,7 @@
 
 /* ---- what the host gives ---- */
 
-static int64_t now(const gba_ue *u)
+int64_t ue_now(const gba_ue *u)
 {
     return u->c.now ? u->c.now(u->c.arg) : (int64_t)time(NULL);
 }
@@ -146,7 +146,7 @@ gba_err gba_ue_session_load(gba_ue *u, gba_ue_session *out)
         gba_ue_session_wipe(out);
         return ue_say(u->text, GBA_E_CORRUPT, "%s: belongs to another IMPI or BSF", u->path);
     }
-    if (!e && (e = ue_session_good(out, now(u))))
+    if (!e && (e = ue_session_good(out, ue_now(u))))
         ue_say(u->text, e, "the session of %s with %s has expired", u->impi.s, u->c.bsf.s);
     return e;
 }
@@ -176,7 +176,7 @@ static gba_err run_ub(gba_ue *u, gba_ub *ub)
         const gba_ue_request r = {want.method, url, want.fields, want.n_fields, {NULL, 0}, NULL};
         if ((e = ue_exchange(u, carrier, &r, &a)) || (e = ue_entropy(u, random)))
             return e;
-        e = gba_ub_feed(ub, &a, random, now(u), &next, &want);
+        e = gba_ub_feed(ub, &a, random, ue_now(u), &next, &want);
     }
     return e ? ue_say(u->text, e, "%s", gba_ub_text(ub)[0] ? gba_ub_text(ub) : gba_err_text(e)) : GBA_OK;
 }
