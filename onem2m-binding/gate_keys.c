@@ -257,8 +257,10 @@ static gba_err told(gate *g, const gba_m2m_identity *id, const uint8_t source[16
     pthread_mutex_lock(&k->lock);
     entry **at = find(k, id->text);
     int64_t now = service_now();
-    if (*at && !(*at)->pending && !(*at)->waiters && (*at)->who.expires <= now)
+    if (*at && !(*at)->pending && !(*at)->waiters && (*at)->who.expires <= now) {
         drop(k, at); /* it may have been prolonged */
+        at = find(k, id->text); /* what stands there now is another identity's */
+    }
     if (*at && (*at)->pending) {
         e = join(g, *at, id->text, who, why);
     } else if (*at && (*at)->who.key.n && (*at)->who.expires > now) {
