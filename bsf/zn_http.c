@@ -60,11 +60,7 @@ static void problem_of(http_req *r, gba_err e)
 /* The path of a request-target in origin or absolute form (RFC 9112 3.2), its query left out. */
 static gba_span target_path(const char *target)
 {
-    const char *p = target;
-    if (strncasecmp(p, "https://", 8) == 0) {
-        p += 8;
-        p += strcspn(p, "/?");
-    }
+    const char *p = http_target_path(target);
     return gba_mem(p, strcspn(p, "?"));
 }
 

@@ -31,6 +31,21 @@ bool gba_span_ieq(gba_span a, gba_span b)
     return true;
 }
 
+static uint8_t fold_field(uint8_t c)
+{
+    return c == '_' ? '-' : fold(c);
+}
+
+bool gba_field_named(gba_span name, gba_span field)
+{
+    if (name.n != field.n)
+        return false;
+    for (size_t i = 0; i < name.n; i++)
+        if (fold_field(name.p[i]) != fold_field(field.p[i]))
+            return false;
+    return true;
+}
+
 /* ---- secrets ---- */
 
 void gba_wipe(void *p, size_t n)

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "onem2m-binding/gate.h"
 #include "onem2m-binding/tls.h"
+#include "service/http_head.h"
 
 #define IDLE_MAX 256
 #define HEAD_MAX 32768
@@ -144,21 +145,13 @@ static gba_err send_all(int fd, const void *p, size_t n, int64_t deadline)
     return GBA_OK;
 }
 
-static bool line_ok(const char *s)
-{
-    for (; *s; s++)
-        if (*s == '\r' || *s == '\n')
-            return false;
-    return true;
-}
-
 static gba_err print_head(const gate_upstream *u, const char *method, const char *target, const m2m_field *f, size_t n,
                           gba_span body, char *out, size_t *len)
 {
     size_t at = (size_t)snprintf(out, HEAD_MAX, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, u->host);
 
     for (size_t i = 0; i < n && at < HEAD_MAX; i++) {
-        if (!line_ok(f[i].name) || !line_ok(f[i].value))
+        if (!http_is_token(gba_str(f[i].name)) || !http_is_value(gba_str(f[i].value)))
             return GBA_E_SYNTAX;
         at += (size_t)snprintf(out + at, HEAD_MAX - at, "%s: %s\r\n", f[i].name, f[i].value);
     }

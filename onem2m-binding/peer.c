@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "onem2m-binding/resolve.h"
 #include "onem2m-binding/tls.h"
+#include "service/http_head.h"
 
 struct m2m_peer {
     int fd;
@@ -167,16 +168,10 @@ static char *line_end(char *p)
     return e;
 }
 
-/* RFC 9110 5.1 and 5.5: what others could read as another name, or as a line of its own, is not read at all. */
+/* What others could read as another name, or as a line of its own, is neither read nor printed. */
 static bool field_ok(const char *name, const char *value)
 {
-    for (const char *c = name; *c; c++)
-        if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", *c))
-            return false;
-    for (const char *c = value; *c; c++)
-        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
-            return false;
-    return *name != 0;
+    return http_is_token(gba_str(name)) && http_is_value(gba_str(value));
 }
 
 /* Header fields, each with its CRLF; text is cut into strings. */
@@ -330,52 +325,43 @@ static bool token_ok(const char *s)
     return true;
 }
 
-static const char *one_field(const m2m_arrival *r, const char *name, bool *twice)
-{
-    const char *found = NULL;
-    for (size_t i = 0; i < r->n_fields; i++)
-        if (!strcasecmp(r->field[i].name, name)) {
-            *twice = *twice || found;
-            found = r->field[i].value;
-        }
-    return found;
-}
-
 const char *m2m_arrival_field(const m2m_arrival *r, const char *name)
 {
-    bool twice = false;
-    return one_field(r, name, &twice);
+    for (size_t i = 0; i < r->n_fields; i++)
+        if (!strcasecmp(r->field[i].name, name))
+            return r->field[i].value;
+    return NULL;
 }
 
 static gba_err read_request_line(char *p, m2m_arrival *r)
 {
     char *e = line_end(p), *a = strchr(p, ' '), *b = a ? strchr(a + 1, ' ') : NULL;
+    http_head h;
 
-    if (!e || !b || a == p || b == a + 1 || (strcmp(b + 1, "HTTP/1.1") != 0 && strcmp(b + 1, "HTTP/1.0") != 0))
+    if (!e || !b)
         return GBA_E_SYNTAX;
     *a = *b = 0;
-    if (!token_ok(p) || !token_ok(a + 1))
-        return GBA_E_SYNTAX;
     r->method = p;
     r->target = a + 1;
-    r->last = b[8] == '0';
-    return read_fields(e + 2, r->field, &r->n_fields);
+    http_head_begin(&h, gba_str(p), gba_str(a + 1), gba_str(b + 1));
+    r->last = h.http10;
+    gba_err err = read_fields(e + 2, r->field, &r->n_fields);
+    for (size_t i = 0; i < r->n_fields; i++)
+        http_head_field(&h, gba_str(r->field[i].name), gba_str(r->field[i].value));
+    return err == GBA_OK && http_head_end(&h) != HTTP_FAULT_NONE ? GBA_E_SYNTAX : err;
 }
 
 static gba_err read_request_body(m2m_arrival *r, char *body, size_t n, size_t max)
 {
-    bool twice = false;
-    const char *length = one_field(r, "Content-Length", &twice), *coding = one_field(r, "Transfer-Encoding", &twice);
-    const char *connection = one_field(r, "Connection", &twice);
+    const char *length = m2m_arrival_field(r, "Content-Length"), *coding = m2m_arrival_field(r, "Transfer-Encoding");
     uint64_t want = 0;
     size_t joined = 0;
 
-    if (twice || (length && coding)) /* what two could read in two ways */
-        return GBA_E_SYNTAX;
-    r->last = r->last || coding || (connection && strcasecmp(connection, "keep-alive") != 0);
+    r->last = r->last || coding;
+    for (size_t i = 0; i < r->n_fields; i++)
+        if (!strcasecmp(r->field[i].name, "Connection") && strcasecmp(r->field[i].value, "keep-alive") != 0)
+            r->last = true;
     if (coding) {
-        if (strcasecmp(coding, "chunked") != 0)
-            return GBA_E_SYNTAX;
         gba_err e = join_chunks(body, n, &joined);
         r->body = gba_mem(body, joined);
         return e == GBA_OK && joined > max ? GBA_E_RANGE : e;
@@ -435,7 +421,7 @@ static gba_err print_head(const m2m_peer *p, const char *method, const char *tar
     if (!token_ok(method) || !token_ok(target) || !*target)
         return GBA_E_ARG;
     for (size_t i = 0; i < n && at > 0 && (size_t)at < room; i++) {
-        if (!token_ok(f[i].name) || strpbrk(f[i].value, "\r\n"))
+        if (!field_ok(f[i].name, f[i].value))
             return GBA_E_ARG;
         at += snprintf(out + at, room - (size_t)at, "%s: %s\r\n", f[i].name, f[i].value);
     }

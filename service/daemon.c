@@ -133,7 +133,7 @@ static void metrics(http_req *r)
 static void on_admin(http_req *r, void *ctx)
 {
     static const http_field allow = {"Allow", "GET, HEAD"};
-    const char *method = http_method(r), *target = http_target(r);
+    const char *method = http_method(r), *target = http_target_path(http_target(r));
     bool health = !strcmp(target, "/healthz"), page = !strcmp(target, "/metrics");
     if (!health && !page)
         http_reply(r, 404, NULL, 0, gba_str("try /healthz or /metrics\n"));

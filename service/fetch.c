@@ -13,6 +13,7 @@
 #include <strings.h>
 #include "service/daemon.h"
 #include "service/fetch.h"
+#include "service/http_head.h"
 
 #define FIELDS_MAX 128
 #define HEADER_MAX 65536
@@ -82,16 +83,6 @@ static void handle_give(fetch_client *c, CURL **pool, size_t *n, CURL *e)
         curl_easy_cleanup(e);
 }
 
-static bool good_text(const char *s, bool name)
-{
-    if (name && !*s)
-        return false;
-    for (; *s; s++)
-        if ((unsigned char)*s < ' ' ? *s != '\t' || name : *s == 0x7f || (name && (*s == ':' || *s == ' ')))
-            return false;
-    return true;
-}
-
 static gba_err add_header(struct curl_slist **list, const char *text)
 {
     struct curl_slist *more = curl_slist_append(*list, text);
@@ -107,7 +98,7 @@ static gba_err make_headers(const http_field *f, size_t n, struct curl_slist **o
     bool type = false, accept = false;
     gba_err e = add_header(out, "Expect:");
     for (size_t i = 0; e == GBA_OK && i < n; i++) {
-        if (!good_text(f[i].name, true) || !good_text(f[i].value, false))
+        if (!http_is_token(gba_str(f[i].name)) || !http_is_value(gba_str(f[i].value)))
             return GBA_E_ARG;
         type = type || !strcasecmp(f[i].name, "Content-Type");
         accept = accept || !strcasecmp(f[i].name, "Accept");

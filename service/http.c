@@ -30,8 +30,8 @@
 #define WATCH_MS 250
 #define DISCARD_MAX (1024 * 1024) /* of a body nobody wants, before the connection is cut */
 
-static const char *const reason_names[REASONS] = {"uri_long", "header_large", "body_large", "framing", "certificate",
-                                                  "timeout",  "malformed",    "no_request", "busy",    "stopping"};
+static const char *const reason_names[REASONS - HTTP_FAULTS] = {
+    "uri_long", "header_large", "body_large", "certificate", "timeout", "malformed", "no_request", "busy", "stopping"};
 
 static http_server *servers;
 static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -64,12 +64,20 @@ static enum MHD_Result send_answer(http_req *r, http_conn *k)
     return result;
 }
 
-/* A refusal before any handler: bare, and the connection closes. */
-static enum MHD_Result refuse(http_req *r, http_conn *k, unsigned status, http_reason why)
+static const char *reason_name(unsigned why)
+{
+    return why < HTTP_FAULTS ? http_fault_name((http_fault)why) : reason_names[why - HTTP_FAULTS];
+}
+
+/* A refusal before any handler: bare, and the connection closes. why: http_reason or http_fault. */
+static enum MHD_Result refuse(http_req *r, http_conn *k, unsigned status, unsigned why)
 {
     static const http_field closing = {"Connection", "close"};
+    char from[64];
+    http_source_text((const struct sockaddr *)&k->peer, from);
     metric_add(k->server->rejected[why], 1);
-    log_event(LOG_LEVEL_WARN, "http.rejected", "listener", k->server->name, "reason", reason_names[why], NULL);
+    log_event(LOG_LEVEL_WARN, "http.rejected", "listener", k->server->name, "reason", reason_name(why), "from", from,
+              NULL);
     r->refused = true;
     r->status = status;
     r->response = http_response_new(&closing, 1, gba_str(NULL));
@@ -106,25 +114,6 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *c)
     return r;
 }
 
-/* RFC 9112 6.3: two framings, or a coding we cannot undo, are how requests are smuggled. */
-static bool bad_framing(const http_req *r, bool *body, uint64_t *length)
-{
-    http_lookup cl = http_look_up(r, "Content-Length"), te = http_look_up(r, "Transfer-Encoding");
-    *body = te.n || cl.n;
-    *length = 0;
-    if (te.n)
-        return te.n > 1 || cl.n || strcasecmp(te.value, "chunked") != 0;
-    if (!cl.n)
-        return false;
-    for (const char *p = cl.value; *p; p++) {
-        if (*p < '0' || *p > '9' || p - cl.value > 15)
-            return true;
-        *length = *length * 10 + (uint64_t)(*p - '0');
-    }
-    *body = *length > 0;
-    return cl.n > 1 || !*cl.value;
-}
-
 static enum MHD_Result stream_step(http_req *r, http_conn *k, http_next next)
 {
     if (next == HTTP_BEGIN)
@@ -151,31 +140,31 @@ static enum MHD_Result stream_launch(http_req *r, http_conn *k, bool body)
     return body ? stream_before_body(r, k) : stream_step(r, k, http_stream_complete(r->stream));
 }
 
-static enum MHD_Result header_complete(http_req *r, http_conn *k)
+static enum MHD_Result header_complete(http_req *r, http_conn *k, const char *version)
 {
     http_server *s = k->server;
-    bool body;
-    uint64_t length;
+    http_head head;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(k->c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (k->session && k->transport == GBA_PLAIN)
         k->transport = tls_session_transport(k->session);
     if (atomic_load_explicit(&s->stopping, memory_order_relaxed))
         return refuse(r, k, 503, STOPPING);
+    if (http_req_judge(r, version, &head) != HTTP_FAULT_NONE)
+        return refuse(r, k, 400, head.fault);
     if (k->tls && tls_server_check_peer(k->tls) != GBA_OK)
         return refuse(r, k, 403, CERTIFICATE);
     if (strlen(r->target) > s->header_max / 2)
         return refuse(r, k, 414, URI_LONG);
     if (info && info->header_size > s->header_max)
         return refuse(r, k, 431, HEADER_LARGE);
-    if (bad_framing(r, &body, &length))
-        return refuse(r, k, 400, FRAMING);
+    bool body = head.chunked || head.length;
     r->streams = s->pool && (!s->stream_if || s->stream_if(r, s->ctx));
     if (r->streams)
         return body ? stream_launch(r, k, true) : MHD_YES;
-    if (length > s->body_max) {
+    if (head.length > s->body_max) {
         /* A peer that is sending would see its connection reset, and perhaps no answer: a body that is not very
          * large is read first, unless the peer waits for our word (100-continue). */
-        if (length >= DISCARD_MAX || http_look_up(r, "Expect").n)
+        if (head.length >= DISCARD_MAX || http_look_up(r, "Expect").n)
             return refuse(r, k, 413, BODY_LARGE);
         r->discarded = 1;
     }
@@ -290,16 +279,16 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 {
     http_req *r = *req_ctx;
     http_conn *k = r ? http_req_conn(r) : NULL;
-    (void)ctx, (void)c, (void)url, (void)version;
+    (void)ctx, (void)c, (void)url;
     if (!k || r->refused)
         return MHD_NO;
     k->handled = true;
     if (!r->first_done) {
         r->first_done = true;
         if (strlen(method) >= sizeof r->method)
-            return refuse(r, k, 501, FRAMING);
+            return refuse(r, k, 501, HTTP_FAULT_REQUEST_LINE);
         snprintf(r->method, sizeof r->method, "%s", method);
-        return header_complete(r, k);
+        return header_complete(r, k, version);
     }
     if (*n)
         return take_body(r, k, data, n);
@@ -546,8 +535,8 @@ static void register_metrics(http_server *s)
         s->answered[i] = metric_counter("http_requests_total", labels, "Requests answered, by class of status");
     }
     s->answered[0] = s->answered[5];
-    for (unsigned i = 0; i < REASONS; i++) {
-        snprintf(labels, sizeof labels, "listener=\"%s\",reason=\"%s\"", s->name, reason_names[i]);
+    for (unsigned i = HTTP_FAULT_NONE + 1; i < REASONS; i++) {
+        snprintf(labels, sizeof labels, "listener=\"%s\",reason=\"%s\"", s->name, reason_name(i));
         s->rejected[i] = metric_counter("http_rejected_total", labels, "Requests and connections refused before a handler");
     }
     snprintf(labels, sizeof labels, "listener=\"%s\"", s->name);
@@ -560,7 +549,8 @@ size_t http_library_options(http_server *s, struct MHD_OptionItem *o)
 {
     size_t n = 0;
     OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->header_max * 2 < 32768 ? 32768 : s->header_max * 2, NULL);
-    OPTION(MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
+    /* Up to 0.9.77 it would refuse alone, and not always with an answer, what http_head.c judges; later it knows more. */
+    OPTION(MHD_OPTION_STRICT_FOR_CLIENT, MHD_VERSION < 0x00097800 ? 0 : 1, NULL);
     OPTION(MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, s);
     OPTION(MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s);
     if (s->tls) {

@@ -46,15 +46,20 @@ bool http_any_busy(void);
  * the first http_body_read or http_reply_begin, for then the peer may vanish ---- */
 const char *http_method(const http_req *r);
 const char *http_target(const http_req *r); /* request-target as sent, never unescaped */
+/* What stands behind scheme and authority of a target in absolute-form (RFC 9112 3.2.2); of another, all. */
+const char *http_target_path(const char *target);
 /* First value or NULL; names are case-insensitive. http_header_n counts occurrences. */
 const char *http_header(const http_req *r, const char *name);
 size_t http_header_n(const http_req *r, const char *name);
 typedef void http_header_visit(void *ctx, const char *name, const char *value);
 void http_headers_each(const http_req *r, http_header_visit *v, void *ctx);
-/* For proxies: is it this field's name ('_' for '-' too: many servers show both alike to their programs)? Does it end
- * at each hop (RFC 9110 7.6.1), frame a body, or stand in this Connection value (NULL: none)? */
+/* For proxies: is it this field's name, or does it begin so ('_' for '-' too: gba_field_named)? Does it end at each hop
+ * (RFC 9110 7.6.1), frame a body, or stand in this Connection value (NULL: none)? */
 bool http_named(const char *name, const char *field);
+bool http_named_begin(const char *name, const char *prefix);
 bool http_hop_by_hop(const char *name, const char *connection);
+/* All Connection fields of the request as one value; false: longer than room. */
+bool http_connection(const http_req *r, char *out, size_t room);
 gba_span http_body(const http_req *r);
 const struct sockaddr *http_peer(const http_req *r); /* the TCP peer */
 gba_transport http_transport(const http_req *r);

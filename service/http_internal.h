@@ -5,14 +5,14 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "service/http_head.h"
 #include "service/http_int.h"
 #include "service/metrics.h"
 
-typedef enum http_reason {
-    URI_LONG,
+typedef enum http_reason { /* below: each http_fault */
+    URI_LONG = HTTP_FAULTS,
     HEADER_LARGE,
     BODY_LARGE,
-    FRAMING,
     CERTIFICATE,
     TIMEOUT,
     MALFORMED,  /* or cut off: the library answered, if anyone did */
@@ -118,5 +118,6 @@ typedef struct http_lookup {
     void *ctx;
 } http_lookup;
 http_lookup http_look_up(const http_req *r, const char *name);
+http_fault http_req_judge(const http_req *r, const char *version, http_head *out);
 struct MHD_Response *http_response_new(const http_field *fields, size_t n, gba_span body);
 #endif

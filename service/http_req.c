@@ -105,6 +105,14 @@ const char *http_target(const http_req *r)
     return r->target ? r->target : "";
 }
 
+const char *http_target_path(const char *t)
+{
+    size_t skip = !strncasecmp(t, "http://", 7) ? 7 : !strncasecmp(t, "https://", 8) ? 8 : 0;
+    t += skip;
+    t += skip ? strcspn(t, "/?#") : 0;
+    return *t || !skip ? t : "/";
+}
+
 static enum MHD_Result look(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
 {
     http_lookup *l = ctx;
@@ -137,27 +145,68 @@ size_t http_header_n(const http_req *r, const char *name)
     return http_look_up(r, name).n;
 }
 
+static enum MHD_Result judge_field(void *ctx, enum MHD_ValueKind kind, const char *key, size_t key_n, const char *value,
+                                   size_t value_n)
+{
+    (void)kind;
+    http_head_field(ctx, gba_mem(key, key_n), gba_mem(value, value ? value_n : 0));
+    return MHD_YES;
+}
+
+http_fault http_req_judge(const http_req *r, const char *version, http_head *out)
+{
+    http_conn *k = http_req_conn(r);
+    http_head_begin(out, gba_str(r->method), gba_str(r->target), gba_str(version));
+    if (k)
+        MHD_get_connection_values_n(k->c, MHD_HEADER_KIND, judge_field, out);
+    return http_head_end(out);
+}
+
 bool http_named(const char *name, const char *field)
 {
-    for (; *name && *field; name++, field++) {
-        char a = *name == '_' ? '-' : *name;
-        if ((a | 0x20) != (*field | 0x20))
-            return false;
-    }
-    return *name == *field;
+    return gba_field_named(gba_str(name), gba_str(field));
+}
+
+bool http_named_begin(const char *name, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return strlen(name) >= n && gba_field_named(gba_mem(name, n), gba_str(prefix));
 }
 
 /* Is name one of the comma-separated tokens? */
 static bool listed(const char *tokens, const char *name)
 {
-    size_t n = strlen(name);
     for (const char *t = tokens; t && *t;) {
         size_t skip = strspn(t, ", \t"), len = strcspn(t + skip, ", \t");
-        if (len == n && !strncasecmp(t + skip, name, n))
+        if (gba_field_named(gba_mem(t + skip, len), gba_str(name)))
             return true;
         t += skip + len;
     }
     return false;
+}
+
+typedef struct joining {
+    char *out;
+    size_t room, n;
+} joining;
+
+static enum MHD_Result join_connection(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    joining *j = ctx;
+    (void)kind;
+    if (value && http_named(key, "Connection"))
+        j->n += (size_t)snprintf(j->out + j->n, j->room - j->n, "%s%s", j->n ? "," : "", value);
+    return j->n < j->room ? MHD_YES : MHD_NO;
+}
+
+bool http_connection(const http_req *r, char *out, size_t room)
+{
+    joining j = {.out = out, .room = room};
+    http_conn *k = http_req_conn(r);
+    *out = 0;
+    if (k)
+        MHD_get_connection_values(k->c, MHD_HEADER_KIND, join_connection, &j);
+    return j.n < room;
 }
 
 bool http_hop_by_hop(const char *name, const char *connection)

@@ -105,7 +105,7 @@ static gba_err arrive(const char *text, m2m_arrival *r)
 
 static void test_arrivals(void)
 {
-    static const char whole[] = "POST /told HTTP/1.1\r\nX-M2M-RI:  r1 \r\nContent-Length: 3\r\n\r\nabcGET";
+    static const char whole[] = "POST /told HTTP/1.1\r\nHost: x\r\nX-M2M-RI:  r1 \r\nContent-Length: 3\r\n\r\nabcGET";
     m2m_arrival r;
     CU_ASSERT_EQUAL_FATAL(arrive(whole, &r), GBA_OK);
     CU_ASSERT(!strcmp(r.method, "POST") && !strcmp(r.target, "/told") && !r.last && gba_span_eq(r.body, gba_str("abc")));
@@ -113,19 +113,21 @@ static void test_arrivals(void)
     m2m_arrival_free(&r);
     for (size_t n = 0; n < strlen(whole) - 3; n++)
         CU_ASSERT(m2m_arrival_parse(gba_mem(whole, n), 1000, &r) == GBA_E_STALE && !r.text);
-    CU_ASSERT(arrive("GET / HTTP/1.1\r\nConnection: close\r\n\r\n", &r) == GBA_OK && r.last && r.body.n == 0);
+    CU_ASSERT(arrive("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &r) == GBA_OK && r.last && r.body.n == 0);
     m2m_arrival_free(&r);
-    CU_ASSERT(arrive("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", &r) == GBA_OK && r.last &&
+    CU_ASSERT(arrive("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", &r) == GBA_OK && r.last &&
               gba_span_eq(r.body, gba_str("abc")));
     m2m_arrival_free(&r);
     static const char *const bad[] = {
-        "\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/2\r\n\r\n", " / HTTP/1.1\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n",
-        "GET / HTTP/1.1\r\nA b: c\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\na", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n\r\n"};
+        "\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/2\r\n\r\n", " / HTTP/1.1\r\nHost: x\r\n\r\n", "GET  HTTP/1.1\r\nHost: x\r\n\r\n", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\na", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n\r\n",
+        "GET / HTTP/1.1\r\nA: b\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n",
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT(arrive(bad[i], &r) == GBA_E_SYNTAX && !r.text);
-    CU_ASSERT_EQUAL(arrive("POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", &r), GBA_E_RANGE);
+    CU_ASSERT_EQUAL(arrive("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", &r), GBA_E_RANGE);
     char big[M2M_HEAD_MAX + 10];
     memset(big, 'a', sizeof big);
     CU_ASSERT_EQUAL(m2m_arrival_parse(gba_mem(big, sizeof big), 1000, &r), GBA_E_RANGE);

@@ -66,6 +66,8 @@ static inline gba_span gba_mem(const void *p, size_t n)
 /* Equal octets; not for secrets. */
 GBA_API bool gba_span_eq(gba_span a, gba_span b);
 GBA_API bool gba_span_ieq(gba_span a, gba_span b); /* ASCII case folded */
+/* Is this HTTP field name `field`, as whoever is behind may read it? CGI, WSGI and their kin show '-' and '_' alike. */
+GBA_API bool gba_field_named(gba_span name, gba_span field);
 
 /* ---- secrets ---- */
 #define GBA_SECRET_MAX 64 /* octets: CK||IK of 256 bits each */
