@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,13 +64,14 @@ static bool receive(int fd, request *r)
 static void field(request *r, const char *name, char *value)
 {
     gba_naf_request *q = &r->q;
-    if (!strcasecmp(name, "Host"))
+    gba_span n = gba_str(name);
+    if (gba_field_named(n, gba_str("Host")))
         q->host = gba_str(value);
-    else if (!strcasecmp(name, "User-Agent"))
+    else if (gba_field_named(n, gba_str("User-Agent")))
         q->user_agent = gba_str(value);
-    else if (!strcasecmp(name, "X-3GPP-Intended-Identity"))
+    else if (gba_field_named(n, gba_str("X-3GPP-Intended-Identity")))
         q->intended_identity = gba_str(value);
-    else if (!strcasecmp(name, "Authorization") && q->n_authorization < 2)
+    else if (gba_field_named(n, gba_str("Authorization")) && q->n_authorization < 2)
         r->authorization[q->n_authorization++] = gba_str(value);
 }
 

@@ -2,7 +2,6 @@
 /* glue_mhd.c - see naf_mhd.h: a libmicrohttpd connection's request for libgbanaf, and its answer. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <gba/naf_mhd.h>
 
@@ -39,19 +38,25 @@ void gba_naf_mhd_connection(void *gnutls, struct MHD_Connection *c, void **slot,
     *slot = p;
 }
 
+/* In any spelling that the host's programs may read. */
+static bool is(const char *name, const char *field)
+{
+    return gba_field_named(gba_str(name), gba_str(field));
+}
+
 static enum MHD_Result take(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     found *f = ctx;
     gba_naf_request *q = f->q;
     gba_span v = gba_str(value ? value : "");
     (void)kind;
-    if (!strcasecmp(name, "Authorization") && q->n_authorization < AUTHORIZATIONS)
+    if (is(name, "Authorization") && q->n_authorization < AUTHORIZATIONS)
         f->authorization[q->n_authorization++] = v;
-    else if (!strcasecmp(name, "Host"))
+    else if (is(name, "Host"))
         q->host = f->hosts++ ? gba_str(AMBIGUOUS) : v;
-    else if (!strcasecmp(name, "User-Agent"))
+    else if (is(name, "User-Agent"))
         q->user_agent = v;
-    else if (!strcasecmp(name, "X-3GPP-Intended-Identity"))
+    else if (is(name, "X-3GPP-Intended-Identity"))
         q->intended_identity = f->identities++ ? gba_str(AMBIGUOUS) : v;
     return MHD_YES;
 }

@@ -137,7 +137,10 @@ void nafd_exchange_init(exchange *e, nafd *d, http_req *r, const http_field *fie
 void nafd_check(exchange *e);
 void nafd_note(const exchange *e); /* the verdict's event and metric */
 void nafd_log_access(const exchange *e, unsigned status);
-bool nafd_target_ok(const char *target); /* origin-form */
+bool nafd_target_ok(const char *target, const char *host);
+/* Who the request comes from, in quotes: the identity that it intends, when that was checked. */
+#define NAFD_ASSERTED (2 * GBA_ID_MAX + 3)
+void nafd_asserted(const exchange *e, char out[NAFD_ASSERTED]);
 /* The Authentication-Info of e's answer; body as in gba_naf_answer. false: none belongs there. */
 bool nafd_info(const exchange *e, gba_span body, char *info, size_t room);
 
@@ -167,7 +170,6 @@ void nafd_backend_result(nafd_backend *b, gba_err e);
 /* nafd_proxy.c: a request for an upstream, on a worker thread of a streaming listener. */
 bool nafd_proxied(const http_req *r, void *ctx);
 void nafd_proxy(http_req *r, nafd *d);
-void nafd_quote(const char *s, char *out); /* in quotes; out: twice as long and 3 */
 
 /* nafd_decide.c: nginx auth_request and Envoy ext_authz ask; an http_handler, ctx is the nafd. */
 void nafd_decide(http_req *r, void *ctx);

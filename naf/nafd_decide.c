@@ -73,8 +73,8 @@ static void on_field(void *ctx, const char *name, const char *value)
                  {"X-Forwarded-Host", &t->host},    {"X-TLS-Version", &t->version},
                  {"X-TLS-Suite", &t->suite},        {"X-Forwarded-Proto", &t->proto}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcasecmp(name, known[i].name)) {
-            t->twice = t->twice || *known[i].to;
+        if (http_named(name, known[i].name)) { /* in another spelling it is not the proxy's */
+            t->twice = t->twice || *known[i].to || strchr(name, '_');
             *known[i].to = value;
         }
 }
@@ -120,7 +120,7 @@ static const char *take_request(exchange *e, const told *t)
     e->q.target = gba_str(target);
     if (t->host && *t->host)
         e->q.host = gba_str(t->host);
-    if (!nafd_target_ok(target)) { /* judged like one without Host, that is, malformed */
+    if (!nafd_target_ok(target, (const char *)e->q.host.p)) { /* judged like one without Host, that is, malformed */
         e->q.host = (gba_span){0};
         e->no_host = "the target is no path";
     }
@@ -145,12 +145,12 @@ static unsigned status_of(const exchange *e)
 
 static void decided(exchange *e)
 {
-    char asserted[2 * GBA_ID_MAX + 3], further[GBA_NAF_ALGORITHMS + 1][40];
+    char asserted[NAFD_ASSERTED], further[GBA_NAF_ALGORITHMS + 1][40];
     http_field fields[2 * (GBA_NAF_ALGORITHMS + 1)];
     size_t n = 0;
     nafd_note(e);
     if (e->res.verdict == GBA_NAF_OK) {
-        nafd_quote(gba_naf_asserted(e->res.identity), asserted);
+        nafd_asserted(e, asserted);
         fields[n++] = (http_field){"X-3GPP-Asserted-Identity", asserted};
         nafd_reply(e, 200, fields, n, (gba_span){0});
         return;

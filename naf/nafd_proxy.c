@@ -40,7 +40,7 @@ typedef struct hop {
     size_t n_back;
     http_field back[NAFD_FIELDS + 1];
     int64_t back_length;
-    char asserted[2 * GBA_ID_MAX + 3], forwarded[1024];
+    char asserted[NAFD_ASSERTED], forwarded[1024];
     size_t text_n;
     char text[HEADER_ROOM];
 } hop;
@@ -90,9 +90,15 @@ static bool dropped(const http_field *f, size_t n, const char *name)
     return gone;
 }
 
-/* What only we may say, and credentials that are ours. */
-static const char *const ours[] = {"Authorization", "X-3GPP-Asserted-Identity", "X-Forwarded-For", "X-Forwarded-Proto",
-                                   "Forwarded", "Expect", NULL};
+/* What only we may say, what we have judged, and credentials that are ours. */
+static const char *const ours[] = {"Authorization", "X-3GPP-Asserted-Identity", "X-3GPP-Intended-Identity",
+                                   "X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Expect", NULL};
+/* What else a proxy before us says: a stranger does not. */
+static bool is_forwarded(const char *name, bool trusted)
+{
+    return http_named_begin(name, "X-Forwarded-") && (!trusted || strchr(name, '_'));
+}
+
 static const char *const not_back[] = {"Authentication-Info", "Date", "X-3GPP-Asserted-Identity", NULL};
 
 /* A copy of our own, for the server's goes with the connection. */
@@ -119,18 +125,6 @@ static int64_t length_of(const http_field *f, size_t n)
         return -1;
     long long length = strtoll(v, &end, 10);
     return *end || length < 0 ? -1 : length;
-}
-
-void nafd_quote(const char *s, char *out)
-{
-    *out++ = '"';
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            *out++ = '\\';
-        *out++ = *s;
-    }
-    *out++ = '"';
-    *out = 0;
 }
 
 /* Path segments "." and ".." could lead out of the upstream's path. */
@@ -307,10 +301,10 @@ static bool upstream_fields(hop *h, bool trusted)
     if (snprintf(h->forwarded, sizeof h->forwarded, "%s%s%s", before ? before : "", before ? ", " : "", peer) >=
         (int)sizeof h->forwarded)
         return false;
-    nafd_quote(gba_naf_asserted(e->res.identity), h->asserted);
+    nafd_asserted(e, h->asserted);
     h->n = 0;
     for (size_t i = 0; i < n; i++)
-        if (!among(all[i].name, ours) && !dropped(all, n, all[i].name))
+        if (!among(all[i].name, ours) && !is_forwarded(all[i].name, trusted) && !dropped(all, n, all[i].name))
             h->fields[h->n++] = all[i];
     return add(h, "X-Forwarded-For", h->forwarded) &&
            add(h, "X-Forwarded-Proto", e->q.transport == GBA_PLAIN ? "http" : "https") &&
@@ -423,7 +417,7 @@ static void finish(hop *h, gba_err e)
 static void forward(hop *h, bool trusted)
 {
     exchange *e = &h->e;
-    const char *target = http_target(e->r), *method = http_method(e->r);
+    const char *target = http_target_path(http_target(e->r)), *method = http_method(e->r);
     size_t base = strlen(h->backend->u->url), room = base + strlen(target) + 1;
     while (base && h->backend->u->url[base - 1] == '/')
         base--;
@@ -445,7 +439,7 @@ static void admit(hop *h, bool trusted)
 {
     nafd *d = h->e.d;
     int64_t limit = d->s->proxy.body_max, retry = 1;
-    if (!path_ok(http_target(h->e.r))) {
+    if (!path_ok(http_target_path(http_target(h->e.r)))) {
         answer(h, 400, NULL, 0);
     } else if (limit && h->length > limit) {
         answer(h, 413, NULL, 0);
@@ -479,7 +473,7 @@ static void hop_free(hop *h)
 bool nafd_proxied(const http_req *r, void *ctx)
 {
     nafd *d = ctx;
-    return nafd_backend_of(d, d->by_host ? http_header(r, "Host") : NULL, http_target(r)) != NULL;
+    return nafd_backend_of(d, d->by_host ? http_header(r, "Host") : NULL, http_target_path(http_target(r))) != NULL;
 }
 
 void nafd_proxy(http_req *r, nafd *d)
@@ -496,7 +490,7 @@ void nafd_proxy(http_req *r, nafd *d)
     h->n = fits ? h->n : 0;
     nafd_exchange_init(&h->e, d, r, h->fields, h->n);
     h->e.go_on = checked;
-    h->backend = nafd_backend_of(d, find(h->fields, h->n, "Host"), http_target(r));
+    h->backend = nafd_backend_of(d, find(h->fields, h->n, "Host"), http_target_path(http_target(r)));
     h->length = find(h->fields, h->n, "Transfer-Encoding") ? -1 : length_of(h->fields, h->n);
     if (h->length < 0 && !find(h->fields, h->n, "Transfer-Encoding"))
         h->length = 0;

@@ -49,6 +49,23 @@ void nafd_reply(exchange *e, unsigned status, const http_field *fields, size_t n
     exchange_free(e);
 }
 
+void nafd_asserted(const exchange *e, char out[NAFD_ASSERTED])
+{
+    gba_span v = e->q.intended_identity;
+    if (v.n >= 2 && v.p[0] == '"' && v.p[v.n - 1] == '"')
+        v = gba_mem(v.p + 1, v.n - 2);
+    if (!e->d->s->naf.check_identity || !v.n || v.n > GBA_ID_MAX)
+        v = gba_str(gba_naf_asserted(e->res.identity));
+    *out++ = '"';
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] == '"' || v.p[i] == '\\')
+            *out++ = '\\';
+        *out++ = (char)v.p[i];
+    }
+    *out++ = '"';
+    *out = 0;
+}
+
 /* The protected resource of our own. */
 static void serve(exchange *e)
 {
@@ -167,11 +184,17 @@ void nafd_resume(exchange *e, gba_err outcome)
         act(e);
 }
 
-/* Only origin-form: no scheme and authority that could contradict Host. */
-bool nafd_target_ok(const char *t)
+/* In origin-form, or in absolute-form (RFC 9112 3.2.2) with an authority that does not contradict Host. */
+bool nafd_target_ok(const char *t, const char *host)
 {
-    if (*t != '/')
+    const char *path = http_target_path(t), *authority = *t == '/' ? NULL : strstr(t, "://");
+    if (*path != '/')
         return false;
+    if (authority) {
+        size_t n = strcspn(authority += 3, "/?#");
+        if (!host || strlen(host) != n || strncasecmp(host, authority, n) != 0)
+            return false;
+    }
     for (; *t; t++)
         if (*t <= 0x20 || *t >= 0x7f || *t == '#')
             return false;
@@ -186,7 +209,7 @@ static void take_source(exchange *e)
         http_source(from, e->q.source);
 }
 
-/* The fields that matter, in one pass. */
+/* The fields that matter, in any spelling that what is behind may read, in one pass. */
 typedef struct picked {
     const char *host, *authorization, *intended, *agent;
     size_t n_host, n_authorization, n_intended;
@@ -197,19 +220,19 @@ static void pick(void *ctx, const char *name, const char *value)
     picked *p = ctx;
     switch (strlen(name)) {
     case 4:
-        if (!strcasecmp(name, "Host"))
+        if (http_named(name, "Host"))
             p->host = value, p->n_host++;
         break;
     case 10:
-        if (!strcasecmp(name, "User-Agent"))
+        if (http_named(name, "User-Agent"))
             p->agent = value;
         break;
     case 13:
-        if (!strcasecmp(name, "Authorization"))
+        if (http_named(name, "Authorization"))
             p->authorization = value, p->n_authorization++;
         break;
     case 24:
-        if (!strcasecmp(name, "X-3GPP-Intended-Identity"))
+        if (http_named(name, "X-3GPP-Intended-Identity"))
             p->intended = value, p->n_intended++;
         break;
     default:
@@ -232,8 +255,8 @@ static void take_fields(exchange *e, const http_field *fields, size_t n)
         e->q.authorization = e->authorization;
         e->q.n_authorization = p.n_authorization > 1 ? 2 : 1;
     }
-    /* Without exactly one Host, or with a target that is no path, it is malformed like one without. */
-    if (p.n_host == 1 && nafd_target_ok(http_target(e->r)))
+    /* Without exactly one Host, or with a target that is no path below it, it is malformed like one without. */
+    if (p.n_host == 1 && nafd_target_ok(http_target(e->r), p.host))
         e->q.host = gba_str(p.host);
     else
         e->no_host = p.n_host > 1 ? "Host stands there twice" : p.n_host ? "the target is no path" : "Host is missing";

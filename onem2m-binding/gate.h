@@ -57,6 +57,7 @@ void gate_settings_check(conf *c, const void *settings);
 /* seal.key_file, or the systemd credential; NULL: neither. */
 const char *gate_settings_seal(const gate_settings *s, char *buf, size_t n);
 #define GATE_HOST_MAX 256
+#define GATE_CONNECTION_MAX 512 /* what a request's Connection fields name */
 /* "http(s)://host:port/path": host without brackets; port by the scheme when absent. SYNTAX. */
 gba_err gate_url(const char *url, bool *tls, char host[GATE_HOST_MAX], uint16_t *port, const char **path) GBA_MUST_USE;
 
@@ -209,6 +210,7 @@ void gate_handle(http_req *r, void *g);
 const char *gate_op_text(gba_m2m_op op);
 /* Is the field one that ends at each hop, or that only we may set? */
 bool gate_field_drop(const char *name, const char *connection);
+size_t gate_answer_fields(const m2m_answer *a, http_field f[M2M_ANSWER_FIELDS]); /* those that go back */
 
 /* gate_upstream.c: kept-alive plain connections to the CSE, blocking. */
 gba_err gate_upstream_open(const gate_settings *s, gate_upstream **out) GBA_MUST_USE;

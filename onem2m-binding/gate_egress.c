@@ -116,7 +116,8 @@ typedef struct out {
     char *body;
     size_t n_body, n, n_arena;
     m2m_field field[FIELDS];
-    const char *method, *asked, *ri, *origin, *type, *connection, *why;
+    const char *method, *asked, *ri, *origin, *type, *why;
+    char connection[GATE_CONNECTION_MAX];
     bool full;
     char to_text[GBA_M2M_ID_MAX + 1];
     char arena[ARENA]; /* the header, which is the server's only until the body is read */
@@ -375,7 +376,6 @@ static void send_out(out *o)
     http_field f[M2M_ANSWER_FIELDS];
     char why[256] = "";
     m2m_answer a = {0};
-    size_t n = 0;
 
     choose_key(o);
     if (o->why) {
@@ -388,10 +388,8 @@ static void send_out(out *o)
              e == GBA_E_AUTH ? "peer_not_trusted" : e == GBA_E_BUSY ? "peer_timeout" : "peer_unreachable", why);
         return;
     }
-    const char *rsc = m2m_answer_field(&a, M2M_H_RSC), *connection = m2m_answer_field(&a, "Connection");
-    for (size_t i = 0; i < a.n_fields; i++)
-        if (strcasecmp(a.field[i].name, "Date") && !gate_field_drop(a.field[i].name, connection))
-            f[n++] = (http_field){a.field[i].name, a.field[i].value};
+    const char *rsc = m2m_answer_field(&a, M2M_H_RSC);
+    size_t n = gate_answer_fields(&a, f);
     note(o, true, rsc ? (unsigned)strtoul(rsc, NULL, 10) : 0, NULL);
     http_reply(o->r, a.status, f, n, a.body);
     m2m_answer_free(&a);
@@ -451,11 +449,10 @@ void gate_egress_handle(http_req *r, void *ctx)
     }
     o->g = ctx;
     o->r = r;
-    o->connection = http_header(r, "Connection");
+    o->full = !http_connection(r, o->connection, sizeof o->connection);
     o->method = keep(o, http_method(r));
     o->asked = keep(o, http_target(r));
     http_headers_each(r, on_field, o);
-    o->connection = NULL;
     if (o->full || !collect(o, (size_t)o->g->s->body_max))
         fail(o, GBA_M2M_BAD_REQUEST, "too_long", NULL);
     else

@@ -20,15 +20,11 @@ const char *gate_op_text(gba_m2m_op op)
 }
 
 /* ---- header fields ---- */
-/* As http_named, of the name's beginning. */
-static bool begins(const char *name, const char *field)
+/* A spelling of a field that one of both sides reads, which the other side may read as the same. */
+static bool is_alias(const char *name)
 {
-    for (; *field; name++, field++) {
-        char a = *name == '_' ? '-' : *name;
-        if (!a || (a | 0x20) != (*field | 0x20))
-            return false;
-    }
-    return true;
+    return strchr(name, '_') && (http_named_begin(name, "X-M2M-") || http_named(name, "Content-Type") ||
+                                 http_named(name, M2M_H_LOCATION));
 }
 
 bool gate_field_drop(const char *name, const char *connection)
@@ -40,8 +36,23 @@ bool gate_field_drop(const char *name, const char *connection)
     for (size_t i = 0; i < sizeof drop / sizeof *drop; i++)
         if (http_named(name, drop[i]))
             return true;
-    return begins(name, "X-Forwarded-") || begins(name, "X-M2M-Gate-") || begins(name, "X-Client-Cert") ||
-           begins(name, "X-SSL-") || http_hop_by_hop(name, connection);
+    return is_alias(name) || http_named_begin(name, "X-Forwarded-") || http_named_begin(name, "X-M2M-Gate-") ||
+           http_named_begin(name, "X-Client-Cert") || http_named_begin(name, "X-SSL-") ||
+           http_hop_by_hop(name, connection);
+}
+
+size_t gate_answer_fields(const m2m_answer *a, http_field f[M2M_ANSWER_FIELDS])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_fields; i++) {
+        const char *name = a->field[i].name;
+        bool drop = !strcasecmp(name, "Date") || gate_field_drop(name, NULL);
+        for (size_t k = 0; k < a->n_fields && !drop; k++)
+            drop = !strcasecmp(a->field[k].name, "Connection") && http_hop_by_hop(name, a->field[k].value);
+        if (!drop)
+            f[n++] = (http_field){name, a->field[i].value};
+    }
+    return n;
 }
 
 typedef struct call {
@@ -54,12 +65,12 @@ typedef struct call {
     const gate_who *who;   /* NULL: nobody */
     gate_binding bind;
     gba_m2m_association assoc;
-    const char *ri, *rvi, *connection;
+    const char *ri, *rvi;
     const char *why;
     bool duplicate, full, named; /* named: X-M2M-NM */
     size_t n;
     m2m_field field[FIELDS];
-    char from[64], to[GBA_M2M_TO_MAX + 4];
+    char from[64], to[GBA_M2M_TO_MAX + 4], connection[GATE_CONNECTION_MAX];
 } call;
 
 static void pick_one(call *c, gba_span *at, const char *value)
@@ -78,9 +89,9 @@ static void on_field(void *ctx, const char *name, const char *value)
         pick_one(c, &c->http.origin, value);
         return;
     }
-    if (http_named(name, M2M_H_ORIGIN) || gate_field_drop(name, c->connection))
+    if (gate_field_drop(name, c->connection))
         return;
-    c->named = c->named || http_named(name, "X-M2M-NM");
+    c->named = c->named || !strcasecmp(name, "X-M2M-NM");
     if (!strcasecmp(name, "Content-Type")) {
         pick_one(c, &c->http.content_type, value);
     } else if (!strcasecmp(name, M2M_H_RVI)) {
@@ -88,8 +99,6 @@ static void on_field(void *ctx, const char *name, const char *value)
     } else if (!strcasecmp(name, M2M_H_RI)) {
         c->duplicate = c->duplicate || c->ri;
         c->ri = value;
-    } else if (http_named(name, M2M_H_RI) || http_named(name, M2M_H_RVI) || http_named(name, "Content-Type")) {
-        return; /* another spelling of the same */
     }
     if (c->n < FIELDS - 4)
         c->field[c->n++] = (m2m_field){name, value};
@@ -299,11 +308,7 @@ static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
 static void pass_back(call *c, const m2m_answer *a)
 {
     http_field f[M2M_ANSWER_FIELDS];
-    const char *connection = m2m_answer_field(a, "Connection");
-    size_t n = 0;
-    for (size_t i = 0; i < a->n_fields; i++)
-        if (strcasecmp(a->field[i].name, "Date") && !gate_field_drop(a->field[i].name, connection))
-            f[n++] = (http_field){a->field[i].name, a->field[i].value};
+    size_t n = gate_answer_fields(a, f);
     http_reply(c->r, a->status, f, n, a->body);
 }
 
@@ -361,10 +366,10 @@ static void decide(call *c)
         refuse(c, GBA_M2M_NOT_AUTHENTICATED, c->why);
     } else if (c->duplicate || c->full) {
         refuse(c, GBA_M2M_BAD_REQUEST, c->full ? "too_many_fields" : "repeated_field");
-    } else if (rsc) {
-        refuse(c, rsc, "malformed");
     } else if (is_wrapped(c->http.content_type)) {
         refuse(c, GBA_M2M_UNSUPPORTED_MEDIA_TYPE, "wrapped_primitive");
+    } else if (rsc) {
+        refuse(c, rsc, "malformed");
     } else {
         gate_book_guard(c->g->book, &c->g->cse, &c->assoc, &c->m, &c->v);
         if (c->v.rsc) {
@@ -389,7 +394,7 @@ void gate_handle(http_req *r, void *ctx)
     memset(c->from, 0, sizeof c->from);
     c->g = ctx;
     c->r = r;
-    c->connection = http_header(r, "Connection");
+    c->full = !http_connection(r, c->connection, sizeof c->connection);
     c->http.method = gba_str(http_method(r));
     c->http.target = gba_str(http_target(r));
     http_headers_each(r, on_field, c);

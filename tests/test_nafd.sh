@@ -88,6 +88,18 @@ ok "named" grep -q ' ua.key_choice .*uicc1@bsf.test.*guss show' "$demo/nafd.log"
 is "intended identity" 200 "$(get uss1@bsf.test 0100000002 -H 'X-3GPP-Intended-Identity: "sip:user@home1.net"' "$P/")"
 ok "asserted identity" out_has 'identity: sip:user@home1.net'
 is "another's identity" 403 "$(get uss1@bsf.test 0100000002 -H 'X-3GPP-Intended-Identity: "sip:boss@home1.net"' "$P/")"
+# other spellings, which what is behind may read alike
+boss='"sip:boss@home1.net"' user='"sip:user@home1.net"'
+for name in X_3GPP_Intended_Identity x-3gpp_intended-identity; do
+    is "another's identity as $name" 403 "$(get uss1@bsf.test 0100000002 -H "$name: $boss" "$P/")"
+    is "beside one's own" 403 "$(get uss1@bsf.test 0100000002 -H "X-3GPP-Intended-Identity: $user" -H "$name: $boss" "$P/app/")"
+    is "one's own as $name" 200 "$(get uss1@bsf.test 0100000002 -H "$name: $user" "$P/app/")"
+    ok "does not reach the upstream" no out_has '^x.3gpp.intended.identity'
+    ok "which is told who it is" out_has "^x-3gpp-asserted-identity: $user"
+done
+is "an identity of the user's to the upstream" 200 "$(get uss1@bsf.test 0100000002 -H "X-3GPP-Intended-Identity: uss1@bsf.test" "$P/app/")"
+ok "is the one that is asserted" out_has '^x-3gpp-asserted-identity: "uss1@bsf.test"'
+ok "and stands there once" no out_has '^x.3gpp.intended.identity'
 # a replay of curl's own header
 a=$(curl -sv --noproxy '*' --digest -u "$B:$(pw $B)" "$P/replay" 2>&1 >/dev/null | sed -n 's/^> authorization: //Ip' | tr -d '\r' | tail -n 1)
 is "a replay" 401 "$(fetch -H "Authorization: $a" "$P/replay")"

@@ -102,6 +102,8 @@ is "an unknown suite" 403 "$(fetch -H 'Host: localhost' -H 'X-TLS-Version: TLSv1
 is "https, but which" 403 "$(fetch -H 'Host: localhost' -H 'X-Forwarded-Proto: https' "$D/decide/")"
 is "an old TLS" 403 "$(fetch -H 'Host: localhost' -H 'X-TLS-Version: TLSv1.1' -H 'X-TLS-Suite: AES128-SHA' "$D/decide/")"
 is "a field twice" 403 "$(fetch -H 'Host: localhost' -H 'X-Original-URI: /a' -H 'X-Original-URI: /b' "$D/decide/")"
+is "one that the proxy sets in another spelling" 403 "$(fetch -H 'Host: localhost' -H 'X_Original_URI: /a' "$D/decide/")"
+ok "is no word of the proxy" grep -q " decision.refused .*came twice" "$demo/nafd.log"
 is "another path" 403 "$(fetch -H 'Host: localhost' "$D/decided/")"
 ok "each with its cause" test "$(grep -c ' decision.refused .*hint=' "$demo/nafd.log")" -ge 3
 # every suite that OpenSSL may negotiate with a certificate
