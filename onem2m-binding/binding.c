@@ -144,6 +144,8 @@ static gba_span trim(gba_span s)
     return s;
 }
 
+/* Not -preq+: such a body is a whole request with an operation, a target and an originator of its own, and whoever
+ * unwraps it acts on what nobody has judged. */
 static gba_m2m_media media_of(gba_span type)
 {
     static const struct {
@@ -159,9 +161,6 @@ static gba_m2m_media media_of(gba_span type)
         {"application/vnd.onem2m-ntfy+json", GBA_M2M_MEDIA_JSON},
         {"application/vnd.onem2m-ntfy+xml", GBA_M2M_MEDIA_XML},
         {"application/vnd.onem2m-ntfy+cbor", GBA_M2M_MEDIA_CBOR},
-        {"application/vnd.onem2m-preq+json", GBA_M2M_MEDIA_JSON},
-        {"application/vnd.onem2m-preq+xml", GBA_M2M_MEDIA_XML},
-        {"application/vnd.onem2m-preq+cbor", GBA_M2M_MEDIA_CBOR},
         {"application/vnd.onem2m-prsp+json", GBA_M2M_MEDIA_JSON},
         {"application/vnd.onem2m-prsp+xml", GBA_M2M_MEDIA_XML},
         {"application/vnd.onem2m-prsp+cbor", GBA_M2M_MEDIA_CBOR},
@@ -170,6 +169,13 @@ static gba_m2m_media media_of(gba_span type)
         if (gba_span_ieq(type, gba_str(media[i].name)))
             return media[i].media;
     return GBA_M2M_MEDIA_NONE;
+}
+
+/* What is told, and the answer to what came by a polling channel (TS-0004 7.4.21): with another operation it could be
+ * read in two ways. */
+static bool is_told(gba_span type)
+{
+    return starts(type, "application/vnd.onem2m-ntfy+") || starts(type, "application/vnd.onem2m-prsp+");
 }
 
 static bool read_ty(gba_span v, unsigned *ty)
@@ -188,7 +194,7 @@ static bool read_ty(gba_span v, unsigned *ty)
 }
 
 /* 0 or the RSC. A second ty, or one in quotes, could be read in two ways. */
-static unsigned read_content_type(gba_span s, gba_m2m_request *out, bool *has_ty)
+static unsigned read_content_type(gba_span s, gba_m2m_request *out, bool *has_ty, bool *told)
 {
     bool first = true;
 
@@ -203,6 +209,7 @@ static unsigned read_content_type(gba_span s, gba_m2m_request *out, bool *has_ty
             out->media = media_of(part);
             if (out->media == GBA_M2M_MEDIA_NONE)
                 return GBA_M2M_UNSUPPORTED_MEDIA_TYPE;
+            *told = is_told(part);
         } else if (starts(part, "ty") && part.n > 2 && (part.p[2] == '=' || part.p[2] == ' ' || part.p[2] == '\t')) {
             if (*has_ty || part.p[2] != '=' || !read_ty(gba_mem(part.p + 3, part.n - 3), &out->ty))
                 return GBA_M2M_BAD_REQUEST;
@@ -245,14 +252,16 @@ static unsigned read_release(gba_span rvi, gba_m2m_request *out)
 
 unsigned gba_m2m_http_parse(const gba_m2m_http *h, gba_m2m_request *out)
 {
-    bool has_ty = false;
+    bool has_ty = false, told = false;
     unsigned rsc = 0;
 
     memset(out, 0, sizeof *out);
     if (h->content_type.p && (h->content_type.n || is(h->method, "POST") || is(h->method, "PUT")))
-        rsc = read_content_type(h->content_type, out, &has_ty);
+        rsc = read_content_type(h->content_type, out, &has_ty, &told);
     if (!rsc)
         rsc = read_op(h, has_ty, out);
+    if (!rsc && told && out->op != GBA_M2M_NOTIFY)
+        rsc = GBA_M2M_BAD_REQUEST;
     if (!rsc && !read_to(h->target, out))
         rsc = GBA_M2M_BAD_REQUEST;
     if (!rsc)

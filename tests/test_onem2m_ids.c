@@ -268,6 +268,25 @@ static void test_http(void)
     CU_ASSERT_EQUAL(r.op, GBA_M2M_DELETE);
     CU_ASSERT_EQUAL(parse("PATCH", "/x", NULL, &r), 4005);
     CU_ASSERT_EQUAL(parse("POST", "/x", "text/plain;ty=2", &r), 4015);
+    /* a whole request primitive is nothing that the guard could judge; a response is told, nothing else */
+    static const char *const media[] = {"json", "xml", "cbor"};
+    for (size_t i = 0; i < 3; i++) {
+        char type[64];
+        snprintf(type, sizeof type, "Application/VND.onem2m-Preq+%s", media[i]);
+        CU_ASSERT_EQUAL(parse("POST", "/x", type, &r), 4015);
+        CU_ASSERT_EQUAL(parse("PUT", "/x", type, &r), 4015);
+        CU_ASSERT_EQUAL(parse("GET", "/x", type, &r), 4015);
+        snprintf(type, sizeof type, "application/vnd.onem2m-preq+%s; ty=2", media[i]);
+        CU_ASSERT_EQUAL(parse("POST", "/x", type, &r), 4015);
+        snprintf(type, sizeof type, "application/vnd.onem2m-prsp+%s", media[i]);
+        CU_ASSERT_EQUAL(parse("POST", "/x", type, &r), 0);
+        CU_ASSERT_EQUAL(r.op, GBA_M2M_NOTIFY);
+        CU_ASSERT_EQUAL(parse("PUT", "/x", type, &r), 4000);
+        snprintf(type, sizeof type, "application/vnd.onem2m-prsp+%s;ty=2", media[i]);
+        CU_ASSERT_EQUAL(parse("POST", "/x", type, &r), 4000);
+        snprintf(type, sizeof type, "application/vnd.onem2m-ntfy+%s;ty=2", media[i]);
+        CU_ASSERT_EQUAL(parse("POST", "/x", type, &r), 4000);
+    }
     static const char *const types[] = {"application/json;ty=", "application/json;ty=2;ty=3", "application/json;ty=\"2\"",
                                         "application/json;ty=0", "application/json;ty=99999", "application/json;ty =2"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)

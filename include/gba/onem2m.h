@@ -190,7 +190,8 @@ typedef enum gba_m2m_media {
     GBA_M2M_MEDIA_XML,
     GBA_M2M_MEDIA_CBOR
 } gba_m2m_media;
-/* Header values as they came; p NULL: absent. */
+/* Header values as they came; p NULL: absent. A field that came twice, or also with '_' (gba_field_named), is for the
+ * host to refuse: whoever is behind may read the other one. */
 typedef struct gba_m2m_http {
     gba_span method, target, content_type, origin, rvi;
 } gba_m2m_http;
@@ -206,7 +207,8 @@ typedef struct gba_m2m_request {
 } gba_m2m_request;
 /* 0, or the RSC of the refusal: 4000, 4001, 4005, 4015. `~` and `_` path forms become SP-relative and
  * absolute addresses; what another server could read in another way (empty or dot segments, escaped
- * '/', controls) is 4000. */
+ * '/', controls) is 4000. A whole request primitive in the body (Content-Type vnd.onem2m-preq+) is 4015: it has an
+ * originator of its own. */
 GBA_API unsigned gba_m2m_http_parse(const gba_m2m_http *h, gba_m2m_request *out) GBA_MUST_USE;
 /* The way back, for a client: the request-target of an address. SYNTAX, SPACE. */
 GBA_API gba_err gba_m2m_http_target(gba_span to, char *out, size_t *n) GBA_MUST_USE;
