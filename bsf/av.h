@@ -28,6 +28,7 @@ typedef struct av_ops {
     /* XRES, CK, IK (and lifetime) for a RAND issued before, by a recomputable source; others leave
      * it NULL. Wipe out->vector. */
     gba_err (*recompute)(av_source *s, const gba_impi *impi, const uint8_t rand[16], av_result *out);
+    /* Can it give vectors? UNKNOWN: it could, but has no subscriber. */
     gba_err (*health)(av_source *s, char *why, size_t why_n);
     void (*free)(av_source *s);
 } av_ops;

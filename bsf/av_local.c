@@ -474,9 +474,26 @@ static gba_err local_recompute(av_source *s, const gba_impi *impi, const uint8_t
     return outward(e);
 }
 
+static bool one_is_enough(void *ctx, gba_span key, const store_record *r)
+{
+    (void)key, (void)r;
+    *(bool *)ctx = true;
+    return false;
+}
+
 static gba_err local_health(av_source *s, char *why, size_t why_n)
 {
-    return store_health(((av_local *)s)->store, why, why_n);
+    store *st = ((av_local *)s)->store;
+    bool any = false;
+    gba_err e = store_health(st, why, why_n);
+    if (e != GBA_OK)
+        return e;
+    e = store_each(st, STORE_SUBSCRIBER, gba_str(NULL), service_now(), one_is_enough, &any);
+    if (e != GBA_OK)
+        store_why(st, why, why_n);
+    else if (!any)
+        snprintf(why, why_n, "no subscriber is in this store");
+    return e == GBA_OK && !any ? GBA_E_UNKNOWN : e;
 }
 
 static void local_free(av_source *s)

@@ -12,4 +12,6 @@ typedef struct av_route {
 /* The first route that covers the realm, else the last resort. Takes the sources (each stands once),
  * also when it fails. */
 gba_err av_route_new(const av_route *routes, size_t n, av_source *last_resort, av_source **out) GBA_MUST_USE;
+/* Once a second, from one thread: gba_av_up{realm} of each route, and av.down and av.up when it changes. */
+void av_route_watch(av_source *routes);
 #endif

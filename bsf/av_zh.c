@@ -225,9 +225,9 @@ static gba_err zh_recompute(av_source *s, const gba_impi *impi, const uint8_t ra
 static gba_err zh_health(av_source *s, char *why, size_t why_n)
 {
     struct zh *zh = (struct zh *)s;
-    bool open = !zh->n_hosts && fd_stack_open_peers();
+    bool open = !zh->n_hosts && fd_stack_reaches(zh->realm.s, NULL);
     for (size_t i = 0; i < zh->n_hosts && !open; i++)
-        open = fd_stack_peer_open(zh->host[i].s);
+        open = fd_stack_reaches(zh->realm.s, zh->host[i].s);
     if (open)
         return GBA_OK;
     snprintf(why, why_n,

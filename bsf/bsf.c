@@ -90,6 +90,8 @@ static void *keep(void *p)
         watch_clock(b);
         trouble("seal", challenge_ring_tick(b->ring, service_now_ms()));
         trouble("sqn", av_local_tick(b->local));
+        if (b->av != b->local)
+            av_route_watch(b->av);
         sweep(b);
         pthread_mutex_lock(&b->lock);
     }
@@ -412,7 +414,10 @@ void bsf_stop(bsf **bp)
     free(b);
 }
 
-gba_err bsf_health(bsf *b, char *why, size_t why_n)
+gba_err bsf_ready(bsf *b, char *why, size_t why_n)
 {
-    return b->av->ops->health(b->av, why, why_n);
+    gba_err e = store_health(b->store, why, why_n); /* sessions of every realm are written there */
+    if (e == GBA_OK)
+        e = b->av->ops->health(b->av, why, why_n);
+    return e == GBA_E_UNKNOWN ? GBA_OK : e; /* a store without subscribers yet */
 }

@@ -10,5 +10,6 @@ gba_err bsf_start(const bsf_settings *s, bsf **out, char *why, size_t why_n) GBA
 gba_err bsf_reload(bsf *b, const bsf_settings *s, char *why, size_t why_n) GBA_MUST_USE;
 void bsf_drain(bsf *b);
 void bsf_stop(bsf **b);
-gba_err bsf_health(bsf *b, char *why, size_t why_n);
+/* OK while somebody can bootstrap. */
+gba_err bsf_ready(bsf *b, char *why, size_t why_n) GBA_MUST_USE;
 #endif

@@ -193,7 +193,8 @@ void hss_stop(hss **hp)
     free(h);
 }
 
-gba_err hss_health(hss *h, char *why, size_t why_n)
+gba_err hss_ready(hss *h, char *why, size_t why_n)
 {
-    return h->av->ops->health(h->av, why, why_n);
+    gba_err e = h->av->ops->health(h->av, why, why_n);
+    return e == GBA_E_UNKNOWN ? GBA_OK : e; /* a store without subscribers yet */
 }

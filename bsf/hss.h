@@ -10,5 +10,5 @@
 typedef struct hss hss;
 gba_err hss_start(const hss_settings *s, hss **out, char *why, size_t why_n) GBA_MUST_USE;
 void hss_stop(hss **h);
-gba_err hss_health(hss *h, char *why, size_t why_n);
+gba_err hss_ready(hss *h, char *why, size_t why_n);
 #endif

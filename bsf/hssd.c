@@ -23,9 +23,9 @@ static void stop(void **state)
     hss_stop((hss **)state);
 }
 
-static gba_err health(void *state, char *why, size_t why_n)
+static gba_err ready(void *state, char *why, size_t why_n)
 {
-    return hss_health(state, why, why_n);
+    return hss_ready(state, why, why_n);
 }
 
 int main(int argc, char **argv)
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
         .live = live,
         .drain = drain,
         .stop = stop,
-        .health = health,
+        .ready = ready,
     };
     return daemon_main(&spec, argc, argv);
 }

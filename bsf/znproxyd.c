@@ -107,12 +107,22 @@ static void stop(void **state)
     fd_stack_stop();
 }
 
-static gba_err health(void *state, char *why, size_t why_n)
+/* A NAF alone is nobody to forward to. */
+static gba_err ready(void *state, char *why, size_t why_n)
 {
+    const fd_peer_settings *p = g.s->diameter.peers.v;
     (void)state;
-    if (fd_stack_open_peers())
-        return GBA_OK;
-    snprintf(why, why_n, "no peer is connected");
+    for (size_t i = 0; i < g.s->diameter.peers.n; i++) {
+        if (p[i].nafs.n)
+            continue;
+        if (fd_stack_peer_open(p[i].identity.s))
+            return GBA_OK;
+        daemon_reason(why, why_n, "no connection to %s, a BSF's or proxy's", p[i].identity.s);
+    }
+    if (!*why && fd_stack_open_peers())
+        return GBA_OK; /* every peer has nafs, and may be a proxy too */
+    if (!*why)
+        daemon_reason(why, why_n, "no peer is connected");
     return GBA_E_IO;
 }
 
@@ -131,7 +141,7 @@ int main(int argc, char **argv)
         .live = live,
         .drain = drain,
         .stop = stop,
-        .health = health,
+        .ready = ready,
     };
     return daemon_main(&spec, argc, argv);
 }

@@ -196,10 +196,27 @@ static void drain(void *state)
         http_server_drain(d->decision);
 }
 
-static gba_err health(void *state, char *why, size_t why_n)
+/* Can a BSF be asked? Without one those are served whose keys are here. */
+static gba_err keys_ready(nafd *d, char *why, size_t why_n)
 {
-    (void)state, (void)why, (void)why_n; /* a silent BSF ends new users' requests, not this program's */
-    return GBA_OK;
+    const nafd_bsf *b = d->s->naf.bsfs.v;
+    for (size_t i = 0; i < d->s->naf.bsfs.n; i++)
+        if (!b[i].dia_realm.s[0] || nafd_diameter_reaches(&b[i]))
+            return GBA_OK;
+    if (cached_keys(d->naf) > 0 || (d->decision_naf && cached_keys(d->decision_naf) > 0))
+        return GBA_OK;
+    for (size_t i = 0; i < d->s->naf.bsfs.n; i++)
+        daemon_reason(why, why_n, "BSF %s: no Diameter peer is connected that leads there", b[i].domain.s);
+    return GBA_E_IO;
+}
+
+static gba_err ready(void *state, char *why, size_t why_n)
+{
+    nafd *d = state;
+    gba_err e = keys_ready(d, why, why_n);
+    if (e == GBA_OK && !d->s->resource.enabled && !d->decision)
+        e = nafd_backends_ready(d, why, why_n);
+    return e;
 }
 
 int main(int argc, char **argv)
@@ -216,6 +233,6 @@ int main(int argc, char **argv)
                                      .live = live,
                                      .drain = drain,
                                      .stop = stop,
-                                     .health = health};
+                                     .ready = ready};
     return daemon_main(&spec, argc, argv);
 }

@@ -147,6 +147,7 @@ bool nafd_info(const exchange *e, gba_span body, char *info, size_t room);
 /* nafd_diameter.c: BSFs that are asked over Diameter; nafd_diameter_none.c in a build without it. */
 bool nafd_diameter_used(const nafd_settings *s);
 gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_t why_n) GBA_MUST_USE;
+bool nafd_diameter_reaches(const nafd_bsf *b);
 gba_err nafd_diameter_fetch(void *zn, const gba_naf_query *q, gba_naf_keys *out) GBA_MUST_USE; /* a gba_naf_source */
 void nafd_diameter_stop(void **zn);
 
@@ -166,6 +167,7 @@ nafd_backend *nafd_backend_of(nafd *d, const char *host, const char *target); /*
 /* May it be asked now? If not, when, in seconds. */
 bool nafd_backend_take(nafd_backend *b, int64_t *retry);
 void nafd_backend_result(nafd_backend *b, gba_err e);
+gba_err nafd_backends_ready(nafd *d, char *why, size_t why_n) GBA_MUST_USE; /* OK while one may be asked */
 
 /* nafd_proxy.c: a request for an upstream, on a worker thread of a streaming listener. */
 bool nafd_proxied(const http_req *r, void *ctx);

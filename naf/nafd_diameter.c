@@ -43,6 +43,11 @@ gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_
     return e;
 }
 
+bool nafd_diameter_reaches(const nafd_bsf *b)
+{
+    return fd_stack_reaches(b->dia_realm.s, b->dia_host.s[0] ? b->dia_host.s : NULL);
+}
+
 gba_err nafd_diameter_fetch(void *zn, const gba_naf_query *q, gba_naf_keys *out)
 {
     return gba_naf_zn_diameter_fetch(zn, q, out);

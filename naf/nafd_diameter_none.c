@@ -21,6 +21,12 @@ gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_
     return GBA_E_UNSUPPORTED;
 }
 
+bool nafd_diameter_reaches(const nafd_bsf *b)
+{
+    (void)b;
+    return false;
+}
+
 gba_err nafd_diameter_fetch(void *zn, const gba_naf_query *q, gba_naf_keys *out)
 {
     (void)zn, (void)q;

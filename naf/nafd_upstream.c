@@ -57,6 +57,16 @@ static bool is_up(nafd_backend *b)
     return up;
 }
 
+gba_err nafd_backends_ready(nafd *d, char *why, size_t why_n)
+{
+    for (size_t i = 0; i < d->s->upstreams.n; i++)
+        if (is_up(&d->backends[i]))
+            return GBA_OK;
+    for (size_t i = 0; i < d->s->upstreams.n; i++)
+        daemon_reason(why, why_n, "upstream %s is down", d->backends[i].u->url);
+    return d->s->upstreams.n ? GBA_E_IO : GBA_OK;
+}
+
 /* host is a Host value, perhaps with a port. */
 static bool host_is(const gba_fqdn *name, const char *host)
 {

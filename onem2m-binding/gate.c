@@ -6,6 +6,7 @@
 #include <time.h>
 #include "onem2m-binding/gate.h"
 
+#define READY_MS 1000 /* for a connection to the CSE */
 #define STOP_MS 1000 /* for the answers of those that were cut */
 
 static gba_err open_store(gate *g, char *why, size_t why_n)
@@ -259,9 +260,14 @@ static gba_err reload(void *state, const void *settings, char *why, size_t why_n
     return e;
 }
 
-static gba_err health(void *state, char *why, size_t why_n)
+static gba_err ready(void *state, char *why, size_t why_n)
 {
-    return store_health(((gate *)state)->store, why, why_n);
+    gate *g = state;
+    gba_err e = store_health(g->store, why, why_n);
+    if (e != GBA_OK || gate_upstream_reachable(g->upstream, READY_MS))
+        return e;
+    daemon_reason(why, why_n, "the CSE at %s takes no connection", g->s->upstream);
+    return GBA_E_IO;
 }
 
 int main(int argc, char **argv)
@@ -276,6 +282,6 @@ int main(int argc, char **argv)
                                      .reload = reload,
                                      .drain = drain,
                                      .stop = stop,
-                                     .health = health};
+                                     .ready = ready};
     return daemon_main(&spec, argc, argv);
 }

@@ -214,6 +214,7 @@ size_t gate_answer_fields(const m2m_answer *a, http_field f[M2M_ANSWER_FIELDS]);
 
 /* gate_upstream.c: kept-alive plain connections to the CSE, blocking. */
 gba_err gate_upstream_open(const gate_settings *s, gate_upstream **out) GBA_MUST_USE;
+bool gate_upstream_reachable(gate_upstream *u, unsigned ms); /* has, or makes, a connection */
 void gate_upstream_close(gate_upstream **u);
 /* BUSY: timed out; IO, SYNTAX, RANGE. */
 gba_err gate_upstream_ask(gate_upstream *u, const char *method, const char *target, const m2m_field *f, size_t n,

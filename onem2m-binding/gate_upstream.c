@@ -126,6 +126,15 @@ static void rest(gate_upstream *u, int fd)
         close(fd);
 }
 
+bool gate_upstream_reachable(gate_upstream *u, unsigned ms)
+{
+    int fd = resting(u);
+    if (fd < 0 && dial(u, service_mono_ms() + ms, &fd) != GBA_OK)
+        return false;
+    rest(u, fd);
+    return true;
+}
+
 static gba_err send_all(int fd, const void *p, size_t n, int64_t deadline)
 {
     const char *at = p;

@@ -336,7 +336,7 @@ static void stop(void **state)
     free(s);
 }
 
-static gba_err health(void *state, char *why, size_t why_n)
+static gba_err ready(void *state, char *why, size_t why_n)
 {
     return store_health(((server *)state)->store, why, why_n);
 }
@@ -347,7 +347,7 @@ int kms_main(const kms_kind *kind, const conf_field *table, const char *summary,
         .name = kind->program, .summary = summary, .table = table, .conf_size = sizeof(kms_settings),
         .daemon_conf_offset = offsetof(kms_settings, daemon), .check = kms_settings_check, .start = start,
         .reload = reload,
-        .drain = drain, .stop = stop, .health = health,
+        .drain = drain, .stop = stop, .ready = ready,
     };
     this_kind = kind;
     return daemon_main(&spec, argc, argv);

@@ -53,14 +53,24 @@ struct conf {
     size_t n_at, room_at;
     size_t nodes;
     unsigned faults;
+    bool nomem; /* a fault, told once, at the end */
 };
 
 /* ---- arena ---- */
+static void out_of_memory(conf *c)
+{
+    c->faults += !c->nomem;
+    c->nomem = true;
+}
+
+/* NULL: out of memory; the file is not taken then, and whoever reads on leaves out what is missing. */
 static void *arena(conf *c, size_t n)
 {
     block *b = calloc(1, sizeof *b + (n ? n : 1));
-    if (!b)
-        abort(); /* at start or reload, with bounded input */
+    if (!b) {
+        out_of_memory(c);
+        return NULL;
+    }
     b->next = c->blocks;
     c->blocks = b;
     return b->o;
@@ -69,19 +79,27 @@ static void *arena(conf *c, size_t n)
 static char *arena_text(conf *c, const char *s, size_t n)
 {
     char *p = arena(c, n + 1);
-    memcpy(p, s, n);
+    if (p)
+        memcpy(p, s, n);
     return p;
 }
 
 static void note_line(conf *c, const char *path, int line)
 {
+    char *copy = arena_text(c, path, strlen(path));
+    if (!copy)
+        return;
     if (c->n_at == c->room_at) {
-        c->room_at = c->room_at ? c->room_at * 2 : 64;
-        c->at = realloc(c->at, c->room_at * sizeof *c->at);
-        if (!c->at)
-            abort();
+        size_t room = c->room_at ? c->room_at * 2 : 64;
+        void *bigger = realloc(c->at, room * sizeof *c->at);
+        if (!bigger) {
+            out_of_memory(c);
+            return;
+        }
+        c->at = bigger;
+        c->room_at = room;
     }
-    c->at[c->n_at].path = arena_text(c, path, strlen(path));
+    c->at[c->n_at].path = copy;
     c->at[c->n_at++].line = line;
 }
 
@@ -151,23 +169,6 @@ void conf_fault(conf *c, const char *path, const char *fmt, ...)
     va_end(ap);
 }
 
-void conf_numbers(conf *c, const char *path, const conf_strings *list, uint32_t *out, size_t max, size_t *n)
-{
-    char item[128], *end;
-
-    *n = 0;
-    if (c && list->n > max)
-        conf_fault(c, path, "has %zu entries, at most %zu are possible", list->n, max);
-    for (size_t i = 0; i < list->n && i < max; i++) {
-        unsigned long long v = strtoull(list->v[i], &end, 10);
-        snprintf(item, sizeof item, "%s[%zu]", path, i);
-        if (list->v[i][0] >= '0' && list->v[i][0] <= '9' && !*end && v <= UINT32_MAX)
-            out[(*n)++] = (uint32_t)v;
-        else if (c)
-            conf_fault(c, item, "'%s' is not a number of 0 to 4294967295", list->v[i]);
-    }
-}
-
 void conf_warn(conf *c, const char *path, const char *fmt, ...)
 {
     va_list ap;
@@ -185,6 +186,8 @@ bool conf_ok(const conf *c)
 static node *node_add(conf *c, node *parent, node_type type, int line, char *key)
 {
     node *n = arena(c, sizeof *n);
+    if (!n)
+        return NULL;
     n->type = type;
     n->line = line;
     n->key = key;
@@ -238,6 +241,8 @@ static bool build_value(conf *c, builder *b, const yaml_event_t *e, int line)
             return false;
         }
         b->key = arena_text(c, s, e->data.scalar.length);
+        if (!b->key)
+            return false;
         b->key[strcspn(b->key, "\n")] = 0;
         b->key_line = line;
         return true;
@@ -247,11 +252,15 @@ static bool build_value(conf *c, builder *b, const yaml_event_t *e, int line)
                                                             : scalar_type(e);
     node *n = node_add(c, parent, type, b->key ? b->key_line : line, b->key);
     b->key = NULL;
+    if (!n)
+        return false;
     if (!b->root)
         b->root = n;
     if (e->type == YAML_SCALAR_EVENT) {
         n->text = arena_text(c, (const char *)e->data.scalar.value, e->data.scalar.length);
         n->text_n = e->data.scalar.length;
+        if (!n->text)
+            return false;
     } else if (b->depth == DEPTH_MAX) {
         fault_at(c, line, NULL, "nested too deeply: at most %d levels", DEPTH_MAX);
         return false;
@@ -298,12 +307,18 @@ static node *parse_yaml(conf *c, const char *text, size_t n)
     yaml_parser_t p;
     builder b = {0};
     bool go = true;
-    if (!yaml_parser_initialize(&p))
-        abort();
+    if (!yaml_parser_initialize(&p)) {
+        out_of_memory(c);
+        return NULL;
+    }
     yaml_parser_set_input_string(&p, (const unsigned char *)text, n);
     while (go) {
         yaml_event_t e;
-        if (!yaml_parser_parse(&p, &e)) {
+        if (!yaml_parser_parse(&p, &e) && p.error == YAML_MEMORY_ERROR) {
+            out_of_memory(c);
+            break;
+        }
+        if (p.error) {
             const yaml_mark_t *m = p.problem_mark.line || p.problem_mark.column ? &p.problem_mark : &p.mark;
             fault_at(c, (int)m->line + 1, NULL, "not YAML: %s (column %d)", p.problem ? p.problem : "malformed",
                      (int)m->column + 1);
@@ -430,7 +445,8 @@ static char *absolute(conf *c, const char *s)
         return arena_text(c, s, strlen(s));
     size_t n = strlen(c->folder) + strlen(s) + 2;
     char *p = arena(c, n);
-    snprintf(p, n, "%.*s%s/%s", (int)(path - s), s, c->folder, path);
+    if (p)
+        snprintf(p, n, "%.*s%s/%s", (int)(path - s), s, c->folder, path);
     return p;
 }
 
@@ -493,7 +509,7 @@ static void take_strings(conf *c, const node *n, const char *path, conf_strings 
     size_t many = n->type == SEQUENCE ? n->n : n->type == NOTHING ? 0 : 1;
     char item[PATH_SIZE + 24];
     *out = (conf_strings){arena(c, many * sizeof *out->v), arena(c, many * sizeof *out->line), 0};
-    for (; out->n < many && from; from = from->next, out->n++) {
+    for (; out->v && out->line && out->n < many && from; from = from->next, out->n++) {
         snprintf(item, sizeof item, "%s[%zu]", path, out->n);
         out->v[out->n] = good_text(c, from, item) ? from->text : arena_text(c, "", 0);
         out->line[out->n] = from->line;
@@ -520,7 +536,7 @@ static void take_items(conf *c, const conf_field *f, const node *n, const char *
         return;
     }
     *out = (conf_items){arena(c, n->n * f->item_size), n->n};
-    for (const node *m = n->first; m; m = m->next, i++) {
+    for (const node *m = out->v ? n->first : NULL; m; m = m->next, i++) {
         snprintf(item, sizeof item, "%.230s[%zu]", path, i);
         note_line(c, item, m->line);
         if (m->type != MAPPING)
@@ -650,6 +666,8 @@ static void take_table(conf *c, const conf_field *table, const node *n, const ch
     while (table[rows].path)
         rows++;
     bool *seen = arena(c, rows * sizeof *seen);
+    if (!seen)
+        return;
     if (n)
         take_section(c, table, n, prefix, *prefix ? strlen(prefix) + 1 : 0, seen, into);
     for (size_t i = 0; i < rows; i++) {
@@ -696,13 +714,15 @@ static conf *conf_new(const char *program, const char *file, conf_report *report
 {
     conf *c = calloc(1, sizeof *c);
     if (!c)
-        abort();
+        return NULL;
     const char *slash = strrchr(file, '/');
     c->program = arena_text(c, program, strlen(program));
     c->file = arena_text(c, file, strlen(file));
     c->folder = slash ? arena_text(c, file, slash == file ? 1 : (size_t)(slash - file)) : NULL;
     c->report = report;
     c->ctx = ctx;
+    if (c->nomem)
+        conf_free(&c);
     return c;
 }
 
@@ -711,6 +731,8 @@ gba_err conf_load_text(const char *program, const char *file, gba_span text, con
 {
     conf *c = conf_new(program, file, report, ctx);
     *out = NULL;
+    if (!c)
+        return GBA_E_NOMEM;
     node *root = parse_yaml(c, (const char *)text.p, text.n);
     if (root && root->type != MAPPING && root->type != NOTHING)
         fault_at(c, root->line, NULL, "needs settings such as 'log.level: info', but has %s", shapes[root->type]);
@@ -722,10 +744,13 @@ gba_err conf_load_text(const char *program, const char *file, gba_span text, con
     }
     unsigned more = c->faults > FAULTS_MAX ? c->faults - FAULTS_MAX : 0;
     c->faults = 0;
-    if (more)
+    bool nomem = c->nomem;
+    if (nomem)
+        fault_at(c, 0, NULL, "out of memory while it was read");
+    else if (more)
         fault_at(c, 0, NULL, "%u more faults are not shown", more);
     conf_free(&c);
-    return GBA_E_SYNTAX;
+    return nomem ? GBA_E_NOMEM : GBA_E_SYNTAX;
 }
 
 static size_t struct_size(const conf_field *table)
@@ -748,6 +773,8 @@ gba_err conf_load(const char *program, const char *file, const conf_field *table
     *out = NULL;
     memset(into, 0, struct_size(table));
     conf *c = conf_new(program, file, report, ctx);
+    if (!c)
+        return GBA_E_NOMEM;
     char *text = read_file(c, &n);
     conf_free(&c);
     if (!text)

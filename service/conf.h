@@ -53,7 +53,7 @@ typedef struct conf_field {
 typedef struct conf conf; /* the parsed file: lines of settings, and the arena of strings */
 /* Fills `into` (zeroed here). Each fault is one line on stderr, or in `report`:
  * "PROGRAM: FILE:LINE: PATH: what is wrong, and the way out". All faults, not the first.
- * SYNTAX and *out NULL when there was one, IO when the file cannot be read. null turns off a
+ * SYNTAX and *out NULL when there was one, IO when the file cannot be read, NOMEM. null turns off a
  * default of CONF_STRING, CONF_PATH, CONF_LISTEN and CONF_FQDN. */
 typedef void conf_report(void *ctx, const char *line);
 gba_err conf_load(const char *program, const char *file, const conf_field *table, void *into, conf_report *report,

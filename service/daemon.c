@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +23,14 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#define REASONS_MAX 2048
 #define STOP_MAX_S 60 /* a stop that hangs ends so */
 
 const char *const daemon_log_levels[] = {"debug", "info", "warn", "error", NULL};
 const char *const daemon_log_formats[] = {"text", "json", NULL};
 
-/* One reading of the configuration; all live until the end, the program may point into any. */
+/* One reading of the configuration. */
 typedef struct reading {
-    struct reading *older;
     conf *conf;
     void *settings;
 } reading;
@@ -37,12 +38,11 @@ typedef struct reading {
 typedef struct daemon_run {
     const daemon_spec *spec;
     const char *file;
-    reading *now;
-    const void *first; /* the settings of the start; readings live until the end */
+    reading *first, *now; /* of the start; the last that was taken over */
     bool reloading;
     unsigned faults;
-    http_server *admin;
-    pthread_mutex_t lock; /* phase and state, against /healthz */
+    http_server *admin, *health;
+    pthread_mutex_t lock; /* phase and state, against /readyz */
     enum { STARTING, READY, STOPPING } phase;
     void *state;
     metric *reloads, *refusals;
@@ -75,6 +75,8 @@ static void report(void *ctx, const char *line)
 
 static void reading_free(reading *r)
 {
+    if (!r)
+        return;
     conf_free(&r->conf);
     free(r->settings);
     free(r);
@@ -84,9 +86,12 @@ static void reading_free(reading *r)
 static reading *read_config(daemon_run *d)
 {
     reading *r = calloc(1, sizeof *r);
-    if (!r || !(r->settings = calloc(1, d->spec->conf_size)))
-        abort();
-    gba_err e = conf_load(d->spec->name, d->file, d->spec->table, r->settings, report, d, &r->conf);
+    if (r)
+        r->settings = calloc(1, d->spec->conf_size);
+    gba_err e = r && r->settings ? conf_load(d->spec->name, d->file, d->spec->table, r->settings, report, d, &r->conf)
+                                 : GBA_E_NOMEM;
+    if (e == GBA_E_NOMEM && !d->faults)
+        report(d, "out of memory: the configuration was not read");
     if (e == GBA_OK && d->spec->check)
         d->spec->check(r->conf, r->settings);
     if (e == GBA_OK && conf_ok(r->conf))
@@ -95,27 +100,52 @@ static reading *read_config(daemon_run *d)
     return NULL;
 }
 
+/* The start's settings stay to the end; of later ones only the last. */
 static void adopt(daemon_run *d, reading *r)
 {
-    r->older = d->now;
+    if (d->now && d->now != d->first)
+        reading_free(d->now);
     d->now = r;
+    if (!d->first)
+        d->first = r;
     log_setup(d->spec->name, (log_level)common(d)->log_level, (log_format)common(d)->log_format);
 }
 
-/* ---- admin listener ---- */
-static void healthz(daemon_run *d, http_req *r)
+/* ---- admin and health listeners ---- */
+void daemon_reason(char *why, size_t why_n, const char *fmt, ...)
+{
+    size_t n = strlen(why);
+    va_list ap;
+    if (n + 1 >= why_n)
+        return;
+    if (n)
+        why[n++] = '\n';
+    va_start(ap, fmt);
+    int more = vsnprintf(why + n, why_n - n, fmt, ap);
+    va_end(ap);
+    if (more < 0 || (size_t)more >= why_n - n) /* no half reason */
+        why[n ? n - 1 : 0] = 0;
+}
+
+static void state_reply(http_req *r, bool good, const char *text)
 {
     static const http_field type[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
-    char why[512] = "", text[520];
+    char line[REASONS_MAX + 1];
+    snprintf(line, sizeof line, "%s\n", text);
+    http_reply(r, good ? 200 : 503, type, 2, gba_str(line));
+}
+
+static void readyz(daemon_run *d, http_req *r)
+{
+    char why[REASONS_MAX] = "";
     gba_err e = GBA_E_BUSY;
     pthread_mutex_lock(&d->lock);
     if (d->phase == READY)
-        e = d->spec->health ? d->spec->health(d->state, why, sizeof why) : GBA_OK;
+        e = d->spec->ready ? d->spec->ready(d->state, why, sizeof why) : GBA_OK;
     else
         snprintf(why, sizeof why, "%s", d->phase == STARTING ? "starting" : "stopping");
     pthread_mutex_unlock(&d->lock);
-    snprintf(text, sizeof text, "%s\n", e == GBA_OK ? "ok" : *why ? why : gba_err_text(e));
-    http_reply(r, e == GBA_OK ? 200 : 503, type, 2, gba_str(text));
+    state_reply(r, e == GBA_OK, e == GBA_OK ? "ok" : *why ? why : gba_err_text(e));
 }
 
 static void metrics(http_req *r)
@@ -130,29 +160,48 @@ static void metrics(http_req *r)
     free(page);
 }
 
-static void on_admin(http_req *r, void *ctx)
+static void answer(daemon_run *d, http_req *r, bool with_metrics)
 {
     static const http_field allow = {"Allow", "GET, HEAD"};
     const char *method = http_method(r), *target = http_target_path(http_target(r));
-    bool health = !strcmp(target, "/healthz"), page = !strcmp(target, "/metrics");
-    if (!health && !page)
-        http_reply(r, 404, NULL, 0, gba_str("try /healthz or /metrics\n"));
+    bool live = !strcmp(target, "/healthz"), ready = !strcmp(target, "/readyz");
+    if (!live && !ready && (!with_metrics || strcmp(target, "/metrics") != 0))
+        http_reply(r, 404, NULL, 0, gba_str(with_metrics ? "try /healthz, /readyz or /metrics\n" : NULL));
     else if (strcmp(method, "GET") && strcmp(method, "HEAD"))
         http_reply(r, 405, &allow, 1, gba_str(NULL));
-    else if (health)
-        healthz(ctx, r);
+    else if (live)
+        state_reply(r, true, "ok"); /* who answers lives */
+    else if (ready)
+        readyz(d, r);
     else
         metrics(r);
 }
 
-static gba_err start_admin(daemon_run *d, char *why, size_t why_n)
+static void on_admin(http_req *r, void *ctx)
 {
-    const conf_listen *at = &common(d)->admin;
+    answer(ctx, r, true);
+}
+
+/* For balancers, on whose network /metrics has no business. */
+static void on_health(http_req *r, void *ctx)
+{
+    answer(ctx, r, false);
+}
+
+static gba_err start_listener(daemon_run *d, const char *name, const conf_listen *at, http_handler *handler,
+                              http_server **out, char *why, size_t why_n)
+{
     if (!at->set)
         return GBA_OK;
-    http_config c = {.name = "admin", .address = at->address, .port = at->port, .connections = 64, .threads = 1,
-                     .body_max = 1024, .idle_s = 10, .handler = on_admin, .ctx = d};
-    return http_server_start(&c, &d->admin, why, why_n);
+    http_config c = {.name = name, .address = at->address, .port = at->port, .connections = 64, .threads = 1,
+                     .body_max = 1024, .idle_s = 10, .handler = handler, .ctx = d};
+    return http_server_start(&c, out, why, why_n);
+}
+
+static gba_err start_listeners(daemon_run *d, char *why, size_t why_n)
+{
+    gba_err e = start_listener(d, "admin", &common(d)->admin, on_admin, &d->admin, why, why_n);
+    return e == GBA_OK ? start_listener(d, "health", &common(d)->health, on_health, &d->health, why, why_n) : e;
 }
 
 static int64_t resident(void *ctx)
@@ -202,7 +251,8 @@ static void set_phase(daemon_run *d, int phase)
 
 static bool takes_over(const char *const *live, const char *path)
 {
-    static const char *const ours[] = {"log.", "drain", "admin.listen", NULL}; /* the last has an event of its own */
+    /* the last two have an event of their own */
+    static const char *const ours[] = {"log.", "drain", "admin.listen", "health.listen", NULL};
 
     for (const char *const *const *list = (const char *const *const[]){ours, live, NULL}; *list; list++)
         for (const char *const *p = *list; *p; p++)
@@ -218,12 +268,19 @@ static void name_change(void *ctx, const char *path)
         log_event(LOG_LEVEL_WARN, "config.restart_needed", "setting", path, NULL);
 }
 
+static void name_listener(const char *setting, const conf_listen *old, const conf_listen *now)
+{
+    if (old->set != now->set || strcmp(old->address, now->address) != 0 || old->port != now->port)
+        log_event(LOG_LEVEL_WARN, "daemon.restart_needed", "setting", setting, NULL);
+}
+
 static void reload(daemon_run *d)
 {
     char text[96], why[512] = "the configuration has faults";
     snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)service_mono_ms() * 1000);
     notify(text);
     d->reloading = true;
+    d->faults = 0;
     reading *r = read_config(d);
     gba_err e = r ? GBA_OK : GBA_E_SYNTAX;
     if (r && d->spec->reload) {
@@ -234,17 +291,14 @@ static void reload(daemon_run *d)
         metric_add(d->refusals, 1);
         log_event(LOG_LEVEL_ERROR, "daemon.reload_refused", "reason", *why ? why : gba_err_text(e), "effect",
                   "the old configuration stays", NULL);
-        if (r) { /* the program may have taken something of it before it refused */
-            r->older = d->now->older;
-            d->now->older = r;
-        }
+        reading_free(r);
     } else {
-        const conf_listen old = common(d)->admin;
+        const conf_listen admin = common(d)->admin, health = common(d)->health;
         adopt(d, r);
-        if (strcmp(old.address, common(d)->admin.address) || old.port != common(d)->admin.port)
-            log_event(LOG_LEVEL_WARN, "daemon.restart_needed", "setting", "admin.listen", NULL);
+        name_listener("admin.listen", &admin, &common(d)->admin);
+        name_listener("health.listen", &health, &common(d)->health);
         if (d->spec->live)
-            conf_each_change(d->spec->table, d->first, d->now->settings, name_change, d);
+            conf_each_change(d->spec->table, d->first->settings, d->now->settings, name_change, d);
         metric_add(d->reloads, 1);
         log_event(LOG_LEVEL_INFO, "daemon.reloaded", "config", d->file, NULL);
     }
@@ -288,15 +342,22 @@ static void shut_down(daemon_run *d, const sigset_t *set, int sig)
         d->spec->stop(&d->state);
 }
 
+/* "off" without a server. */
+static const char *print_address(const http_server *s, const conf_listen *at, char out[96])
+{
+    snprintf(out, 96, "off");
+    if (s)
+        snprintf(out, 96, strchr(at->address, ':') ? "[%s]:%u" : "%s:%u", at->address, http_server_port(s));
+    return out;
+}
+
 static void serve(daemon_run *d, const sigset_t *set)
 {
-    char at[96] = "off";
-    if (d->admin)
-        snprintf(at, sizeof at, strchr(common(d)->admin.address, ':') ? "[%s]:%u" : "%s:%u", common(d)->admin.address,
-                 http_server_port(d->admin));
+    char admin[96], health[96];
     set_phase(d, READY);
     log_event(LOG_LEVEL_INFO, "daemon.started", "program", d->spec->name, "version", PACKAGE_VERSION, "pid",
-              log_num(getpid()), "config", d->file, "admin", at, NULL);
+              log_num(getpid()), "config", d->file, "admin", print_address(d->admin, &common(d)->admin, admin), "health",
+              d->health ? print_address(d->health, &common(d)->health, health) : NULL, NULL);
     notify("READY=1");
     log_gather(true);
     for (;;) {
@@ -323,8 +384,7 @@ static int run(daemon_run *d)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL); /* inherited by every thread: only this one takes signals */
     register_metrics(d);
-    gba_err e = start_admin(d, why, sizeof why);
-    d->first = d->now->settings;
+    gba_err e = start_listeners(d, why, sizeof why);
     if (e == GBA_OK && d->spec->start)
         e = d->spec->start(d->now->settings, &d->state, why, sizeof why);
     if (e == GBA_OK)
@@ -333,6 +393,7 @@ static int run(daemon_run *d)
         fprintf(stderr, "%s: cannot start: %s\n", d->spec->name, *why ? why : gba_err_text(e));
     set_phase(d, STOPPING);
     http_server_stop(&d->admin, 500);
+    http_server_stop(&d->health, 500);
     if (e == GBA_OK)
         log_event(LOG_LEVEL_INFO, "daemon.stopped", NULL);
     log_flush(true);
@@ -364,11 +425,9 @@ static int with_config(daemon_run *d, bool check_only)
             printf("%s: %s: configuration is valid\n", d->spec->name, d->file);
         code = check_only ? 0 : run(d);
     }
-    while (d->now) {
-        r = d->now;
-        d->now = r->older;
-        reading_free(r);
-    }
+    if (d->now != d->first)
+        reading_free(d->now);
+    reading_free(d->first);
     return code;
 }
 

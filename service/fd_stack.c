@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -749,4 +750,24 @@ unsigned fd_stack_open_peers(void)
     for (size_t i = 0; i < g.conf.n_peers; i++)
         n += fd_stack_peer_open(g.conf.peers[i].identity);
     return n;
+}
+
+/* Does the identity stand in the realm, as most do? */
+static bool stands_in(const char *identity, const char *realm)
+{
+    size_t n = strlen(identity), m = strlen(realm);
+    return n >= m && !strcasecmp(identity + n - m, realm) && (n == m || identity[n - m - 1] == '.');
+}
+
+bool fd_stack_reaches(const char *realm, const char *host)
+{
+    bool any_fits = host != NULL;
+    for (size_t i = 0; i < g.conf.n_peers; i++) {
+        const fd_peer_conf *p = &g.conf.peers[i];
+        bool fits = p->relay || (host ? !strcasecmp(p->identity, host) : stands_in(p->identity, realm));
+        if (fits && fd_stack_peer_open(p->identity))
+            return true;
+        any_fits = any_fits || fits;
+    }
+    return !any_fits && fd_stack_open_peers();
 }

@@ -55,6 +55,8 @@ gba_err fd_sctp_choose(fd_sctp wish, bool here, bool *use, char *why, size_t why
 /* Peers with an open connection. */
 unsigned fd_stack_open_peers(void);
 bool fd_stack_peer_open(const char *identity);
+/* Is a peer connected by which that host (NULL: any) of that realm may be reached? */
+bool fd_stack_reaches(const char *realm, const char *host);
 
 /* ---- server ---- */
 typedef struct fd_request fd_request;

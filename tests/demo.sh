@@ -117,14 +117,14 @@ CONF
 
 bsfctl() { "$build/bsf/gba-bsfctl" --config "$BSF_CONFIG" "$@"; }
 
-# demo_daemon NAME PROGRAM CONFIG ADMIN_URL: starts it, waits for /healthz, sets demo_pid.
+# demo_daemon NAME PROGRAM CONFIG ADMIN_URL: starts it, waits for /readyz, sets demo_pid.
 demo_daemon() {
     local i
     setsid "$2" --config "$3" >>"$demo/$1.log" 2>&1 </dev/null &
     demo_pid=$!
     for i in $(seq 300); do
         kill -0 $demo_pid 2>/dev/null || break
-        if demo_http "$4/healthz" >/dev/null; then return 0; fi
+        if demo_http "$4/readyz" >/dev/null; then return 0; fi
         sleep 0.1
     done
     tail -n 5 "$demo/$1.log" >&2

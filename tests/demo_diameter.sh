@@ -85,14 +85,14 @@ dia_net_parties() {
     dia_party 5 && NAFB_HOLD_PID=$dia_pid
 }
 
-# dia_daemon NAME HOLDER PROGRAM CONFIG ADDRESS PORT: starts it there, waits for /healthz, sets demo_pid.
+# dia_daemon NAME HOLDER PROGRAM CONFIG ADDRESS PORT: starts it there, waits for /readyz, sets demo_pid.
 dia_daemon() {
     local i
     setsid nsenter -t "$2" -n "$build/$3" --config "$4" >>"$demo/$1.log" 2>&1 </dev/null &
     demo_pid=$!
     for i in $(seq 200); do
         kill -0 $demo_pid 2>/dev/null || break
-        if demo_http "http://$5:$6/healthz" >/dev/null; then return 0; fi
+        if demo_http "http://$5:$6/readyz" >/dev/null; then return 0; fi
         sleep 0.1
     done
     tail -n 5 "$demo/$1.log" >&2

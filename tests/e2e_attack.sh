@@ -84,8 +84,8 @@ wait $attacker
 is "it is quiet once more" 0 "$(until_ok 90 quiet && echo 0)"
 rm -rf "$demo/state"
 is "and when they are gone" 0 "$(until_ok 10 page && echo 0)"
-is "the BSF is healthy" 0 "$(demo_http "$BSF_ADMIN_URL/healthz" && echo 0)"
-is "the MEF is healthy" 0 "$(demo_http "http://127.0.0.1:$p_mefadm/healthz" && echo 0)"
+is "the BSF is ready" 0 "$(demo_http "$BSF_ADMIN_URL/readyz" && echo 0)"
+is "the MEF is ready" 0 "$(demo_http "http://127.0.0.1:$p_mefadm/readyz" && echo 0)"
 case "$(ldd "$build/bsf/gba-bsfd")" in
 *libasan* | *libtsan*) sanitized=yes ;; # their shadow grows
 *) sanitized=no ;;

@@ -73,7 +73,15 @@ until_ok() { # SECONDS COMMAND...
     done
     return 1
 }
-healthy() { demo_http "http://$BSF_ADDRESS:8081/healthz"; }
+ready() { demo_http "http://${1:-$BSF_ADDRESS}:8081/readyz"; }
+lives() { demo_http "http://${1:-$BSF_ADDRESS}:8081/healthz"; }
+not_ready() { # ADDRESS REASON
+    exec 7<>"/dev/tcp/$1/8081" || return 1
+    printf 'GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&7
+    cat <&7 | tr -d '\r' >"$demo/ready.answer"
+    exec 7>&-
+    head -1 "$demo/ready.answer" | grep -q ' 503 ' && sed '1,/^$/d' "$demo/ready.answer" | grep -q "$2"
+}
 
 cleanup() {
     dia_capture_end
@@ -204,15 +212,37 @@ loss() {
     kill -9 "$HSS_PID" && gone "$HSS_PID"
     ok "without an HSS: 503 within the deadline" within 5000 ub_is 503
     ok "with Retry-After" retry_after
-    ok "and /healthz says so" until_ok 5 not healthy
+    ok "and /readyz says so, and which realm" until_ok 5 not_ready "$BSF_ADDRESS" '^realm \*.3gppnetwork.org: no HSS is connected'
+    ok "the process lives" lives
+    ok "a metric tells it" until_ok 5 av_up 0
+    ok "an event tells it" until_ok 5 grep -q 'error av.down realm="\?\*.3gppnetwork.org' "$demo/gba-bsfd.log"
     dia_start_hss
     ok "it comes back by itself" until_ok 30 boot
+    ok "ready, told by metric and event" until_ok 10 came_back
     kill -STOP "$HSS_PID"
     ok "an HSS that hangs: 503 within the deadline" within 5000 ub_is 503
     for _ in 1 2 3 4 5 6 7 8; do ub_status >/dev/null & done
     ok "for everyone who asks" within 6000 ub_is 503
     kill -CONT "$HSS_PID"
     ok "and bootstraps again" until_ok 30 boot
+}
+av_up() { [ "$(dia_metric $BSF_ADDRESS 'gba_av_up{realm="*.3gppnetwork.org"}')" = "$1" ]; }
+came_back() {
+    ready && av_up 1 &&
+        grep -q 'info av.up realm="\?\*.3gppnetwork.org' "$demo/gba-bsfd.log"
+}
+
+# ---- a NAF whose only BSF is away, and comes: nobody is told to come before it can serve ----
+readiness() {
+    kill "$NAF_PID" "$BSF_PID" && gone "$NAF_PID" && gone "$BSF_PID"
+    setsid nsenter -t "$NAF_HOLD_PID" -n "$build/naf/gba-nafd" --config "$NAF_CONFIG" >>"$demo/gba-nafd.log" 2>&1 </dev/null &
+    NAF_PID=$!
+    ok "a NAF without its BSF lives" until_ok 10 lives "$NAF_ADDRESS"
+    ok "but is not ready, and says why" until_ok 5 not_ready "$NAF_ADDRESS" "^BSF $BSF_DOMAIN: no Diameter peer is connected"
+    dia_start_bsf
+    ok "with its BSF it is" until_ok 40 ready "$NAF_ADDRESS"
+    ok "a bootstrap" until_ok 10 boot
+    ok "and its first user is served" dia_page "$NAF_URL" sip:alice@home.test
 }
 # An HSS that answers nonsense, late or not at all: 503 in time, for each way; and gba-bsfd lives.
 odd_hss() {
@@ -362,6 +392,7 @@ ok "bootstraps under load while the HSS is killed and restarted" load
 failover
 wire
 odd_hss
+readiness
 cleanup
 trap - EXIT
 

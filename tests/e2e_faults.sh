@@ -45,7 +45,7 @@ logged() { grep -qE "$1" "$demo/gba-bsfd.log"; }
 boot() { demo_gba bootstrap --json >"$demo/session.json" 2>"$demo/boot.err"; }
 btid() { sed -n 's/.*"btid": *"\([^"]*\)".*/\1/p' "$demo/session.json"; }
 has() { bsfctl session show "$1" --json >/dev/null 2>&1; }
-healthy() { demo_http "$BSF_ADMIN_URL/healthz"; }
+ready() { demo_http "$BSF_ADMIN_URL/readyz"; }
 end() { # SIGNAL
     kill "-$1" "$BSF_PID" && while kill -0 "$BSF_PID" 2>/dev/null; do sleep 0.1; done
 }
@@ -84,7 +84,8 @@ if [ $FAULTS_NS = yes ]; then
     is "a full disk refuses in the end" yes $refused
     is "the UE is told to come again" 1 "$(grep -c 503 "$demo/boot.err")"
     is "an event names it" 0 "$(until_ok 5 logged 'ub.unavailable' && echo 0)"
-    is "/healthz is 503 and says the disk" 1 "$(until_ok 5 sh -c "curl -s '$BSF_ADMIN_URL/healthz' | grep -q 'disk is full'" && echo 1)"
+    is "/readyz is 503 and says the disk" 1 "$(until_ok 5 sh -c "curl -s '$BSF_ADMIN_URL/readyz' | grep -q 'disk is full'" && echo 1)"
+    is "but it lives" 0 "$(demo_http "$BSF_ADMIN_URL/healthz" && echo 0)"
     is "a metric counts it" 1 "$(curl -s "$BSF_ADMIN_URL/metrics" | grep -c 'gba_ub_total{result="unavailable"} [1-9]')"
     is "the last acknowledged session stands" 0 "$(has "$last" && echo 0)"
     end KILL
@@ -96,7 +97,7 @@ if [ $FAULTS_NS = yes ]; then
     is "full again, it refuses again" 1 "$(grep -c 503 "$demo/boot.err")"
     rm "$demo/disk/fill"
     is "with room again it serves by itself" 0 "$(until_ok 20 boot && echo 0)"
-    is "and is healthy" 0 "$(until_ok 10 healthy && echo 0)"
+    is "and is ready" 0 "$(until_ok 10 ready && echo 0)"
     last=$(btid)
     is "the new session stands" 0 "$(has "$last" && echo 0)"
 else

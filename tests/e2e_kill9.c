@@ -116,7 +116,7 @@ static void start_daemon(void)
     for (int i = 0; i < 500; i++) {
         int fd = dial(d.admin);
         if (fd >= 0) {
-            int status = exchange(fd, "/healthz", NULL, in, sizeof in, &body);
+            int status = exchange(fd, "/readyz", NULL, in, sizeof in, &body);
             close(fd);
             if (status == 200)
                 return;

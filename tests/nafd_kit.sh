@@ -86,7 +86,7 @@ start_nafd() {
     nafd_pid=$!
     for _ in $(seq 300); do
         kill -0 "$nafd_pid" 2>/dev/null || break
-        demo_http "http://127.0.0.1:$admin/healthz" && return
+        demo_http "http://127.0.0.1:$admin/readyz" && return
         sleep 0.1
     done
     tail "$demo/nafd.log" >&2

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_av_route.c - which source is asked for which IMPI, what the route passes on, and who frees the sources. */
 #include "bsf/av_route.h"
+#include "service/log.h"
+#include "service/metrics.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "t_main.h"
 
 /* A source that notes what it was asked; its vector's first octet of RAND says whose it is. */
@@ -147,17 +150,71 @@ static void passed_on(void)
 static void health(void)
 {
     const av_route routes[] = {{"home.test", &a.base}, {"other.test", &b.base}, {"own.test", NULL}};
-    char why[16] = "";
+    char why[256] = "";
     av_source *s = fresh(routes, 3);
 
     CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_OK);
-    b.health = GBA_E_IO;
-    CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_E_IO);
-    CU_ASSERT_STRING_EQUAL(why, "b");
+    b.health = GBA_E_IO; /* one realm's HSS is down: the rest is served */
+    CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_OK);
     b.health = GBA_OK;
     last.health = GBA_E_CORRUPT;
-    CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_E_CORRUPT);
-    CU_ASSERT_STRING_EQUAL(why, "l");
+    CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_OK);
+    a.health = b.health = GBA_E_IO;
+    CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_E_IO);
+    CU_ASSERT_STRING_EQUAL(why, "realm home.test: a\nrealm other.test: b\nrealm own.test: l\nrealm *: l");
+    last.health = GBA_E_UNKNOWN; /* no subscribers yet: good for a realm that names it */
+    CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_OK);
+    s->ops->free(s);
+    const av_route one[] = {{"home.test", &a.base}};
+    s = fresh(one, 1);
+    why[0] = 0;
+    a.health = GBA_E_IO;
+    last.health = GBA_E_UNKNOWN; /* but nobody's last resort */
+    CU_ASSERT_EQUAL(s->ops->health(s, why, sizeof why), GBA_E_IO);
+    CU_ASSERT_STRING_EQUAL(why, "realm home.test: a\nrealm *: l");
+    s->ops->free(s);
+}
+
+static int64_t up(const char *realm)
+{
+    char label[64];
+    snprintf(label, sizeof label, "realm=\"%s\"", realm);
+    return metric_value(metric_gauge("gba_av_up", label, ""));
+}
+
+static void watched(void)
+{
+    const av_route routes[] = {{"home.test", &a.base}, {"other.test", &b.base}};
+    char text[4096] = "";
+    FILE *f = tmpfile();
+    int err = dup(2);
+    av_source *s = fresh(routes, 2);
+    CU_ASSERT_FATAL(f && dup2(fileno(f), 2) == 2);
+    b.health = GBA_E_IO;
+    for (int i = 0; i < 5; i++)
+        av_route_watch(s);
+    CU_ASSERT(up("home.test") == 1 && up("other.test") == 0);
+    for (int i = 0; i < 5; i++)
+        av_route_watch(s);
+    b.health = GBA_OK;
+    av_route_watch(s);
+    CU_ASSERT(up("home.test") == 1 && up("other.test") == 1);
+    a.health = GBA_E_IO;
+    av_route_watch(s);
+    CU_ASSERT(up("home.test") == 0 && up("other.test") == 1);
+    log_flush(true);
+    dup2(err, 2);
+    close(err);
+    rewind(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    const char *down = strstr(text, "error av.down realm=other.test reason=b\n");
+    const char *back = down ? strstr(down + 9, "info av.up realm=other.test\n") : NULL;
+    CU_ASSERT(down && back && strstr(back, "error av.down realm=home.test reason=a\n"));
+    int lines = 0;
+    for (const char *p = text; *p; p++)
+        lines += *p == '\n';
+    CU_ASSERT_EQUAL(lines, 3);
     s->ops->free(s);
 }
 
@@ -191,5 +248,5 @@ static void impossible(void)
     s->ops->free(s);
 }
 
-T_MAIN("av_route", {"which source", which}, {"every realm", everything}, {"passed on", passed_on}, {"health", health},
+T_MAIN("av_route", {"which source", which}, {"every realm", everything}, {"passed on", passed_on}, {"health", health}, {"watched", watched},
        {"freed once", freed}, {"impossible routes", impossible})

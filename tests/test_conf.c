@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "service/conf.h"
 #include "service/daemon.h"
+#include "tests/heap.h"
 
 typedef struct upstream {
     char *url;
@@ -286,6 +287,34 @@ static void test_print(void)
     conf_free(&c);
 }
 
+/* Whichever allocation fails, at a reload say: the file is not taken, that is told, and nothing is lost. */
+static void test_no_memory(void)
+{
+    static const char text[] = "ub:\n  name: b.example\n  cert: c.pem\n  text: t\nlim.ranges: [a, b, c]\n"
+                               "naf:\n  upstreams:\n    - url: u\n    - {url: v, weight: 2}\n";
+    int n = 0, refused = 0;
+    for (bool failed = true; failed && n < 2000; n++) {
+        conf *c = NULL;
+        said[0] = 0;
+        settings into = {0};
+        heap_fail(n, 0, n % 2);
+        gba_err e = conf_load_text("gba-x", "/etc/x/x.yaml", gba_str(text), table, &into, note, NULL, &c);
+        failed = heap_failed() > 0;
+        heap_fail(-1, 0, 0);
+        if (!failed) {
+            CU_ASSERT(e == GBA_OK && c && into.up.n == 2);
+        } else {
+            refused++;
+            CU_ASSERT(e == GBA_E_NOMEM && !c);
+            CU_ASSERT(!*said || !strcmp(said, "gba-x: /etc/x/x.yaml: out of memory while it was read\n"));
+            if (*said && strcmp(said, "gba-x: /etc/x/x.yaml: out of memory while it was read\n"))
+                printf("\n%d: %s", n, said);
+        }
+        conf_free(&c);
+    }
+    CU_ASSERT(refused > 30);
+}
+
 int main(void)
 {
     CU_initialize_registry();
@@ -298,6 +327,7 @@ int main(void)
     CU_add_test(s, "all faults", test_all_faults);
     CU_add_test(s, "bounds", test_bounds);
     CU_add_test(s, "file", test_file);
+    CU_add_test(s, "no memory", test_no_memory);
     CU_add_test(s, "print", test_print);
     CU_basic_run_tests();
     unsigned failed = CU_get_number_of_failures();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A daemon as its operator meets it: this program started again as one, with arguments. */
+#include "config.h"
 #include <CUnit/Basic.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,12 +16,14 @@ typedef struct settings {
     conf_listen listen;
     int64_t answer_ms;
     bool sick, refuse;
+    conf_strings words;
     daemon_conf daemon;
 } settings;
 static const conf_field table[] = {
     {.path = "t.listen", .type = CONF_LISTEN, .offset = offsetof(settings, listen), .def = "127.0.0.1:0", .help = "where"},
     {.path = "t.answer_ms", .type = CONF_INT, .offset = offsetof(settings, answer_ms), .def = "1", .help = "how slow"},
     {.path = "t.sick", .type = CONF_BOOL, .offset = offsetof(settings, sick), .def = "false", .help = "sick"},
+    {.path = "t.words", .type = CONF_STRINGS, .offset = offsetof(settings, words), .help = "many"},
     {.path = "t.refuse", .type = CONF_BOOL, .offset = offsetof(settings, refuse), .def = "false", .help = "refuses"},
     DAEMON_CONF_ROWS(settings, daemon, "127.0.0.1:0"),
     {.path = NULL},
@@ -82,16 +85,18 @@ static void stop(void **ctx)
     free(t);
 }
 
-static gba_err health(void *ctx, char *why, size_t why_n)
+static gba_err ready(void *ctx, char *why, size_t why_n)
 {
     if (!((state *)ctx)->s->sick)
         return GBA_OK;
-    snprintf(why, why_n, "t is sick");
+    daemon_reason(why, why_n, "t is sick");
+    daemon_reason(why, why_n, "and %0*d so long that no line could hold it", 4000, 1);
+    daemon_reason(why, why_n, "and tired");
     return GBA_E_IO;
 }
 
 static const daemon_spec spec = {"gba-test", "A daemon to be tested.", table, sizeof(settings), offsetof(settings, daemon),
-                                 check, start, reload, drain, stop, health};
+                                 check, start, reload, drain, stop, ready};
 
 /* ---- its operator ---- */
 static const char *self;
@@ -213,8 +218,11 @@ static void test_check(void)
 static void test_life(void)
 {
     up("{}\n");
-    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/healthz"), "HTTP/1.1 200 OK"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/healthz"), "\r\n\r\nok\n"));
+    for (int i = 0; i < 2; i++) {
+        const char *page = i ? "/healthz" : "/readyz";
+        CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, page), "HTTP/1.1 200 OK"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, page), "\r\n\r\nok\n"));
+    }
     CU_ASSERT_PTR_NOT_NULL(strstr(get(port, "/"), "done"));
     const char *m = get(admin, "/metrics");
     CU_ASSERT_PTR_NOT_NULL(strstr(m, "http_requests_total{listener=\"t\",code=\"2xx\"} 1\n"));
@@ -224,8 +232,9 @@ static void test_life(void)
     configure("t.sick: true\n");
     kill(child, SIGHUP);
     CU_ASSERT(wait_for("daemon.reloaded"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/healthz"), "HTTP/1.1 503"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/healthz"), "\r\n\r\nt is sick\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/readyz"), "HTTP/1.1 503"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/readyz"), "\r\n\r\nt is sick\nand tired\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/healthz"), "HTTP/1.1 200 OK")); /* it lives */
     configure("t.sick: fals\n");
     kill(child, SIGHUP);
     CU_ASSERT(wait_for("daemon.reload_refused reason=\"the configuration has faults\""));
@@ -233,11 +242,50 @@ static void test_life(void)
     configure("t.refuse: true\n");
     kill(child, SIGHUP);
     CU_ASSERT(wait_for("daemon.reload_refused reason=\"refused by t\""));
-    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/healthz"), "503"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/readyz"), "503"));
     CU_ASSERT_PTR_NOT_NULL(strstr(get(admin, "/metrics"), "daemon_reloads_total{result=\"refused\"} 2\n"));
     kill(child, SIGTERM);
     CU_ASSERT_EQUAL(ended(), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(output(), "daemon.stopped"));
+}
+
+/* For a balancer: two pages, on a listener of their own. */
+static void test_health_listener(void)
+{
+    up("{}\n");
+    CU_ASSERT_PTR_NULL(strstr(text, "health="));
+    kill(child, SIGTERM);
+    CU_ASSERT_EQUAL(ended(), 0);
+    up("{health.listen: \"127.0.0.1:0\", t.sick: true, drain: 5s, t.answer_ms: 1500}\n");
+    const char *at = strstr(text, " health=127.0.0.1:");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    uint16_t health = (uint16_t)atoi(at + 18);
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(health, "/healthz"), "HTTP/1.1 200 OK"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(health, "/readyz"), "HTTP/1.1 503"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(health, "/readyz"), "\r\n\r\nt is sick\nand tired\n"));
+    static const char *const others[] = {"/metrics", "/", "/healthz/", "/readyz?x", "/healthz/../metrics", "/Healthz", "*"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(get(health, others[i]), "HTTP/1.1 404"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(get(health, others[i]), "\r\n\r\n"));
+        CU_ASSERT_STRING_EQUAL(strstr(get(health, others[i]), "\r\n\r\n"), "\r\n\r\n"); /* and says nothing */
+    }
+    configure("{health.listen: \"127.0.0.1:1\"}\n");
+    kill(child, SIGHUP);
+    CU_ASSERT(wait_for("daemon.restart_needed setting=health.listen"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(health, "/readyz"), "HTTP/1.1 200 OK"));
+    configure("{health.listen: \"127.0.0.1:0\", drain: 5s, t.answer_ms: 1500}\n");
+    kill(child, SIGHUP);
+    for (int i = 0; i < 100 && !strstr(strstr(output(), "daemon.reloaded") + 1, "daemon.reloaded"); i++)
+        usleep(20000);
+    int fd = net_connect(port); /* drains: it lives, but is no place to go */
+    net_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
+    usleep(100000);
+    kill(child, SIGTERM);
+    CU_ASSERT(wait_for("daemon.stopping"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(health, "/readyz"), "\r\n\r\nstopping\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(get(health, "/healthz"), "HTTP/1.1 200 OK"));
+    close(fd);
+    CU_ASSERT_EQUAL(ended(), 0);
 }
 
 static void test_drain(void)
@@ -264,6 +312,42 @@ static void test_drain_is_over(void)
     CU_ASSERT(wait_for("daemon.drain_cut reason=\"drain is over"));
     CU_ASSERT_EQUAL(ended(), 0);
     close(fd);
+}
+
+static int64_t resident(void)
+{
+    const char *at = strstr(get(admin, "/metrics"), "\nprocess_resident_memory_bytes ");
+    return at ? atoll(at + 31) : -1;
+}
+
+/* A configuration of half a megabyte, read again and again: only two of them are kept, whatever became of them. */
+static void test_reloads_keep_nothing(void)
+{
+    static char yaml[600000];
+    size_t n = (size_t)snprintf(yaml, sizeof yaml, "t:\n  words:\n");
+    for (int i = 0; i < 5000; i++)
+        n += (size_t)snprintf(yaml + n, sizeof yaml - n, "    - %0100d\n", i);
+    up(yaml);
+    int64_t after[3] = {0};
+    for (int i = 1; i <= 60; i++) {
+        char result[64];
+        snprintf(yaml + n, sizeof yaml - n, "  refuse: %s\n", i % 3 ? "false" : "true");
+        configure(yaml);
+        kill(child, SIGHUP);
+        snprintf(result, sizeof result, "daemon_reloads_total{result=\"%s\"} %d\n", i % 3 ? "ok" : "refused",
+                 i % 3 ? i - i / 3 : i / 3);
+        for (int k = 0; k < 500 && !strstr(get(admin, "/metrics"), result); k++)
+            usleep(10000);
+        if (i % 20 == 0)
+            after[i / 20 - 1] = resident();
+    }
+    if (after[2] > after[0] + 8000000)
+        printf("\nafter 20, 40 and 60 reloads: %ld, %ld, %ld octets\n", (long)after[0], (long)after[1], (long)after[2]);
+#ifndef GBA_SANITIZED /* which keeps for a while what was freed */
+    CU_ASSERT(after[0] > 0 && after[2] < after[0] + 8000000);
+#endif
+    kill(child, SIGTERM);
+    CU_ASSERT_EQUAL(ended(), 0);
 }
 
 static void test_second_signal(void)
@@ -332,6 +416,8 @@ int main(int argc, char **argv)
     CU_add_test(s, "life", test_life);
     CU_add_test(s, "drain", test_drain);
     CU_add_test(s, "drain is over", test_drain_is_over);
+    CU_add_test(s, "health listener", test_health_listener);
+    CU_add_test(s, "reloads keep nothing", test_reloads_keep_nothing);
     CU_add_test(s, "second signal", test_second_signal);
     CU_add_test(s, "cannot start", test_cannot_start);
     CU_add_test(s, "hardened", test_hardened);
