@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 #include "naf/nafd.h"
+#include "service/grow.h"
 
 #define HEADER_ROOM 32768            /* above what the HTTP server lets in */
 #define SKIP_MAX (1024 * 1024)      /* of a refused body: its connection lives on, no reset loses the answer */
@@ -48,20 +49,19 @@ typedef struct hop {
 /* ---- buffers ---- */
 static bool buffer_add(buffer *b, gba_span part)
 {
-    if (b->n + part.n > b->room) {
-        size_t room = b->room ? b->room * 2 : 16384;
-        while (room < b->n + part.n)
-            room *= 2;
-        uint8_t *bigger = realloc(b->p, room);
-        if (!bigger)
-            return false;
-        b->p = bigger;
-        b->room = room;
-    }
+    if (!service_grow(&b->p, b->n, &b->room, part.n))
+        return false;
     if (part.n)
         memcpy(b->p + b->n, part.p, part.n);
     b->n += part.n;
     return true;
+}
+
+static void buffer_free(buffer *b)
+{
+    if (b->p)
+        gba_wipe(b->p, b->n);
+    free(b->p);
 }
 
 /* ---- header fields ---- */
@@ -464,8 +464,8 @@ static void hop_free(hop *h)
     gba_naf_result_clear(&h->e.res);
     nafd_who_release(h->e.who);
     sem_destroy(&h->checked);
-    free(h->request.p);
-    free(h->answer.p);
+    buffer_free(&h->request);
+    buffer_free(&h->answer);
     free(h->head);
     free(h);
 }

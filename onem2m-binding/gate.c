@@ -139,6 +139,13 @@ static void sweep(gate *g)
         log_event(LOG_LEVEL_ERROR, "housekeeping.failed", "step", "sweep", "error", gba_err_name(e), NULL);
 }
 
+/* No key stays in memory after its end. */
+static void sweep_keys(gate *g, int64_t now)
+{
+    gate_keys_sweep(g, now);
+    gate_routes_sweep(g, now);
+}
+
 static void *tick(void *ctx)
 {
     gate *g = ctx;
@@ -148,6 +155,8 @@ static void *tick(void *ctx)
             gate_book_follow(g->book);
         if (n % 25 == 0 && g->naf)
             gba_naf_sweep(g->naf, service_now());
+        if (n % 5 == 0)
+            sweep_keys(g, service_now());
         if (n % 25 == 0)
             sweep(g);
     }

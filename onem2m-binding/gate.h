@@ -188,6 +188,7 @@ typedef struct gate {
 /* gate_keys.c: the tls_psk_fn */
 gba_err gate_keys_open(gate *g) GBA_MUST_USE;
 void gate_keys_close(gate *g);
+void gate_keys_sweep(gate *g, int64_t now); /* drops, and wipes, those that have ended */
 gba_err gate_psk(void *g, const tls_psk_query *q, gba_secret *key, void **who);
 void gate_psk_failed(void *g, void *who);
 void gate_cert_refused(void *g, const tls_refusal *r);
@@ -226,4 +227,5 @@ gba_err gate_routes_open(gate *g) GBA_MUST_USE;
 void gate_routes_close(gate *g);
 /* The association that this entity has with us now: its key serves SA2 (TS-0003 8.2.1). */
 void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w);
+void gate_routes_sweep(gate *g, int64_t now); /* wipes the keys that have ended */
 #endif

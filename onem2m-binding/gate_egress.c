@@ -11,6 +11,7 @@
 #include <strings.h>
 #include "onem2m-binding/gate.h"
 #include "onem2m-binding/names.h"
+#include "service/grow.h"
 
 #define BUCKETS 4096
 #define FIELDS 64
@@ -92,10 +93,24 @@ void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w)
             snprintf(r->identity, sizeof r->identity, "%s", w->credential);
         else
             memcpy(r->identity, w->identity, sizeof r->identity);
-        r->key = w->key;
+        gba_secret_wipe(&r->key);
+        if (w->form != GBA_M2M_PSK_KPSA) /* which the store has */
+            r->key = w->key;
         r->suite = w->suite;
         r->expires = w->expires;
     }
+    pthread_mutex_unlock(&t->lock);
+}
+
+void gate_routes_sweep(gate *g, int64_t now)
+{
+    gate_routes *t = g->routes;
+
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (route *r = t->bucket[i]; r; r = r->next)
+            if (r->key.n && r->expires && r->expires <= now)
+                gba_secret_wipe(&r->key);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -113,8 +128,8 @@ typedef struct out {
     uint16_t suite;             /* nonzero: the key is for this one alone */
     uint8_t raw[32];            /* with is_raw: the peer's raw public key (RFC 7250) in place of a certificate */
     bool is_raw;
-    char *body;
-    size_t n_body, n, n_arena;
+    uint8_t *body;
+    size_t n_body, body_room, n, n_arena;
     m2m_field field[FIELDS];
     const char *method, *asked, *ri, *origin, *type, *why;
     char connection[GATE_CONNECTION_MAX];
@@ -421,16 +436,10 @@ static void route_request(out *o)
 /* With the body collected; false: too long, or the CSE went away. */
 static bool collect(out *o, size_t max)
 {
-    size_t room = 0;
     for (;;) {
-        if (room - o->n_body < 1024) {
-            room = room ? 2 * room : 8192;
-            char *more = realloc(o->body, room);
-            if (!more)
-                return false;
-            o->body = more;
-        }
-        ssize_t n = http_body_read(o->r, o->body + o->n_body, room - o->n_body);
+        if (!service_grow(&o->body, o->n_body, &o->body_room, 1024))
+            return false;
+        ssize_t n = http_body_read(o->r, o->body + o->n_body, o->body_room - o->n_body);
         if (n <= 0)
             return n == 0;
         o->n_body += (size_t)n;
@@ -458,6 +467,8 @@ void gate_egress_handle(http_req *r, void *ctx)
     else
         route_request(o);
     gba_secret_wipe(&o->key);
+    if (o->body)
+        gba_wipe(o->body, o->n_body);
     free(o->body);
     free(o);
 }

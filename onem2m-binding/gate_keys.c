@@ -159,6 +159,20 @@ static void make_room(gate *g, int64_t now)
     }
 }
 
+void gate_keys_sweep(gate *g, int64_t now)
+{
+    gate_keys *k = g->keys;
+
+    pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (entry **at = &k->bucket[i]; *at;)
+            if (!(*at)->pending && !(*at)->waiters && (*at)->who.expires <= now)
+                drop(k, at);
+            else
+                at = &(*at)->next;
+    pthread_mutex_unlock(&k->lock);
+}
+
 static gba_err copy_who(const gate_who *from, gate_who *to)
 {
     gba_m2m_framework f = to->framework;

@@ -13,6 +13,7 @@
 #include <strings.h>
 #include "service/daemon.h"
 #include "service/fetch.h"
+#include "service/grow.h"
 #include "service/http_head.h"
 
 #define FIELDS_MAX 128
@@ -34,7 +35,7 @@ typedef struct job {
     CURL *easy;
     struct curl_slist *headers;
     uint8_t *body, *answer;
-    size_t answer_n, answer_room;
+    size_t body_n, answer_n, answer_room;
     bool too_large;
     head head;
     fetch_done *done;
@@ -222,21 +223,8 @@ static size_t on_body(char *s, size_t size, size_t n, void *ctx)
         j->too_large = true;
         return 0;
     }
-    if (j->answer_n + n > j->answer_room) {
-        size_t room = j->answer_room ? j->answer_room * 2 : 4096;
-        while (room < j->answer_n + n)
-            room *= 2;
-        uint8_t *bigger = malloc(room);
-        if (!bigger)
-            return 0;
-        if (j->answer_n) { /* keys travel in answers: no copy stays behind */
-            memcpy(bigger, j->answer, j->answer_n);
-            gba_wipe(j->answer, j->answer_n);
-        }
-        free(j->answer);
-        j->answer = bigger;
-        j->answer_room = room;
-    }
+    if (!service_grow(&j->answer, j->answer_n, &j->answer_room, n))
+        return 0;
     memcpy(j->answer + j->answer_n, s, n);
     j->answer_n += n;
     return n;
@@ -250,6 +238,8 @@ static void job_free(job *j)
     if (j->answer)
         gba_wipe(j->answer, j->answer_n);
     free(j->answer);
+    if (j->body)
+        gba_wipe(j->body, j->body_n);
     free(j->body);
     gba_wipe(j->head.text, j->head.n);
     free(j);
@@ -338,6 +328,8 @@ static job *job_new(fetch_client *c, const char *method, const char *url, const 
     j->client = c;
     j->easy = handle_take(c, c->idle, &c->n_idle);
     j->body = body.n ? malloc(body.n) : NULL;
+    if (j->body)
+        memcpy(j->body, body.p, j->body_n = body.n);
     if (j->easy && (j->body || !body.n))
         *e = make_headers(fields, n, &j->headers);
     if (*e != GBA_OK) {
@@ -345,8 +337,6 @@ static job *job_new(fetch_client *c, const char *method, const char *url, const 
         return NULL;
     }
     set_common(c, j->easy, method, url, j->headers);
-    if (body.n)
-        memcpy(j->body, body.p, body.n);
     if (body.n || !strcmp(method, "POST") || !strcmp(method, "PUT")) {
         curl_easy_setopt(j->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
         curl_easy_setopt(j->easy, CURLOPT_POSTFIELDS, body.n ? (const char *)j->body : "");

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "service/daemon.h"
+#include "service/grow.h"
 #include "service/http_internal.h"
 #include "service/log.h"
 
@@ -190,16 +191,8 @@ static enum MHD_Result take_body(http_req *r, http_conn *k, const char *data, si
         *n = 0;
         return r->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
     }
-    if (r->body_n + *n > r->body_room) {
-        size_t room = r->body_room ? r->body_room * 2 : 1024;
-        while (room < r->body_n + *n)
-            room *= 2;
-        uint8_t *bigger = realloc(r->body, room);
-        if (!bigger)
-            return MHD_NO;
-        r->body = bigger;
-        r->body_room = room;
-    }
+    if (!service_grow(&r->body, r->body_n, &r->body_room, *n))
+        return MHD_NO;
     memcpy(r->body + r->body_n, data, *n);
     r->body_n += *n;
     *n = 0;

@@ -81,6 +81,8 @@ http_req *http_req_next(http_conn *k)
         return r;
     }
     http_req *fresh = http_req_new(k); /* the old one is still somebody's */
+    if (!fresh)
+        return NULL; /* the connection keeps it, and ends */
     pthread_mutex_lock(&k->server->lock);
     k->req = fresh;
     pthread_mutex_unlock(&k->server->lock);

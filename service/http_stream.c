@@ -28,10 +28,10 @@ struct http_stream {
     /* request body */
     bool wants, in_done;
     struct timespec until; /* CLOCK_MONOTONIC, of http_body_read; 0: none */
-    size_t in_off, in_n;
+    size_t in_off, in_n, in_all; /* in_all: octets that ever came */
     /* answer */
     bool begun, replied, out_done, broken, bare;
-    size_t out_off, out_n;
+    size_t out_off, out_n, out_all;
     uint8_t in[IN_SIZE], out[OUT_SIZE];
 };
 
@@ -85,6 +85,8 @@ void http_stream_free(http_stream *st)
     pthread_mutex_destroy(&st->lock);
     pthread_cond_destroy(&st->moved);
     pthread_cond_destroy(&st->woken);
+    gba_wipe(st->in, st->in_all < IN_SIZE ? st->in_all : IN_SIZE);
+    gba_wipe(st->out, st->out_all < OUT_SIZE ? st->out_all : OUT_SIZE);
     free(st);
 }
 
@@ -135,7 +137,9 @@ http_next http_stream_feed(http_stream *st, const char *data, size_t n, size_t *
             next = HTTP_BEGIN;
             break;
         }
-        *taken += ring_put(st->in, IN_SIZE, st->in_off, &st->in_n, data + *taken, n - *taken);
+        size_t put = ring_put(st->in, IN_SIZE, st->in_off, &st->in_n, data + *taken, n - *taken);
+        *taken += put;
+        st->in_all += put;
         pthread_cond_signal(&st->moved);
         /* left-overs of a connection that goes on would hang */
         next = *taken < n ? HTTP_SUSPENDED : HTTP_GO_ON;
@@ -287,6 +291,7 @@ gba_err http_reply_write(http_req *r, gba_span part)
         size_t put = ring_put(st->out, OUT_SIZE, st->out_off, &st->out_n, part.p, part.n);
         part.p += put;
         part.n -= put;
+        st->out_all += put;
         if (put)
             wake(st);
         else

@@ -26,23 +26,33 @@ struct metric {
 static metric *all; /* by name, then labels */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void *must(void *p)
+/* What is counted without memory for a series of its own; on no page. */
+static metric *nowhere(metric_type type)
 {
-    if (!p)
-        abort(); /* at start-up only */
-    return p;
+    static _Atomic int64_t bucket[BOUNDS + 1];
+    static metric lost[] = {{.type = COUNTER}, {.type = GAUGE}, {.type = GAUGE_FN}, {.type = HISTOGRAM, .bucket = bucket}};
+    return &lost[type];
 }
 
 static metric *metric_new(const char *name, const char *labels, const char *help, metric_type type)
 {
-    metric *m = must(calloc(1, sizeof *m));
-    m->name = must(strdup(name));
-    m->labels = must(strdup(labels));
-    m->help = must(strdup(help ? help : ""));
+    metric *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->name = strdup(name);
+    m->labels = strdup(labels);
+    m->help = strdup(help ? help : "");
     m->type = type;
     if (type == HISTOGRAM)
-        m->bucket = must(calloc(BOUNDS + 1, sizeof *m->bucket));
-    return m;
+        m->bucket = calloc(BOUNDS + 1, sizeof *m->bucket);
+    if (m->name && m->labels && m->help && (m->bucket || type != HISTOGRAM))
+        return m;
+    free(m->name);
+    free(m->labels);
+    free(m->help);
+    free(m->bucket);
+    free(m);
+    return NULL;
 }
 
 /* The series of that name and labels, made when it is new; lock held. */
@@ -60,6 +70,8 @@ static metric *metric_get(const char *name, const char *labels, const char *help
             break;
     }
     metric *m = metric_new(name, labels, help, type);
+    if (!m)
+        return nowhere(type);
     m->next = *at;
     *at = m;
     return m;

@@ -5,7 +5,7 @@
 #include <gba/gba.h>
 
 typedef struct metric metric;
-/* Registered once at start, never freed; same name, other labels: another series.
+/* Never NULL, never freed; same name, other labels: another series. Without memory what is counted is lost.
  * labels: "result=\"ok\"" or NULL. */
 metric *metric_counter(const char *name, const char *labels, const char *help);
 metric *metric_gauge(const char *name, const char *labels, const char *help);

@@ -6,6 +6,7 @@
 #include "service/daemon.h"
 #include "service/fetch.h"
 #include "service/log.h"
+#include "tests/heap.h"
 #include "tests/service_net.h"
 
 static http_server *server;
@@ -95,6 +96,24 @@ static gba_err fetch(const char *method, const char *where, const http_field *f,
         pthread_cond_wait(&got.cond, &got.lock);
     pthread_mutex_unlock(&got.lock);
     return got.err;
+}
+
+/* Neither a request's body nor an answer's stays behind in what is given back. */
+static void test_wiped(void)
+{
+    static const char mark[] = "a key in a body";
+    char body[3000] = "";
+    for (size_t i = 0; i + sizeof mark < sizeof body; i += sizeof mark - 1)
+        memcpy(body + i, mark, sizeof mark);
+    begin(1000);
+    heap_watch(mark);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(fetch("POST", at("/"), NULL, 0, body), GBA_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(got.body, mark));
+    CU_ASSERT_EQUAL(fetch("POST", "http://127.0.0.1:1/", NULL, 0, body), GBA_E_IO);
+    end();
+    CU_ASSERT_EQUAL(heap_left(), 0);
+    heap_watch(NULL);
 }
 
 static void test_answers(void)
@@ -309,6 +328,7 @@ int main(void)
     CU_initialize_registry();
     CU_pSuite s = CU_add_suite("fetch", NULL, NULL);
     CU_add_test(s, "answers", test_answers);
+    CU_add_test(s, "wiped", test_wiped);
     CU_add_test(s, "many", test_many);
     CU_add_test(s, "stop under way", test_stop_under_way);
     CU_add_test(s, "liars", test_liars);

@@ -7,6 +7,8 @@
 #include "service/http.h"
 #include "service/log.h"
 #include "service/metrics.h"
+#include "service/http_internal.h"
+#include "tests/heap.h"
 #include "tests/service_net.h"
 
 static http_server *server;
@@ -58,6 +60,10 @@ static void on_request(http_req *r, void *ctx)
     if (!strcmp(http_target(r), "/never")) {
         kept = r;
         return;
+    }
+    if (!strcmp(http_target(r), "/hold")) { /* as a worker does that has not let go yet */
+        http_req_ref(r);
+        kept = r;
     }
     if (!strcmp(http_target(r), "/problem")) {
         http_problem(r, 403, "No \"way\"", "line\nbreak", NULL);
@@ -382,6 +388,33 @@ static void test_gone_before_answer(void)
     stop();
 }
 
+/* The next request of a connection whose last one is still held needs memory; without it the connection ends, no more. */
+static void test_no_memory(void)
+{
+    start(&(http_config){.threads = 1});
+    for (int stops = 0; stops < 2; stops++) {
+        kept = NULL;
+        int fd = net_connect(port);
+        net_send(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", 31);
+        net_read(fd, got, sizeof got, 300);
+        CU_ASSERT_PTR_NOT_NULL(strstr(got, "200 OK"));
+        heap_fail(0, sizeof(http_req), 1);
+        net_send(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n", 28);
+        if (!stops)
+            net_read(fd, got, sizeof got, 1000);
+        usleep(50000);
+        CU_ASSERT_EQUAL(heap_failed(), 1);
+        heap_fail(-1, 0, 0);
+        if (stops)
+            http_server_drain(server); /* looks at each connection */
+        http_req_unref(kept);
+        close(fd);
+        if (!stops)
+            CU_ASSERT_PTR_NOT_NULL(strstr(ask("GET /b HTTP/1.1\r\nHost: x\r\n\r\n"), "200 OK"));
+    }
+    stop();
+}
+
 static void test_start_fails(void)
 {
     http_server *s;
@@ -469,6 +502,36 @@ static const char *post(const char *target, const char *method, size_t n)
     close(fd);
     free(body);
     return got;
+}
+
+/* No body leaves a copy behind: whole, streamed, given up. */
+static void test_bodies_wiped(void)
+{
+    static const char mark[] = "a key in a body";
+    static char body[200000], q[210000];
+    for (size_t i = 0; i + sizeof mark < sizeof body; i += sizeof mark - 1)
+        memcpy(body + i, mark, sizeof mark - 1);
+    for (int streams = 0; streams < 2; streams++) {
+        start(&(http_config){.body_max = sizeof body, .threads = 1, .stream = streams,
+                             .handler = streams ? on_stream : NULL});
+        heap_watch(mark);
+        for (int i = 0; i < 3; i++) {
+            int n = snprintf(q, sizeof q, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                             strlen(body), body);
+            int fd = net_connect(port);
+            net_send(fd, q, (size_t)n - (i == 2 ? 100000 : 0)); /* the last one goes away in the middle */
+            if (i < 2) {
+                net_read(fd, got, sizeof got, 2000);
+                CU_ASSERT_PTR_NOT_NULL(strstr(got, "200 OK"));
+            } else {
+                usleep(100000);
+            }
+            close(fd);
+        }
+        stop();
+        CU_ASSERT_EQUAL(heap_left(), 0);
+        heap_watch(NULL);
+    }
 }
 
 static void test_stream(void)
@@ -703,6 +766,8 @@ int main(int argc, char **argv)
     CU_add_test(s, "drain", test_drain);
     CU_add_test(s, "abandoned", test_abandoned);
     CU_add_test(s, "gone before the answer", test_gone_before_answer);
+    CU_add_test(s, "no memory", test_no_memory);
+    CU_add_test(s, "bodies are wiped", test_bodies_wiped);
     CU_add_test(s, "start fails", test_start_fails);
     CU_add_test(s, "stream", test_stream);
     CU_add_test(s, "stream broken", test_stream_broken);

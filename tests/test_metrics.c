@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "service/metrics.h"
+#include "tests/heap.h"
 
 static char *page(void)
 {
@@ -85,6 +86,25 @@ static void test_threads(void)
     CU_ASSERT_EQUAL(metric_value(m), 400000);
 }
 
+/* A series is asked for at a request too: without memory its count is lost, and nothing else. */
+static void test_no_memory(void)
+{
+    heap_fail(0, 0, 1);
+    metric *c = metric_counter("lost_total", "a=\"b\"", "lost"), *h = metric_histogram("lost_seconds", NULL, "lost");
+    metric_gauge_fn("lost", NULL, "lost", NULL, NULL);
+    CU_ASSERT(heap_failed() > 0);
+    heap_fail(-1, 0, 0);
+    metric_add(c, 1);
+    metric_observe(h, 1);
+    char *p = page();
+    CU_ASSERT_PTR_NULL(strstr(p, "lost"));
+    free(p);
+    metric_add(metric_counter("lost_total", "a=\"b\"", "lost"), 1);
+    p = page();
+    CU_ASSERT_PTR_NOT_NULL(strstr(p, "lost_total{a=\"b\"} 1\n"));
+    free(p);
+}
+
 int main(void)
 {
     CU_initialize_registry();
@@ -92,6 +112,7 @@ int main(void)
     CU_add_test(s, "page", test_page);
     CU_add_test(s, "fn", test_fn);
     CU_add_test(s, "histogram", test_histogram);
+    CU_add_test(s, "no memory", test_no_memory);
     CU_add_test(s, "threads", test_threads);
     CU_basic_run_tests();
     unsigned failed = CU_get_number_of_failures();
