@@ -126,12 +126,12 @@ static void line_pair(line *l, const char *key, const char *value)
     line_puts(l, l->json ? ",\"" : " ");
     line_puts(l, key);
     line_puts(l, l->json ? "\":" : "=");
-    if (l->cut) {
+    if (quotes)
+        line_puts(l, "\"");
+    if (l->cut) { /* not half a key, nor a quote that nothing closes or opens */
         l->n = before;
         return;
     }
-    if (quotes)
-        line_puts(l, "\"");
     line_escaped(l, value);
     if (quotes)
         l->s[l->n++] = '"'; /* a cut value is closed within the tail's room */

@@ -106,6 +106,32 @@ static void test_bounded(void)
     }
 }
 
+/* Wherever the line's end falls, each line is a JSON object, and each quote of a text line has its other. */
+static void test_cut_anywhere(void)
+{
+    static char filler[9000];
+    for (int json = 0; json < 2; json++) {
+        int cut = 0;
+        log_setup("prog", LOG_LEVEL_INFO, json ? LOG_JSON : LOG_TEXT);
+        for (size_t n = 7900; n < 8300; n++) {
+            memset(filler, 'x', n);
+            filler[n] = 0;
+            capture();
+            log_event(LOG_LEVEL_INFO, "e", "f", filler, "key", "two \"words\" \n", "last", "1", NULL);
+            const char *s = release();
+            json_t *j = json ? json_loads(s, 0, NULL) : NULL;
+            bool good = json ? json_is_object(j) : (count(s, "\"") - count(s, "\\\"")) % 2 == 0;
+            if (!good)
+                printf("\n%zu: ...%s", n, strlen(s) > 60 ? s + strlen(s) - 60 : s);
+            CU_ASSERT(good);
+            cut += count(s, json ? "\"cut\":\"yes\"" : " cut=yes") == 1;
+            json_decref(j);
+        }
+        CU_ASSERT(cut > 100);
+    }
+    log_setup("prog", LOG_LEVEL_INFO, LOG_TEXT);
+}
+
 static void test_storm(void)
 {
     log_setup("prog", LOG_LEVEL_INFO, LOG_TEXT);
@@ -156,6 +182,7 @@ int main(void)
     CU_add_test(s, "escapes", test_escapes);
     CU_add_test(s, "json", test_json);
     CU_add_test(s, "bounded", test_bounded);
+    CU_add_test(s, "cut anywhere", test_cut_anywhere);
     CU_add_test(s, "storm", test_storm);
     CU_add_test(s, "threads", test_threads);
     CU_basic_run_tests();
