@@ -135,7 +135,7 @@ static gba_err check_op(store_db *db, const store_op *o, int64_t now, gba_err *c
     (void)sqlite3_reset(st);
     if (o->type == STORE_INSERT && live)
         *cond = GBA_E_FORBIDDEN;
-    else if (o->type == STORE_SWAP && version != o->version)
+    else if (o->type == STORE_SWAP && (!there || version != o->version))
         *cond = GBA_E_STALE;
     else if (o->type == STORE_TAKE && !live && !o->optional)
         *cond = GBA_E_UNKNOWN;

@@ -22,6 +22,11 @@ static void basics(void)
     CU_ASSERT_PTR_NULL(r.value);
     CU_ASSERT_EQUAL(store_get(w.s, STORE_HEAD, gba_str("a"), NOW, &r), GBA_E_UNKNOWN); /* kinds are apart */
 
+    store_op none = op_put(STORE_SESSION, "none", "x", 0);
+    none.type = STORE_SWAP; /* of what is not there: stale, also with version 0 */
+    CU_ASSERT_EQUAL(store_write(w.s, &none, 1, NOW, &failed), GBA_E_STALE);
+    CU_ASSERT_EQUAL(store_get(w.s, STORE_SESSION, gba_str("none"), NOW, &r), GBA_E_UNKNOWN);
+
     store_op insert = op_put(STORE_SESSION, "a", "two", 0);
     insert.type = STORE_INSERT;
     CU_ASSERT_EQUAL(store_write(w.s, &insert, 1, NOW, &failed), GBA_E_FORBIDDEN);
