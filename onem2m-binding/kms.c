@@ -498,7 +498,7 @@ static bool still_valid(kms_call *c)
     e = kms_cred_get(c->f->c.store, c->f->c.kind, w->record, c->r->now, &c->cred);
     if (e == GBA_OK)
         return true;
-    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+    if (e == GBA_E_UNKNOWN || e == GBA_E_FORBIDDEN || e == GBA_E_EXPIRED)
         kms_say(c, GBA_M2M_NOT_AUTHENTICATED, e == GBA_E_EXPIRED ? "credential_expired" : "credential_removed");
     else
         trouble(c, e);
@@ -521,6 +521,8 @@ static bool authenticated(kms_call *c)
 {
     if (!c->r->who) {
         kms_say(c, GBA_M2M_SA_REQUIRED, c->r->nobody ? c->r->nobody : "no_credential");
+    } else if (!still_valid(c)) {
+        return false;
     } else if (!c->m.has_from || c->m.from.n == 0) {
         kms_say(c, GBA_M2M_BAD_REQUEST, "no_from");
     } else if (!relative_from(c) && gba_m2m_entity_parse(c->m.from, &c->from) != GBA_OK) {
@@ -531,7 +533,7 @@ static bool authenticated(kms_call *c)
         kms_say(c, GBA_M2M_BAD_REQUEST, "from_malformed");
     } else {
         memcpy(c->out->client, c->client, sizeof c->client);
-        return still_valid(c);
+        return true;
     }
     return false;
 }

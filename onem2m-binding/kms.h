@@ -37,7 +37,7 @@ enum { KMS_CRED = 0, KMS_REG, KMS_KEY, KMS_REG_INDEX, KMS_KEY_INDEX }; /* offset
 /* Key: "kmid@fqdn" in lower case, "dns:NAME", "uri:URI", "other:OID:HEX", "key:SHA256HEX", "impi:IMPI". */
 typedef struct kms_cred {
     gba_secret key; /* n 0: a certificate or a GBA user */
-    char client[KMS_ID];
+    char client[KMS_ID];      /* "": removed */
     int64_t created, expires; /* 0: never */
     char source[256];         /* KeID a Km came from; "" provisioned */
     char cfg[KMS_CFG_MAX];    /* clientCfg, JSON; "" none */
@@ -69,9 +69,12 @@ gba_err kms_reg_write(kms_reg *r, uint8_t *out, size_t *n) GBA_MUST_USE;
 gba_err kms_reg_read(gba_span in, kms_reg *out) GBA_MUST_USE;
 gba_err kms_key_write(kms_key *r, uint8_t *out, size_t *n) GBA_MUST_USE;
 gba_err kms_key_read(gba_span in, kms_key *out) GBA_MUST_USE;
-/* Heap copies, for they are large; the frees wipe. UNKNOWN, EXPIRED, CORRUPT. */
+/* Heap copies, for they are large; the frees wipe. UNKNOWN, EXPIRED, FORBIDDEN (a certificate's, removed), CORRUPT. */
 gba_err kms_cred_get(store *s, const kms_kind *k, const char *key, int64_t now, kms_cred **out) GBA_MUST_USE;
+/* FORBIDDEN: without `replace` one is there that has not ended. */
 gba_err kms_cred_put(store *s, const kms_kind *k, const char *key, kms_cred *c, bool replace) GBA_MUST_USE;
+/* For good: of a certificate a record stays that says so. UNKNOWN: none, or removed before. */
+gba_err kms_cred_remove(store *s, const kms_kind *k, const char *key, int64_t now) GBA_MUST_USE;
 void kms_cred_free(kms_cred **c);
 
 /* ---- JSON (kms_json.c) ---- */
@@ -205,8 +208,9 @@ gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
 void kms_psk_failed(void *ctx, void *who);
 void kms_cert_refused(void *ctx, const tls_refusal *r);
 bool kms_raw_key(void *ctx, const uint8_t id[32]); /* a raw public key with a record of its own */
-/* Of a session with a certificate. */
+/* Of a session with a certificate; of its names. RANGE: more of them than are read. */
 gba_err kms_cert_who(kms *k, void *session, kms_who *out) GBA_MUST_USE;
+gba_err kms_names_who(kms *k, kms_who *w, int64_t now) GBA_MUST_USE;
 bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed);
 /* The store's key of a certificate's name; false: none. */
 bool kms_name_key(const tls_name *n, char out[256]);

@@ -324,35 +324,40 @@ void kms_cert_refused(void *ctx, const tls_refusal *r)
     note_refusal(ctx, "certificate", r->name, r->why, source);
 }
 
-/* A record of any of its names says whose it is; without one the names themselves do. */
 gba_err kms_cert_who(kms *k, void *session, kms_who *w)
 {
-    char key[256];
-    kms_cred *c = NULL;
-    size_t best = 0;
-    gba_err e;
-
     memset(w, 0, sizeof *w);
-    e = session ? tls_peer_names(session, w->name, KMS_NAMES, &w->n_names) : GBA_E_AUTH;
-    if (e != GBA_OK)
-        return e;
-    if (w->n_names == 0)
-        return GBA_E_UNKNOWN;
+    gba_err e = session ? tls_peer_names(session, w->name, KMS_NAMES, &w->n_names) : GBA_E_AUTH;
+    return e == GBA_OK ? kms_names_who(k, w, service_now()) : e;
+}
+
+/* A record of any of its names says whose it is. One that has expired or is removed, and none that lives, ends the
+ * certificate: kms_handle says so. Without any the names themselves say who it is. */
+gba_err kms_names_who(kms *k, kms_who *w, int64_t now)
+{
+    char key[256], ended[256] = "";
+    size_t best = 0;
+
+    if (w->n_names == 0 || w->n_names >= KMS_NAMES) /* a name that was not read may be one that has ended */
+        return w->n_names ? GBA_E_RANGE : GBA_E_UNKNOWN;
     for (size_t i = 0; i < w->n_names && !w->record[0]; i++) {
+        kms_cred *c = NULL;
         if (!kms_name_key(&w->name[i], key))
             continue;
-        e = kms_cred_get(k->c.store, k->c.kind, key, service_now(), &c);
-        if (e != GBA_OK && e != GBA_E_UNKNOWN)
-            return e;
-        if (e != GBA_OK)
-            continue;
-        if (gba_m2m_entity_parse(gba_str(c->client), &w->id) == GBA_OK) {
-            snprintf(w->record, sizeof w->record, "%s", key);
+        gba_err e = kms_cred_get(k->c.store, k->c.kind, key, now, &c);
+        if (e == GBA_OK && (e = gba_m2m_entity_parse(gba_str(c->client), &w->id)) == GBA_OK) {
+            memcpy(w->record, key, sizeof w->record);
             w->expires = c->expires;
             best = i;
         }
         kms_cred_free(&c);
+        if ((e == GBA_E_EXPIRED || e == GBA_E_FORBIDDEN) && !ended[0])
+            memcpy(ended, key, sizeof ended);
+        else if (e != GBA_OK && e != GBA_E_EXPIRED && e != GBA_E_FORBIDDEN && e != GBA_E_UNKNOWN)
+            return e;
     }
+    if (!w->record[0])
+        memcpy(w->record, ended, sizeof w->record);
     (void)!m2m_name_credential(&w->name[best],
                                w->credential); /* a name of no flavour that a record vouches for has none */
     return GBA_OK;

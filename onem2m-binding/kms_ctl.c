@@ -234,6 +234,14 @@ static json_t *time_json(int64_t t)
     return t && gba_m2m_time_print(t, text) == GBA_OK ? json_string(text) : json_null();
 }
 
+static void list_removed(listing *l, const char *name)
+{
+    if (l->c->json)
+        json_array_append_new(l->all, json_pack("{s:s,s:s,s:n}", "credential", name, "kind", "removed", "client"));
+    else
+        printf("%-48s removed: refused until it is added again\n", name);
+}
+
 static bool list_one(void *ctx, gba_span key, const store_record *rec)
 {
     static kms_cred r;
@@ -246,6 +254,10 @@ static bool list_one(void *ctx, gba_span key, const store_record *rec)
         return true;
     }
     l->n++;
+    if (!r.client[0]) {
+        list_removed(l, name);
+        return true;
+    }
     const char *kind = r.key.n ? "psk" : !strncmp(name, "impi:", 5) ? "gba" : "cert";
     if (l->c->json) {
         json_t *enrol = json_array();
@@ -286,9 +298,7 @@ static int list(ctl *c)
 
 static int remove_one(ctl *c, const char *key)
 {
-    size_t failed;
-    store_op op = {.type = STORE_TAKE, .kind = (store_kind)(c->kind->store + KMS_CRED), .key = gba_str(key)};
-    gba_err e = store_write(c->store, &op, 1, service_now(), &failed);
+    gba_err e = kms_cred_remove(c->store, c->kind, key, service_now());
 
     if (e == GBA_E_UNKNOWN)
         return say(c, EXIT_FAILURE, "%s: no such credential; credential list shows them", key);

@@ -41,7 +41,7 @@ static gba_err still_there(kms *k, const kms_key *r, const kms_reg *reg, int64_t
     }
     gba_err e = record[0] ? kms_cred_get(k->c.store, k->c.kind, record, now, &c) : GBA_OK;
     kms_cred_free(&c);
-    return e;
+    return e == GBA_E_FORBIDDEN ? GBA_E_UNKNOWN : e;
 }
 
 static gba_err key_load(kms *k, const char *id, int64_t now, kms_key *out, uint64_t *version)

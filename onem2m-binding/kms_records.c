@@ -166,6 +166,18 @@ RECORD(cred)
 RECORD(reg)
 RECORD(key)
 
+/* A certificate's record stays in the store when it has expired or is removed, for good: without one the certificate's
+ * names would speak for themselves. Keys and IMPIs are nobody's without a record. */
+static bool outlives(const char *key)
+{
+    static const char *const kind[] = {"dns:", "uri:", "other:", "key:"};
+
+    for (size_t i = 0; i < sizeof kind / sizeof *kind; i++)
+        if (!strncmp(key, kind[i], strlen(kind[i])))
+            return true;
+    return false;
+}
+
 gba_err kms_cred_get(store *s, const kms_kind *k, const char *key, int64_t now, kms_cred **out)
 {
     store_record rec = {0};
@@ -177,6 +189,8 @@ gba_err kms_cred_get(store *s, const kms_kind *k, const char *key, int64_t now, 
     kms_cred *c = malloc(sizeof *c);
     e = c ? kms_cred_read(gba_mem(rec.value, rec.n), c) : GBA_E_NOMEM;
     store_record_free(&rec);
+    if (e == GBA_OK && !c->client[0])
+        e = GBA_E_FORBIDDEN; /* removed */
     if (e == GBA_OK && c->expires && c->expires <= now)
         e = GBA_E_EXPIRED;
     if (e == GBA_OK)
@@ -194,12 +208,38 @@ gba_err kms_cred_put(store *s, const kms_kind *k, const char *key, kms_cred *c, 
 
     if (e == GBA_OK) {
         store_op op = {.type = replace ? STORE_PUT : STORE_INSERT, .kind = (store_kind)(k->store + KMS_CRED),
-                       .key = gba_str(key), .value = gba_mem(o, n), .expiry = c->expires};
+                       .key = gba_str(key), .value = gba_mem(o, n), .expiry = outlives(key) ? 0 : c->expires};
         e = store_write(s, &op, 1, c->created, &failed);
     }
     if (o)
         gba_wipe(o, KMS_RECORD_MAX);
     free(o);
+    if (e == GBA_E_FORBIDDEN && outlives(key)) { /* what has ended is in nobody's way */
+        kms_cred *old = NULL;
+        gba_err was = kms_cred_get(s, k, key, c->created, &old);
+        kms_cred_free(&old);
+        if (was == GBA_E_EXPIRED || was == GBA_E_FORBIDDEN)
+            return kms_cred_put(s, k, key, c, true);
+    }
+    return e;
+}
+
+gba_err kms_cred_remove(store *s, const kms_kind *k, const char *key, int64_t now)
+{
+    const store_op op = {.type = STORE_TAKE, .kind = (store_kind)(k->store + KMS_CRED), .key = gba_str(key)};
+    kms_cred *c = NULL;
+
+    if (!outlives(key))
+        return store_write(s, &op, 1, now, NULL);
+    gba_err e = kms_cred_get(s, k, key, now, &c);
+    kms_cred_free(&c);
+    if (e == GBA_E_FORBIDDEN || e == GBA_E_UNKNOWN)
+        return GBA_E_UNKNOWN;
+    if (!(c = calloc(1, sizeof *c)))
+        return GBA_E_NOMEM;
+    c->created = now;
+    e = kms_cred_put(s, k, key, c, true);
+    kms_cred_free(&c);
     return e;
 }
 

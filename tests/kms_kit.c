@@ -95,8 +95,7 @@ kms_who *kit_client(const char *id, const char *client, int64_t expires)
 
 void kit_remove(const char *id)
 {
-    const store_op op = {.type = STORE_TAKE, .kind = (store_kind)(kit.c.kind->store + KMS_CRED), .key = gba_str(id)};
-    must(store_write(kit_store, &op, 1, kit_now, NULL) == GBA_OK, "removal");
+    must(kms_cred_remove(kit_store, kit.c.kind, id, kit_now) == GBA_OK, "removal");
 }
 
 static gba_err exporter(void *ctx, const char *label, void *out, size_t n)

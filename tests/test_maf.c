@@ -345,6 +345,77 @@ static void test_rotated(void)
     close_maf();
 }
 
+/* Who shows this certificate, as the handshake leaves it: a CSE-ID's name and its key. */
+static unsigned by_cert(const char *origin, const char *method, const char *target, const char *type, const char *body)
+{
+    static kms_who w;
+
+    memset(&w, 0, sizeof w);
+    w.n_names = 2;
+    w.name[0] = (tls_name){.kind = TLS_NAME_DNS, .text = "mn1.sp.example.com"};
+    w.name[1] = (tls_name){.kind = TLS_NAME_KEY, .text = "00ff"};
+    CU_ASSERT_EQUAL(kms_names_who(&kit, &w, kit_now), GBA_OK);
+    return kit_ask(&w, origin, method, target, type, body);
+}
+
+static void sweep(void)
+{
+    unsigned n = 0;
+    CU_ASSERT_EQUAL(store_sweep(kit_store, kit_now, 500, &n), GBA_OK);
+}
+
+/* A certificate's record that is removed, or has expired, ends it for good, though its names could speak for themselves;
+ * so do its limits not vanish. */
+static void test_ended(void)
+{
+    static const char *const record[] = {"dns:mn1.sp.example.com", "key:00ff"};
+    kms_cred *c = calloc(1, sizeof *c);
+
+    CU_ASSERT_FATAL(c != NULL);
+    for (size_t i = 0; i < 2; i++) {
+        open_maf();
+        CU_ASSERT_EQUAL(by_cert(A, "GET", "/MAFBase", NULL, NULL), 2000); /* its CA vouches for it */
+        snprintf(c->client, sizeof c->client, "%s", A);
+        c->created = kit_now;
+        c->n_enrol = 1;
+        c->enrol[0].suid = 32;
+        snprintf(c->enrol[0].target, sizeof c->enrol[0].target, "%s", X);
+        CU_ASSERT_EQUAL(kms_cred_put(kit_store, &kms_maf, record[i], c, false), GBA_OK);
+        CU_ASSERT_EQUAL(by_cert(A, "POST", "/MAFBase", REG, "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"}}"), 2001);
+        CU_ASSERT_EQUAL(by_cert(A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4103); /* B is not instructed */
+        kit_remove(record[i]);
+        CU_ASSERT_EQUAL(by_cert(A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4106);
+        CU_ASSERT_STRING_EQUAL(kit_answer.why, "credential_removed");
+        CU_ASSERT_EQUAL(kms_cred_remove(kit_store, &kms_maf, record[i], kit_now), GBA_E_UNKNOWN);
+        kit_now += 315360000;
+        sweep();
+        CU_ASSERT_EQUAL(by_cert(A, "GET", "/MAFBase", NULL, NULL), 4106);
+        CU_ASSERT_EQUAL(by_cert("//sp.example.com/mn9", "GET", "/MAFBase", NULL, NULL), 4106);
+        c->created = kit_now; /* until it is added again */
+        c->expires = kit_now + 10;
+        CU_ASSERT_EQUAL(kms_cred_put(kit_store, &kms_maf, record[i], c, false), GBA_OK);
+        CU_ASSERT_EQUAL(kms_cred_put(kit_store, &kms_maf, record[i], c, false), GBA_E_FORBIDDEN);
+        CU_ASSERT_EQUAL(by_cert(A, "GET", "/MAFBase", NULL, NULL), 2000);
+        for (int k = 0; k < 2; k++) {
+            kit_now += 10;
+            CU_ASSERT_EQUAL(by_cert(A, "GET", "/MAFBase", NULL, NULL), 4106);
+            CU_ASSERT_STRING_EQUAL(kit_answer.why, "credential_expired");
+            sweep();
+        }
+        /* another record of the same certificate lives */
+        c->created = kit_now;
+        c->expires = 0;
+        CU_ASSERT_EQUAL(kms_cred_put(kit_store, &kms_maf, record[!i], c, false), GBA_OK);
+        CU_ASSERT_EQUAL(by_cert(A, "GET", "/MAFBase", NULL, NULL), 2000);
+        kit_remove(record[!i]);
+        CU_ASSERT_EQUAL(by_cert(A, "GET", "/MAFBase", NULL, NULL), 4106);
+        close_maf();
+    }
+    kms_cred_free(&c);
+    kms_who many = {.n_names = KMS_NAMES}; /* one more could be there, and have ended */
+    CU_ASSERT_EQUAL(kms_names_who(&kit, &many, kit_now), GBA_E_RANGE);
+}
+
 static void test_deregistration(void)
 {
     open_maf();
@@ -371,4 +442,4 @@ static void test_deregistration(void)
 T_MAIN("MAF", {"client registration", test_registration}, {"bad input", test_bad_input}, {"originator", test_originator},
        {"key by export", test_export}, {"expiry", test_expiry}, {"contents", test_key_contents}, {"assigned KmID", test_assigned},
        {"a removed Km", test_removed},
-       {"a certificate's new record", test_rotated}, {"de-registration", test_deregistration})
+       {"a certificate's new record", test_rotated}, {"a certificate that has ended", test_ended}, {"de-registration", test_deregistration})

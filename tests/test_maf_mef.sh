@@ -301,7 +301,18 @@ has "$(rawly m2m-ca.pem)" '^200 2000 ' "a raw key with a record"
 has "$(rawly "$own")" '^200 2000 ' "raw keys on both sides"
 has "$(rawly "$raw")" '^refused auth .*raw public key' "a server with another raw key"
 has "$(tail -n 1 maf.log)" 'credential=30-' "Credential-ID of a raw key"
-# a removed credential ends at once
+# a removed credential ends at once, also where the certificate's names could speak for themselves
+ctl m2m-mafctl maf.yaml credential add --cse-id $A --cert-dns mn1.sp.example.com --enrol //sp.example.com/in,33 >/dev/null
+out=$(request POST /MAFBase $A 'application/json;ty=60005' "$skr" | oscert "$MAF" maf.example.com cse)
+has "$out" 'X-M2M-RSC: 4103' "a certificate's limits"
+ctl m2m-mafctl maf.yaml credential remove --cert-dns mn1.sp.example.com >/dev/null
+out=$(request POST /MAFBase $A 'application/json;ty=60005' "$skr" | oscert "$MAF" maf.example.com cse)
+has "$out" 'X-M2M-RSC: 4106' "a removed certificate"
+has "$(tail -n 1 maf.log)" 'why=credential_removed' "a removed certificate: audit line"
+has "$(ctl m2m-mafctl maf.yaml credential list)" 'dns:mn1.sp.example.com +removed' "a removed certificate is listed"
+ctl m2m-mefctl mef.yaml credential remove --cert-uri //sp.example.com/in/Cae >/dev/null
+out=$(request GET /MEFBase //sp.example.com/in/Cae - '' | oscert "$MEF" mef.example.com ae)
+has "$out" 'X-M2M-RSC: 4106' "a removed certificate at the MEF"
 ctl m2m-mafctl maf.yaml credential remove --km-id Km-A@maf.example.com >/dev/null
 refused "a removed KmID" 'reason=unknown' maf.example.com Km-A@maf.example.com "$KM"
 # ---- the MEF is dead: a clear failure within the deadline, and the others are served ----
