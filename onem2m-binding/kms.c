@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "libgba/crypt.h"
 #include "onem2m-binding/names.h"
 
 const kms_kind kms_maf = {
@@ -96,18 +97,24 @@ gba_err kms_reg_find(kms *k, const char *client, const char *adfq, int64_t now, 
     return e == GBA_OK ? kms_reg_load(k, id, now, out, NULL) : e;
 }
 
-/* version 0: a new one. */
-static gba_err reg_save(kms_call *c, const char *id, kms_reg *r, uint64_t version, kms_cred *km, const char *km_key)
+/* A KmID that the server assigned with the registration, and the one before it, which ends. */
+typedef struct assigned {
+    kms_cred *km;
+    char key[256], before[256]; /* "": none */
+} assigned;
+
+/* version 0: a new one; km may be NULL. */
+static gba_err reg_save(kms_call *c, const char *id, kms_reg *r, uint64_t version, const assigned *km)
 {
     uint8_t *o = malloc(2 * (size_t)KMS_RECORD_MAX);
     size_t n = KMS_RECORD_MAX, m = KMS_RECORD_MAX, n_ops = 2, failed;
     char key[STORE_KEY_MAX + 1];
     gba_err e = !o ? GBA_E_NOMEM : index_key(r->creator, r->adfq, key) ? kms_reg_write(r, o, &n) : GBA_E_RANGE;
 
-    if (e == GBA_OK && km)
-        e = kms_cred_write(km, o + KMS_RECORD_MAX, &m);
+    if (e == GBA_OK && km && km->km)
+        e = kms_cred_write(km->km, o + KMS_RECORD_MAX, &m);
     if (e == GBA_OK) {
-        store_op op[3] = {
+        store_op op[4] = {
             {.type = version ? STORE_SWAP : STORE_INSERT, .kind = kind_of(c->f, KMS_REG), .key = gba_str(id),
              .value = gba_mem(o, n),
              .expiry = r->et, .version = version},
@@ -115,9 +122,12 @@ static gba_err reg_save(kms_call *c, const char *id, kms_reg *r, uint64_t versio
              .value = gba_str(id),
              .expiry = r->et},
         };
-        if (km)
-            op[n_ops++] = (store_op){.type = STORE_INSERT, .kind = kind_of(c->f, KMS_CRED), .key = gba_str(km_key),
-                                     .value = gba_mem(o + KMS_RECORD_MAX, m), .expiry = km->expires};
+        if (km && km->km)
+            op[n_ops++] = (store_op){.type = STORE_PUT, .kind = kind_of(c->f, KMS_CRED), .key = gba_str(km->key),
+                                     .value = gba_mem(o + KMS_RECORD_MAX, m), .expiry = km->km->expires};
+        if (km && km->km && km->before[0] && strcmp(km->before, km->key) != 0)
+            op[n_ops++] = (store_op){.type = STORE_TAKE, .kind = kind_of(c->f, KMS_CRED), .key = gba_str(km->before),
+                                     .optional = true};
         e = store_write(c->f->c.store, op, n_ops, c->r->now, &failed);
     }
     if (o)
@@ -135,30 +145,35 @@ gba_err kms_reg_follow(kms_call *c, const char *id, kms_reg *r)
         return GBA_OK;
     gba_err e = kms_reg_load(c->f, id, c->r->now, r, &version);
     snprintf(r->cred, sizeof r->cred, "%s", w->record);
-    return e == GBA_OK ? reg_save(c, id, r, version, NULL, NULL) : e;
+    return e == GBA_OK ? reg_save(c, id, r, version, NULL) : e;
 }
 
 /* ---- assignedSymmKeyID (TS-0003 8.8.2.3): a KmID of the MAF's own for a Km from a MEF ---- */
-static gba_err assign(kms_call *c, kms_reg *r, kms_cred **km, char key[256])
+/* A KeID gives a client's registration one KmID, however often it is asked for, and the KmID of the KeID before ends. */
+static gba_err assign(kms_call *c, kms_reg *r, assigned *out)
 {
-    char hex[33];
     const kms_who *w = c->r->who;
+    const gba_span part[] = {gba_str(w->credential), gba_mem("", 1), gba_str(c->client), gba_mem("", 1),
+                             gba_str(r->adfq)};
+    uint8_t mac[32];
+    char hex[33];
 
-    *km = calloc(1, sizeof **km);
-    if (!*km)
+    kms_cred *km = out->km = calloc(1, sizeof *km);
+    if (!km)
         return GBA_E_NOMEM;
-    kms_random_hex(hex, 12);
+    snprintf(out->before, sizeof out->before, "%s", r->aski);
+    kms_lower(out->before);
+    crypt_hmac_sha256(gba_str(c->f->c.fqdn.s), part, sizeof part / sizeof *part, mac);
+    kms_hex(mac, 12, hex);
     if (snprintf(r->aski, sizeof r->aski, "Km-%.24s@%s", hex, c->f->c.fqdn.s) >= (int)sizeof r->aski)
         return GBA_E_RANGE;
-    memcpy(key, r->aski, sizeof r->aski);
-    for (char *p = key; *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 32);
-    (*km)->key = w->km;
-    (*km)->created = c->r->now;
-    (*km)->expires = w->expires; /* never longer than Ke (TS-0003 10.7) */
-    snprintf((*km)->client, KMS_ID, "%s", c->client);
-    snprintf((*km)->source, sizeof (*km)->source, "%s", w->credential + 3);
+    memcpy(out->key, r->aski, sizeof out->key);
+    kms_lower(out->key);
+    km->key = w->km;
+    km->created = c->r->now;
+    km->expires = w->expires; /* never longer than Ke (TS-0003 10.7) */
+    snprintf(km->client, KMS_ID, "%s", c->client);
+    snprintf(km->source, sizeof km->source, "%s", w->credential + 3);
     return GBA_OK;
 }
 
@@ -191,8 +206,8 @@ static void reg_create(kms_call *c)
 {
     prim p;
     kms_reg r = {0}, old;
-    kms_cred *km = NULL;
-    char id[64] = "R", had[64], km_key[256] = "";
+    assigned km = {0};
+    char id[64] = "R", had[64];
     const char *why;
     gba_err e = GBA_OK;
 
@@ -220,10 +235,10 @@ static void reg_create(kms_call *c)
     r.et = reg_expiry(c, p.et);
     r.ct = r.lt = c->r->now;
     if (c->f->c.kind->assigns && c->r->who->form == GBA_M2M_PSK_KE)
-        e = assign(c, &r, &km, km_key);
+        e = assign(c, &r, &km);
     if (e == GBA_OK)
-        e = reg_save(c, id, &r, 0, km, km_key);
-    kms_cred_free(&km);
+        e = reg_save(c, id, &r, 0, &km);
+    kms_cred_free(&km.km);
     if (e == GBA_E_FORBIDDEN) {
         kms_say(c, GBA_M2M_ALREADY_REGISTERED, "already_registered");
     } else if (e == GBA_E_RANGE) {
@@ -240,8 +255,8 @@ static void reg_create(kms_call *c)
 static void reg_update(kms_call *c, const char *id, kms_reg *r, uint64_t version)
 {
     prim p;
-    kms_cred *km = NULL;
-    char km_key[256] = "", aski[256];
+    assigned km = {0};
+    char aski[256];
     const char *why;
     gba_err e = GBA_OK;
 
@@ -266,10 +281,10 @@ static void reg_update(kms_call *c, const char *id, kms_reg *r, uint64_t version
         snprintf(r->labels, sizeof r->labels, "%s", p.labels);
     r->lt = c->r->now;
     if (renew)
-        e = assign(c, r, &km, km_key);
+        e = assign(c, r, &km);
     if (e == GBA_OK)
-        e = reg_save(c, id, r, version, km, km_key);
-    kms_cred_free(&km);
+        e = reg_save(c, id, r, version, &km);
+    kms_cred_free(&km.km);
     if (e != GBA_OK) {
         if (e == GBA_E_STALE || e == GBA_E_FORBIDDEN)
             kms_say(c, GBA_M2M_CONFLICT, "changed_meanwhile");
@@ -302,9 +317,7 @@ static void reg_delete(kms_call *c, const char *id, const kms_reg *r)
     };
     if (r->aski[0]) {
         snprintf(km, sizeof km, "%s", r->aski);
-        for (char *p = km; *p; p++)
-            if (*p >= 'A' && *p <= 'Z')
-                *p = (char)(*p + 32);
+        kms_lower(km);
         op[n++] = (store_op){.type = STORE_TAKE, .kind = kind_of(c->f, KMS_CRED), .key = gba_str(km), .optional = true};
     }
     gba_err e = store_write(c->f->c.store, op, n, c->r->now, &failed);
@@ -339,7 +352,7 @@ static void cmd_next(kms_call *c, const char *id, kms_reg *r, uint64_t version, 
     if (r->cmd_issued < 1000000)
         r->cmd_issued++;
     r->lt = c->r->now;
-    e = reg_save(c, id, r, version, NULL, NULL);
+    e = reg_save(c, id, r, version, NULL);
     if (e == GBA_E_STALE) {
         kms_say(c, GBA_M2M_CONFLICT, "changed_meanwhile");
     } else if (e != GBA_OK) {

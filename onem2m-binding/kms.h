@@ -76,6 +76,7 @@ gba_err kms_cred_put(store *s, const kms_kind *k, const char *key, kms_cred *c, 
 /* For good: of a certificate a record stays that says so. UNKNOWN: none, or removed before. */
 gba_err kms_cred_remove(store *s, const kms_kind *k, const char *key, int64_t now) GBA_MUST_USE;
 void kms_cred_free(kms_cred **c);
+void kms_lower(char *s); /* KmID and KpmID are not case sensitive (TS-0003 10.6): records stand under lower case */
 
 /* ---- JSON (kms_json.c) ---- */
 enum { /* attributes present */
@@ -214,5 +215,6 @@ gba_err kms_names_who(kms *k, kms_who *w, int64_t now) GBA_MUST_USE;
 bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed);
 /* The store's key of a certificate's name; false: none. */
 bool kms_name_key(const tls_name *n, char out[256]);
-void kms_random_hex(char *out, size_t octets); /* upper case */
+void kms_hex(const uint8_t *o, size_t octets, char *out); /* upper case */
+void kms_random_hex(char *out, size_t octets);
 #endif

@@ -21,15 +21,20 @@ void kms_who_free(void *who)
     free(who);
 }
 
+void kms_hex(const uint8_t *o, size_t n, char *out)
+{
+    gba_hex_encode(o, n, out);
+    for (; *out; out++)
+        if (*out >= 'a')
+            *out = (char)(*out - 32);
+}
+
 void kms_random_hex(char *out, size_t n)
 {
     uint8_t o[32];
 
     service_random(o, n);
-    gba_hex_encode(o, n, out);
-    for (size_t i = 0; i < 2 * n; i++)
-        if (out[i] >= 'a')
-            out[i] = (char)(out[i] - 32);
+    kms_hex(o, n, out);
 }
 
 /* ---- own keys ---- */
@@ -38,11 +43,8 @@ static gba_err own_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secr
     kms_cred *c = NULL;
     gba_err e;
 
-    /* KmID is not case sensitive (TS-0003 10.6), and records stand under lower case */
     snprintf(w->record, sizeof w->record, "%s", id->text);
-    for (char *p = w->record; *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 32);
+    kms_lower(w->record);
     e = kms_cred_get(k->c.store, k->c.kind, w->record, now, &c);
     if (e == GBA_OK && c->key.n == 0)
         e = GBA_E_UNKNOWN;

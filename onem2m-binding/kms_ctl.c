@@ -103,9 +103,7 @@ static int record_key(ctl *c, char key[256])
                        c->s.fqdn.s);
         if (gba_m2m_key_id_print(&kid, key) != GBA_OK)
             return say(c, EXIT_USAGE, "%s '%s' is too long", id_option(c), c->id);
-        for (char *p = key; *p; p++)
-            if (*p >= 'A' && *p <= 'Z')
-                *p = (char)(*p + 32);
+        kms_lower(key);
         return 0;
     }
     if (c->impi) {
@@ -128,9 +126,8 @@ static int record_key(ctl *c, char key[256])
         snprintf(n.oid, sizeof n.oid, "%.*s", (int)(colon - c->cert_other), c->cert_other);
         snprintf(n.text, sizeof n.text, "%s", colon + 1);
     }
-    for (char *p = n.text; n.kind != TLS_NAME_URI && *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 32);
+    if (n.kind != TLS_NAME_URI)
+        kms_lower(n.text);
     return kms_name_key(&n, key) ? 0 : say(c, EXIT_USAGE, "the certificate's name is too long");
 }
 

@@ -33,8 +33,7 @@ static gba_err still_there(kms *k, const kms_key *r, const kms_reg *reg, int64_t
     snprintf(own, sizeof own, "%u-", k->c.kind->own_type);
     if (!strncmp(r->credential, own, 3) && at && !strcmp(at + 1, k->c.fqdn.s)) {
         snprintf(text, sizeof text, "%s", r->credential + 3);
-        for (char *p = text; *p; p++)
-            *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
+        kms_lower(text);
         record = text;
     } else if (!strncmp(r->credential, own, 3)) {
         return GBA_OK;
@@ -377,10 +376,9 @@ static void key_update(kms_call *c, const char *id, kms_key *r, uint64_t version
         kms_say(c, rsc, why);
         return;
     }
-    if (p.has & PRIM_ET) {
-        r->et = gba_m2m_expiry(c->r->now + c->f->c.key_lifetime, p.et);
-        r->et = gba_m2m_expiry(expires, gba_m2m_expiry(c->r->who->expires, r->et));
-    }
+    if (p.has & PRIM_ET) /* no update prolongs it beyond the longest life that it had when it was registered */
+        r->et = gba_m2m_expiry(c->r->who->expires, gba_m2m_expiry(r->ct + c->f->c.key_lifetime, p.et));
+    r->et = gba_m2m_expiry(expires, r->et); /* of other targets the instructions may end earlier */
     if (p.has & PRIM_LBL)
         snprintf(r->labels, sizeof r->labels, "%s", p.labels);
     gba_err e = GBA_OK;

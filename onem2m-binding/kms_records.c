@@ -166,6 +166,13 @@ RECORD(cred)
 RECORD(reg)
 RECORD(key)
 
+void kms_lower(char *s)
+{
+    for (; *s; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s + 32);
+}
+
 /* A certificate's record stays in the store when it has expired or is removed, for good: without one the certificate's
  * names would speak for themselves. Keys and IMPIs are nobody's without a record. */
 static bool outlives(const char *key)

@@ -54,9 +54,9 @@ static const conf_field mef_item[] = {
     {.path = P ".connections", .type = CONF_INT, AT(connections), .def = "1000", .min = 8, .max = 100000,              \
      .help = "open connections at most"},                                                                              \
     {.path = "limits.registration_lifetime", .type = CONF_DURATION, AT(registration_lifetime), .def = "365d",          \
-     .min = 60, .max = 315360000, .help = "longest life of a client registration"},                                    \
+     .min = 60, .max = 315360000, .help = "longest life of a client registration, counted anew from each update"},                                    \
     {.path = "limits.key_lifetime", .type = CONF_DURATION, AT(key_lifetime), .def = "30d", .min = 60,                  \
-     .max = 315360000, .help = "longest life of a registered key"},                                                    \
+     .max = 315360000, .help = "longest life of a registered key; no update prolongs it"},                                                    \
     {.path = "store.url", .type = CONF_PATH, AT(store_url), .def = "sqlite:/var/lib/opengba/" STORE ".db",             \
      .help = "where credentials, registrations and keys are kept"},                                                    \
     {.path = "store.sync", .type = CONF_ENUM, AT(store_sync), .def = "full", .names = sync_names,                      \

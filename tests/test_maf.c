@@ -194,6 +194,20 @@ static void test_expiry(void)
     CU_ASSERT_EQUAL(kit_ask(a, A, "GET", "/MAFBase/" REL, NULL, NULL), 4004);
     CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", "/MAFBase/" REL, "application/json", "{\"sec:skr\":{\"et\":\"" ET "\"}}"), 4004);
     CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 4105);
+    /* no update prolongs a key beyond the longest life that it has, however often */
+    kit_exported[3] ^= 1;
+    CU_ASSERT_EQUAL(kit_ask(a, A, "POST", "/MAFBase", KEY, SKR(SAEF)), 2001);
+    char longest[32], at[400];
+    snprintf(longest, sizeof longest, "%s", kit_text("et"));
+    snprintf(at, sizeof at, "%s", kit_answer.location);
+    CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", at, "application/json", "{\"sec:skr\":{\"et\":\"20261118T150000\"}}"), 2004);
+    CU_ASSERT_STRING_EQUAL(kit_text("et"), "20261118T150000");
+    for (int i = 0; i < 3; i++) {
+        kit_now += 900;
+        CU_ASSERT_EQUAL(kit_ask(a, A, "PUT", at, "application/json", "{\"sec:skr\":{\"et\":\"" ET "\"}}"), 2004);
+        CU_ASSERT_STRING_EQUAL(kit_text("et"), longest);
+    }
+    kit_now -= 2700;
     /* the credential's end is the key's, too */
     a->expires = kit_now + 100;
     kit_exported[1] ^= 1;
@@ -242,9 +256,19 @@ static void test_key_contents(void)
     close_maf();
 }
 
+static void same_km(const char *km, const char *aski)
+{
+    char lower[256];
+
+    snprintf(lower, sizeof lower, "%s", aski);
+    kms_lower(lower);
+    CU_ASSERT_STRING_EQUAL(lower, km);
+}
+
 /* The MAF gives a KmID to whom it knows by a KeID alone (8.8.2.3). */
 static void test_assigned(void)
 {
+    uint64_t n = 0;
     kms_who w = {.form = GBA_M2M_PSK_KE, .km = {.n = 32}, .expires = KIT_T0 + 5000};
     kms_cred *c = NULL;
     char at[400], km[256];
@@ -266,10 +290,33 @@ static void test_assigned(void)
     CU_ASSERT(gba_secret_eq(&c->key, &w.km) && c->expires == KIT_T0 + 5000);
     CU_ASSERT_STRING_EQUAL(c->source, REL "@mef.example.com");
     kms_cred_free(&c);
-    /* again enrolled: the update brings a new KmID */
+    /* by the same KeID it stays the same: updated in a loop, deleted and made anew, or gone by its time */
+    static const char *const how[] = {"PUT", "PUT", "PUT", "DELETE", "POST", NULL, "POST"};
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        bool post = how[i] && !strcmp(how[i], "POST"), put = how[i] && !strcmp(how[i], "PUT");
+        kit_now += how[i] ? 0 : 20;
+        unsigned rsc = !how[i] ? 0
+                               : kit_ask(&w, "//sp.example.com/in/Cdev", how[i], post ? "/MAFBase" : at, post ? REG : "application/json",
+                                         post && i < 5 ? "{\"sec:macr\":{\"et\":\"20261118T110700\",\"adfq\":\"adm.example.com\"}}"
+                                         : post ? "{\"sec:macr\":{\"et\":\"" ET "\",\"adfq\":\"adm.example.com\"}}"
+                                              : "{\"sec:macr\":{\"lbl\":[\"again\"]}}");
+        CU_ASSERT_EQUAL(rsc, post ? 2001 : put ? 2004 : how[i] ? 2002 : 0);
+        if (post)
+            snprintf(at, sizeof at, "%s", kit_answer.location);
+        if (post || put)
+            same_km(km, kit_text("aski"));
+    }
+    /* again enrolled: the update brings a new KmID, and the old one ends */
+    snprintf(w.credential, sizeof w.credential, "11-B" "0A1A2A3A4A5A6A7A8A9AAABACADAEAF@mef.example.com");
     CU_ASSERT_EQUAL(kit_ask(&w, "//sp.example.com/in/Cdev", "PUT", at, "application/json", "{\"sec:macr\":{\"lbl\":[\"again\"]}}"), 2004);
     CU_ASSERT_EQUAL(strncmp(kit_text("aski"), "Km-", 3), 0);
-    CU_ASSERT_EQUAL(kms_cred_get(kit_store, &kms_maf, km, KIT_T0 + 5000, &c), GBA_E_EXPIRED);
+    CU_ASSERT_EQUAL(kms_cred_get(kit_store, &kms_maf, km, kit_now, &c), GBA_E_UNKNOWN);
+    snprintf(km, sizeof km, "%s", kit_text("aski"));
+    kms_lower(km);
+    CU_ASSERT_EQUAL(kms_cred_get(kit_store, &kms_maf, km, kit_now, &c), GBA_OK);
+    kms_cred_free(&c);
+    CU_ASSERT_EQUAL(store_count(kit_store, STORE_MAF + KMS_CRED, &n), GBA_OK);
+    CU_ASSERT_EQUAL(n, 3 + 1); /* those of open_maf, and this one */
     close_maf();
 }
 
