@@ -57,6 +57,27 @@ static gba_err key_of(void *ctx, gba_span identity, uint16_t suite, gba_secret *
     return a_auth_key(x, suite, key);
 }
 
+/* Our own handshake with a registrar, sent back to us, would find our own key here; but it asks for that registrar, which
+ * nobody on the way can change. So with a key only what is ours is served (TS-0003 10.2.1): our name, or that of an AE
+ * of the same CSE, of which we may be several. Without an ID that gives a name we are called by our address. */
+static bool name_of_ours(void *ctx, gba_span sni)
+{
+    const gba_m2m_listener *l = ctx;
+    const gba_m2m_id *id = &l->sa->a->c.id;
+    size_t label = 0;
+    gba_fqdn own;
+
+    if (gba_span_ieq(sni, gba_str(l->sa->facts.b.s)))
+        return false;
+    if (!(l->sa->auth.gba || l->sa->auth.keys.n) || gba_m2m_id_fqdn(id, &own) != GBA_OK)
+        return true;
+    if (id->kind != GBA_M2M_ID_AE_C)
+        return gba_span_ieq(sni, gba_str(own.s));
+    while (label < sni.n && sni.p[label] != '.')
+        label++;
+    return label && gba_span_ieq(gba_mem(sni.p + label, sni.n - label), gba_str(strchr(own.s, '.')));
+}
+
 static bool over(const gba_m2m_listener *l)
 {
     return l->sa->facts.expires && l->sa->facts.expires <= a_now(l->sa->a);
@@ -101,7 +122,7 @@ gba_err gba_m2m_listen(gba_m2m_sa *sa, const gba_m2m_listen_config *c, gba_m2m_l
     l->fd = -1;
     for (size_t i = 0; i < CONNECTIONS; i++)
         l->v[i].fd = -1;
-    m2m_accept_config a = {.priority = c->priority ? c->priority : sa->priority, .client = sa->facts.b.s};
+    m2m_accept_config a = {.name = name_of_ours, .name_ctx = l, .priority = c->priority ? c->priority : sa->priority, .client = sa->facts.b.s};
     if (psk) {
         a.psk = key_of;
         a.psk_ctx = l;

@@ -54,6 +54,23 @@ static int on_server_hello(gnutls_session_t s, unsigned type, unsigned when, uns
     return 0;
 }
 
+/* Behind the ClientHello. */
+static int on_client_hello(gnutls_session_t s)
+{
+    m2m_accepted *x = gnutls_session_get_ptr(s);
+    const m2m_accept_config *c = &x->of->c;
+    char sni[256];
+    size_t n = sizeof sni;
+    unsigned type;
+    int r = gnutls_server_name_get(s, sni, &n, &type, 0);
+
+    if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE ||
+        (r == 0 && type == GNUTLS_NAME_DNS && c->name(c->name_ctx, gba_mem(sni, n))))
+        return 0;
+    snprintf(x->why, sizeof x->why, "the client asks for another server: %.*s", r == 0 ? (int)n : 0, sni);
+    return GNUTLS_E_UNRECOGNIZED_NAME;
+}
+
 static int on_psk(gnutls_session_t s, const gnutls_datum_t *username, gnutls_datum_t *key)
 {
     m2m_accepted *x = gnutls_session_get_ptr(s);
@@ -195,6 +212,8 @@ static gba_err start(m2m_accepted *x)
         return GBA_E_SYNTAX;
     gnutls_session_set_ptr(x->session, x);
     gnutls_handshake_set_hook_function(x->session, GNUTLS_HANDSHAKE_SERVER_HELLO, GNUTLS_HOOK_PRE, on_server_hello);
+    if (a->c.name)
+        gnutls_handshake_set_post_client_hello_function(x->session, on_client_hello);
     if ((a->psk && gnutls_credentials_set(x->session, GNUTLS_CRD_PSK, a->psk) < 0) ||
         (a->cert && gnutls_credentials_set(x->session, GNUTLS_CRD_CERTIFICATE, a->cert) < 0))
         return GBA_E_NOMEM;

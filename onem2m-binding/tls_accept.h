@@ -10,6 +10,8 @@
 /* The key of an identity, for the suite of this handshake. Not OK: the handshake fails as with a wrong key. */
 typedef gba_err m2m_accept_psk_fn(void *ctx, gba_span identity, uint16_t suite, gba_secret *key);
 typedef struct m2m_accept_config {
+    bool (*name)(void *ctx, gba_span sni); /* may this server name be asked for? Not called where none is. NULL: any */
+    void *name_ctx;
     m2m_accept_psk_fn *psk; /* NULL: by certificates or raw keys */
     void *psk_ctx;
     const char *hint;       /* of a PSK; NULL: none */

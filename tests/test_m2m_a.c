@@ -314,5 +314,59 @@ static void test_silent(void)
     close_ear(&x);
 }
 
+static gba_err visit(ear *x, const char *sni)
+{
+    char why[256] = "";
+    m2m_peer *p = NULL;
+    pthread_t t;
+    m2m_peer_config c = {.host = "127.0.0.1", .port = gba_m2m_listener_port(x->l), .sni = sni,
+                         .psk_identity = gba_str("dev@sp.example.com"), .psk = &kpsa, .connect_ms = 10000,
+                         .total_ms = 10000};
+    atomic_store(&x->end, false);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, serve_on, x), 0);
+    gba_err e = m2m_peer_open(&c, &p, why, sizeof why);
+    m2m_peer_close(&p);
+    atomic_store(&x->end, true);
+    pthread_join(t, NULL);
+    return e;
+}
+
+/* The device's own handshake with its registrar, sent back to it: the identity and the key are right, the name is not. */
+static void test_reflected(void)
+{
+    static const struct {
+        const char *id, *sni;
+        bool ours;
+    } row[] = {
+        {NULL, "cse1.sp.example.com", false},
+        {NULL, "CSE1.sp.example.com", false},
+        {NULL, "device.example.net", true}, /* its address is all the name that it has */
+        {"//sp.example.com/cse1/Cdev", "cse1.sp.example.com", false},
+        {"//sp.example.com/cse1/Cdev", "cdev.cse1.sp.example.com", true},
+        {"//sp.example.com/cse1/Cdev", "cother.cse1.sp.example.com", true},
+        {"//sp.example.com/cse1/Cdev", "cse2.sp.example.com", false}, /* by the same Kpsa */
+        {"//sp.example.com/cse1/Cdev", "cdev.cse2.sp.example.com", false},
+        {"//sp.example.com/cse1/Cdev", ".cse1.sp.example.com", false},
+        {"//sp.example.com/Sdev", "sdev.sp.example.com", true},
+        {"//sp.example.com/Sdev", "cse2.sp.example.com", false},
+        {"//sp.example.com/mn1", "mn1.sp.example.com", true},
+        {"//sp.example.com/mn1", "cse2.sp.example.com", false},
+    };
+    ear x;
+
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        open_ear(&x, 10000);
+        snprintf(x.sa.facts.b.s, sizeof x.sa.facts.b.s, "cse1.sp.example.com");
+        if (row[i].id)
+            CU_ASSERT_EQUAL(gba_m2m_id_parse(gba_str(row[i].id), NULL, &x.a->c.id), GBA_OK);
+        gba_err e = visit(&x, row[i].sni);
+        if ((e == GBA_OK) != row[i].ours)
+            printf("\n%s asked for %s: %s\n", row[i].id ? row[i].id : "nobody", row[i].sni, gba_err_name(e));
+        CU_ASSERT_EQUAL(e, row[i].ours ? GBA_OK : GBA_E_AUTH);
+        CU_ASSERT(row[i].ours || strstr(x.why, "asks for another server"));
+        close_ear(&x);
+    }
+}
+
 T_MAIN("Entity A", {"record", test_record}, {"store", test_store}, {"JSON", test_json}, {"arguments", test_arguments},
-       {"silent callers of SA2", test_silent})
+       {"silent callers of SA2", test_silent}, {"SA1 reflected to SA2", test_reflected})

@@ -106,7 +106,7 @@ ri=o1
 say() { # FIELDS, then s_client's arguments
     f=$1; shift
     printf 'POST /told HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: /cse1\r\nX-M2M-RI: '$ri'\r\nX-M2M-RVI: 3\r\nContent-Type: application/json\r\n%bConnection: close\r\n\r\n{"m2m:sgn":{}}' "$f" |
-        timeout 20 openssl s_client -connect "127.0.0.1:$reach" -servername cdev.example.com -tls1_2 -ign_eof "$@" >"$dir/answer" 2>&1
+        timeout 20 openssl s_client -connect "127.0.0.1:$reach" -servername "${sni-cdev.cse1.sp.example.com}" -tls1_2 -ign_eof "$@" >"$dir/answer" 2>&1
 }
 len='Content-Length: 14\r\n'
 listen Cdev "$dir/psk.out" 2 --framework psk --psk-id dev@sp.example.com --psk-file "$dir/kpsa"
@@ -124,6 +124,8 @@ for c in PSK-AES128-CBC-SHA256 ECDHE-PSK-AES128-CBC-SHA256; do
         check "what cannot be printed as JSON is not taken" has 'X-M2M-RSC: 4000'
         say "$len" -cert "$dir/server.pem" -key "$dir/server.key"
         check "a certificate where the association has a key: no handshake" hasnt 'X-M2M-RSC'; }
+    sni=cse1.sp.example.com; say "$len" -psk_identity dev@sp.example.com -psk $kpsa -cipher $c; unset sni
+    check "the handshake with the registrar, sent back" hasnt 'X-M2M-RSC'
     say "$len" -psk_identity dev@sp.example.com -psk $kpsa -cipher $c
     check "OpenSSL as registrar, $c" has 'X-M2M-RSC: 2000'
 done
@@ -131,6 +133,7 @@ wait $ear
 check "both were printed" [ "$(grep -c '"from":"/cse1"' "$dir/psk.out")" -eq 2 ]
 cp "$dir/psk.out.err" "$dir/answer"
 check "who was refused is told" has 'refused 127.0.0.1: no key for other@sp.example.com'
+check "and who asked for the registrar" has 'refused 127.0.0.1: the client asks for another server: cse1.sp.example.com'
 listen Ccert "$dir/cert.out" 1 --framework cert --cert "$dir/ae.pem" --key "$dir/ae.key" --ca "$dir/ca.pem"
 for c in other foreign; do
     say "$len" -cert "$dir/$c.pem" -key "$dir/$c.key" -cipher ECDHE-ECDSA-AES128-SHA256
