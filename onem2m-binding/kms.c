@@ -30,7 +30,12 @@ gba_err kms_init(kms *k, const kms_config *c)
         k->mef_names[i] = c->mefs[i].fqdn;
     k->domains = (gba_m2m_domains){.at = c->kind->at, .own = &k->c.fqdn, .bsf = c->bsfs, .n_bsf = c->n_bsfs,
                                    .mef = k->mef_names, .n_mef = c->n_mefs};
-    return gba_m2m_domains_clash(&k->domains) ? GBA_E_ARG : GBA_OK;
+    return gba_m2m_domains_clash(&k->domains) ? GBA_E_ARG : kms_mef_open(k);
+}
+
+void kms_close(kms *k)
+{
+    kms_mef_close(k);
 }
 
 void kms_say(kms_call *c, unsigned rsc, const char *why)

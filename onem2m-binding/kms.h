@@ -76,6 +76,8 @@ gba_err kms_cred_put(store *s, const kms_kind *k, const char *key, kms_cred *c, 
 /* For good: of a certificate a record stays that says so. UNKNOWN: none, or removed before. */
 gba_err kms_cred_remove(store *s, const kms_kind *k, const char *key, int64_t now) GBA_MUST_USE;
 void kms_cred_free(kms_cred **c);
+void kms_hex(const uint8_t *o, size_t octets, char *out); /* upper case */
+void kms_random_hex(char *out, size_t octets);
 void kms_lower(char *s); /* KmID and KpmID are not case sensitive (TS-0003 10.6): records stand under lower case */
 
 /* ---- JSON (kms_json.c) ---- */
@@ -120,6 +122,8 @@ typedef struct kms_who {
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
     char record[256];      /* its kms_cred; "" none */
     char identity[128], source[64]; /* of a PSK handshake, for its audit line */
+    const char *why;       /* it failed: a constant, more than the error says; NULL */
+    uint8_t from[16];      /* http_source; zero: not known */
     gba_m2m_id id;         /* kind NONE: whoever the certificate's names are */
     gba_secret km;         /* of a KeID: Km as the MEF gave it */
     int64_t expires;       /* of the credential, 0: open */
@@ -136,6 +140,9 @@ typedef struct kms_mef {
     gba_secret psk;
     char *ca, *crl, *cert, *key;
 } kms_mef_link;
+typedef struct kms kms;
+/* Km by KeID of this MEF, whose it is into *w. UNKNOWN, FORBIDDEN, EXPIRED: it says no; else it could not be asked. */
+typedef gba_err kms_mef_ask_fn(kms *k, const kms_mef_link *m, const char *ke_id, int64_t now, gba_secret *km, kms_who *w);
 typedef struct kms_config {
     const kms_kind *kind;
     store *store;
@@ -154,15 +161,20 @@ typedef struct kms_config {
     gba_naf_source *zn;
     void *zn_ctx;
     unsigned fetch_ms, fetches; /* towards a MEF: deadline, at once at most */
+    int64_t unknown_ttl;         /* seconds that a MEF's refusal is remembered; 0: 10 */
+    unsigned unknown_per_source; /* queries at a MEF without success, of one source in a minute; 0: 128 */
+    kms_mef_ask_fn *mef_ask;     /* NULL: kms_mef_ask */
 } kms_config;
-typedef struct kms {
+struct kms {
     kms_config c;
     gba_m2m_domains domains;
     gba_fqdn mef_names[GBA_NAF_BSFS];
     _Atomic unsigned mef_fetching[GBA_NAF_BSFS], bsf_fetching[GBA_NAF_BSFS];
-} kms;
+    struct kms_mefs *asked;
+};
 /* Arrays are borrowed. */
 gba_err kms_init(kms *k, const kms_config *c) GBA_MUST_USE;
+void kms_close(kms *k);
 
 typedef struct kms_request {
     const kms_who *who; /* NULL: nobody */
@@ -204,6 +216,16 @@ void kms_key_resource(kms_call *c, const char *id);
 void kms_fetch_credentials(kms_call *c, const char *ke_id, const char *suid);
 void kms_keys_drop(kms *k, const char *reg, int64_t now);
 
+/* ---- keys from MEFs (kms_mef.c) ---- */
+gba_err kms_mef_open(kms *k) GBA_MUST_USE;
+void kms_mef_close(kms *k);
+kms_mef_ask_fn kms_mef_ask;
+gba_err kms_mef_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w) GBA_MUST_USE;
+void kms_mef_failed(kms *k, const kms_who *w); /* it had no key for what it presented */
+/* May one more wait for this MEF or BSF? Either way kms_ask_leave follows. */
+bool kms_ask_enter(const kms *k, _Atomic unsigned *fetching);
+void kms_ask_leave(_Atomic unsigned *fetching);
+
 /* ---- who is it (kms_auth.c) ---- */
 gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
 void kms_psk_failed(void *ctx, void *who);
@@ -215,6 +237,4 @@ gba_err kms_names_who(kms *k, kms_who *w, int64_t now) GBA_MUST_USE;
 bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed);
 /* The store's key of a certificate's name; false: none. */
 bool kms_name_key(const tls_name *n, char out[256]);
-void kms_hex(const uint8_t *o, size_t octets, char *out); /* upper case */
-void kms_random_hex(char *out, size_t octets);
 #endif

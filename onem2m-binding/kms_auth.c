@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kms_auth.c - who the client is: keys for PSK identities, inside the handshake, and certificates' names. */
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/kms.h"
-#include "onem2m-binding/names.h"
-#include "onem2m-binding/peer.h"
-#include "onem2m-binding/told.h"
 #include "service/daemon.h"
 #include "service/http.h"
 #include "service/log.h"
@@ -19,22 +15,6 @@ void kms_who_free(void *who)
     if (who)
         gba_wipe(who, sizeof(kms_who));
     free(who);
-}
-
-void kms_hex(const uint8_t *o, size_t n, char *out)
-{
-    gba_hex_encode(o, n, out);
-    for (; *out; out++)
-        if (*out >= 'a')
-            *out = (char)(*out - 32);
-}
-
-void kms_random_hex(char *out, size_t n)
-{
-    uint8_t o[32];
-
-    service_random(o, n);
-    kms_hex(o, n, out);
 }
 
 /* ---- own keys ---- */
@@ -57,75 +37,6 @@ static gba_err own_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secr
         w->expires = c->expires;
     }
     kms_cred_free(&c);
-    return e;
-}
-
-/* ---- Km from a MEF, for a KeID (TS-0003 8.3.2.1 "Use of Remotely Provisioned Credential") ---- */
-static gba_err read_fetched(const m2m_answer *a, int64_t now, gba_secret *km, kms_who *w)
-{
-    m2m_told t = {0};
-    gba_err e = a->status == 404 ? GBA_E_UNKNOWN : a->status == 403 ? GBA_E_FORBIDDEN : a->status != 200 ? GBA_E_IO
-                                                                                     : m2m_told_fetch(a->body, &t);
-    if (e == GBA_OK && gba_m2m_entity_parse(gba_str(t.whose), &w->id) != GBA_OK)
-        e = GBA_E_SYNTAX; /* a key of nobody */
-    if (e == GBA_OK && t.expires <= now)
-        e = GBA_E_EXPIRED;
-    if (e == GBA_OK) {
-        *km = t.key;
-        w->expires = t.expires;
-    }
-    gba_secret_wipe(&t.key);
-    return e;
-}
-
-static gba_err ask_mef(kms *k, const kms_mef_link *m, const char *ke_id, int64_t now, gba_secret *km, kms_who *w)
-{
-    m2m_peer_config pc = {
-        .host = m->host, .port = m->port, .sni = m->fqdn.s, .psk_identity = gba_str(m->psk_id),
-        .psk = m->psk_id ? &m->psk : NULL,
-        .ca_file = m->psk_id ? NULL : m->ca, .crl_file = m->crl, .cert_file = m->cert, .key_file = m->key,
-        .connect_ms = k->c.fetch_ms / 2, .total_ms = k->c.fetch_ms / 2,
-    };
-    char target[GBA_ID_MAX + 64], ri[33], why[256] = "";
-    m2m_peer *p = NULL;
-    m2m_answer a = {0};
-
-    kms_random_hex(ri, 8);
-    snprintf(target, sizeof target, "/%s/%s/%u", M2M_PATH_FETCH, ke_id, (unsigned)GBA_M2M_SUID_RSPF_MAF);
-    const m2m_field f[] = {
-        {M2M_H_ORIGIN, k->c.fqdn.s}, {M2M_H_RI, ri}, {M2M_H_RVI, M2M_RVI}, {"Accept", "application/json"}};
-    gba_err e = m2m_peer_open(&pc, &p, why, sizeof why);
-    if (e == GBA_OK)
-        e = m2m_peer_request(p, "GET", target, f, 4, (gba_span){0}, &a);
-    if (e == GBA_OK)
-        e = read_fetched(&a, now, km, w);
-    if (e == GBA_E_AUTH || e == GBA_E_IO || e == GBA_E_BUSY)
-        log_event(LOG_LEVEL_WARN, "maf.mef_unreachable", "mef", m->fqdn.s, "error", gba_err_name(e), "reason",
-                  why[0] ? why : NULL, NULL);
-    m2m_answer_free(&a);
-    m2m_peer_close(&p);
-    return e;
-}
-
-/* May one more wait for this MEF or BSF? Either way it is counted until `fetching` is lowered again. Each has
- * its share, so that a dead one leaves the others theirs. */
-static bool fetch_enter(const kms *k, _Atomic unsigned *fetching)
-{
-    size_t servers = k->c.n_mefs + k->c.n_bsfs, share = k->c.fetches / (servers ? servers : 1);
-    return atomic_fetch_add(fetching, 1) < (share ? share : 1);
-}
-
-static gba_err enrolled_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w)
-{
-    gba_err e = GBA_E_BUSY;
-
-    if (fetch_enter(k, &k->mef_fetching[id->server]))
-        e = ask_mef(k, &k->c.mefs[id->server], id->text, now, key, w);
-    atomic_fetch_sub(&k->mef_fetching[id->server], 1);
-    if (e == GBA_OK)
-        e = gba_m2m_credential_id(11, gba_str(id->text), w->credential);
-    if (e == GBA_OK)
-        w->km = *key;
     return e;
 }
 
@@ -163,17 +74,19 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
     }
     snprintf(identity, sizeof identity, "3GPP-bootstrapping;%s", id->btid.s);
     r.identity = gba_str(identity);
-    if (q->peer)
-        http_source(q->peer, r.source);
+    memcpy(r.source, w->from, sizeof r.source);
     gba_naf_psk(k->c.naf, &r, res);
-    for (int i = 0; i < 2 && res->verdict == GBA_NAF_WAIT; i++) {
+    if (res->verdict == GBA_NAF_WAIT) {
         gba_naf_keys keys = {0};
-        gba_naf_query query = res->query;
-        r.fetched = fetch_enter(k, &k->bsf_fetching[id->server]) ? k->c.zn(k->c.zn_ctx, &query, &keys) : GBA_E_BUSY;
-        atomic_fetch_sub(&k->bsf_fetching[id->server], 1);
-        gba_naf_learn(k->c.naf, &query, r.fetched, r.fetched == GBA_OK ? &keys : NULL, now);
+        r.fetched = kms_ask_enter(k, &k->bsf_fetching[id->server]) ? k->c.zn(k->c.zn_ctx, &res->query, &keys) : GBA_E_BUSY;
+        kms_ask_leave(&k->bsf_fetching[id->server]);
+        gba_naf_learn(k->c.naf, &res->query, r.fetched, r.fetched == GBA_OK ? &keys : NULL, now);
         gba_naf_keys_clear(&keys);
         gba_naf_psk(k->c.naf, &r, res);
+        if (res->verdict == GBA_NAF_WAIT) { /* learned and at once evicted, or no key at all: no second round */
+            gba_naf_learn(k->c.naf, &res->query, GBA_E_BUSY, NULL, now);
+            r.fetched = GBA_E_BUSY;
+        }
     }
     if (res->verdict == GBA_NAF_OK) {
         e = gba_client(k, res->identity, now, w);
@@ -183,7 +96,8 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
             e = gba_m2m_credential_id(12, gba_str(id->btid.s), w->credential);
         gba_naf_result_clear(res);
     } else {
-        e = r.fetched == GBA_E_BUSY               ? GBA_E_BUSY
+        w->why = res->why == GBA_NAF_WHY_LIMITED ? "limited" : NULL;
+        e = r.fetched == GBA_E_BUSY || w->why     ? GBA_E_BUSY
             : res->why == GBA_NAF_WHY_UNREACHABLE ? GBA_E_IO
             : res->status == 403                  ? GBA_E_FORBIDDEN
                                                   : GBA_E_UNKNOWN;
@@ -229,7 +143,7 @@ static gba_err find_key(kms *k, const tls_psk_query *q, const gba_m2m_identity *
     case GBA_M2M_PSK_KPM:
         return own_key(k, id, now, key, w);
     case GBA_M2M_PSK_KE:
-        return enrolled_key(k, id, now, key, w);
+        return kms_mef_key(k, id, now, key, w);
     case GBA_M2M_PSK_BTID:
         return gba_key(k, id, q, now, key, w);
     default:
@@ -257,8 +171,10 @@ gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
     *who = NULL;
     if (!w)
         return GBA_E_NOMEM;
-    if (q->peer)
+    if (q->peer) {
+        http_source(q->peer, w->from);
         http_source_text(q->peer, w->source);
+    }
     printable(q->identity, w->identity);
     gba_err e = gba_m2m_identify(&k->domains, q->identity, &id);
     if (e == GBA_OK) {
@@ -270,7 +186,8 @@ gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
         *who = w;
         return GBA_OK;
     }
-    note_refusal(k, form_name(w->form), w->identity, e == GBA_E_ARG ? "sni" : gba_err_name(e), w->source);
+    note_refusal(k, form_name(w->form), w->identity, e == GBA_E_ARG ? "sni" : w->why ? w->why : gba_err_name(e),
+                 w->source);
     gba_secret_wipe(key);
     kms_who_free(w);
     return e;
@@ -279,6 +196,7 @@ gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
 void kms_psk_failed(void *ctx, void *who)
 {
     const kms_who *w = who;
+    kms_mef_failed(ctx, w);
     note_refusal(ctx, form_name(w->form), w->identity, "key_not_proved", w->source);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "onem2m-binding/kms.h"
+#include "service/daemon.h"
 
 #define FORMAT 1
 
@@ -165,6 +166,22 @@ static void walk_key(walk *w, kms_key *r)
 RECORD(cred)
 RECORD(reg)
 RECORD(key)
+
+void kms_hex(const uint8_t *o, size_t n, char *out)
+{
+    gba_hex_encode(o, n, out);
+    for (; *out; out++)
+        if (*out >= 'a')
+            *out = (char)(*out - 32);
+}
+
+void kms_random_hex(char *out, size_t n)
+{
+    uint8_t o[32];
+
+    service_random(o, n);
+    kms_hex(o, n, out);
+}
 
 void kms_lower(char *s)
 {

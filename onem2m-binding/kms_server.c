@@ -216,6 +216,7 @@ static gba_err start_core(server *s, const kms_settings *c, char *why, size_t wh
         .zn = gba_naf_zn_http_fetch, .zn_ctx = s->zn,
         .fetch_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
         .fetches = (unsigned)(c->fetches ? c->fetches : 32),
+        .unknown_ttl = c->unknown_ttl, .unknown_per_source = (unsigned)c->unknown_per_source,
     };
     return fail(kms_init(&s->f, &kc), "domains", NULL, why, why_n);
 }
@@ -326,6 +327,7 @@ static void stop(void **state)
         pthread_join(s->keeper, NULL);
     }
     tls_server_free(&s->tls);
+    kms_close(&s->f);
     gba_naf_zn_http_free(&s->zn);
     gba_naf_free(&s->naf);
     if (s->store)

@@ -26,7 +26,7 @@ typedef struct kms_settings {
     conf_items bsfs, mefs;
     char *zn_ca, *zn_cert, *zn_key;
     conf_strings zn_services;
-    int64_t fetch_timeout, fetches; /* seconds */
+    int64_t fetch_timeout, fetches, unknown_ttl, unknown_per_source; /* seconds */
     int kdf;
     char *device_config;
     int64_t retry;

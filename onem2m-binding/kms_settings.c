@@ -80,6 +80,11 @@ const conf_field kms_maf_table[] = {
      .help = "how long a handshake waits for a MEF or BSF"},
     {.path = "limits.fetches", .type = CONF_INT, AT(fetches), .def = "32", .min = 1, .max = 1000,
      .help = "handshakes that wait for MEFs and BSFs at once, an equal share for each server"},
+    {.path = "limits.unknown_ttl", .type = CONF_DURATION, AT(unknown_ttl), .def = "10s", .min = 1, .max = 3600,
+     .help = "how long a KeID that its MEF refused is not asked for again"},
+    {.path = "limits.unknown_per_source", .type = CONF_INT, AT(unknown_per_source), .def = "128", .min = 1,
+     .max = 1000000,
+     .help = "queries at MEFs without success, of one address (IPv6: of one /64) in a minute"},
     {.path = NULL},
 };
 const conf_field kms_mef_table[] = {

@@ -59,6 +59,7 @@ void kit_close(void)
     kms_answer_free(&kit_answer);
     json_decref(doc);
     doc = kit_json = NULL;
+    kms_close(&kit);
     store_close(&kit_store);
     snprintf(cmd, sizeof cmd, "rm -rf '%s'", dir);
     must(system(cmd) == 0, "rm");

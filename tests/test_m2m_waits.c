@@ -206,7 +206,7 @@ static void begin_maf(program *p)
     run("rm -f '%s'/maf.db*; printf 'k1 %s\\n' >'%s/maf.seal'; chmod 600 '%s/maf.seal'", dir, KEY, dir, dir);
     fprintf(f, "maf: {fqdn: " NAME ", listen: \"127.0.0.1:0\", cert: crt.pem, key: key.pem}\n"
                "store: {url: \"sqlite:maf.db\"}\nseal: {key_file: maf.seal}\nadmin: {listen: \"127.0.0.1:0\"}\n"
-               "limits: {fetch_timeout: 60s, fetches: %d}\nzn: {ca: crt.pem, cert: crt.pem, key: key.pem}\n"
+               "limits: {fetch_timeout: 60s, fetches: %d, unknown_per_source: 100000}\nzn: {ca: crt.pem, cert: crt.pem, key: key.pem}\n"
                "bsfs: [{domain: bsf.example.com, url: \"https://127.0.0.1:%u\"}]\n"
                "mefs: [{fqdn: mef.example.com, address: \"127.0.0.1:%u\", psk_id: m@mef.example.com, psk_file: kpsa}]\n",
             2 * WAITERS, dead_port, dead_port);
