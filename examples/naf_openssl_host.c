@@ -70,6 +70,9 @@ static bool find(SSL *ssl, gba_span identity, gba_transport transport, uint16_t 
     } else if (RAND_bytes(key, KEY_LEN) != 1) {
         abort();
     }
+    /* Its BSF could not be asked. A UE whose key is refused bootstraps anew, and all of them would: close instead. */
+    if (r.verdict == GBA_NAF_REFUSE && r.status == 503)
+        shutdown(c->fd, SHUT_RDWR);
     if (r.verdict == GBA_NAF_OK)
         gba_naf_result_clear(&r);
     return true;

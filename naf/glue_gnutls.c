@@ -72,6 +72,7 @@ static void look_up(gba_naf_gnutls_peer *p)
 {
     gba_naf_result *out = malloc(sizeof *out);
     gba_naf_psk_request r = request_of(p);
+    p->why = GBA_NAF_WHY_UNREACHABLE; /* no memory, for one */
     if (!out)
         return;
     ask(p->g, &r, true, out);
@@ -85,7 +86,8 @@ static void look_up(gba_naf_gnutls_peer *p)
     free(out);
 }
 
-/* 1: GnuTLS goes on with a random key, so that this looks like a wrong one. */
+/* 1: GnuTLS goes on with a random key, so that this looks like a wrong one. -1: the handshake ends with
+ * internal_error, since the UE may not take an outage for its key's fault, and bootstrap anew. */
 static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutls_datum_t *key)
 {
     gba_naf_gnutls_peer *p = peer_of(s);
@@ -107,8 +109,10 @@ static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutl
         gba_fqdn_parse(gba_mem(sni, strnlen(sni, sizeof sni)), &p->fqdn) != GBA_OK)
         return 1;
     look_up(p);
-    if (!p->key.n || !(key->data = gnutls_malloc(p->key.n)))
-        return 1;
+    if (!p->key.n)
+        return p->why == GBA_NAF_WHY_UNREACHABLE || p->why == GBA_NAF_WHY_LIMITED ? -1 : 1;
+    if (!(key->data = gnutls_malloc(p->key.n)))
+        return -1;
     memcpy(key->data, p->key.o, p->key.n);
     key->size = (unsigned)p->key.n;
     return 0;

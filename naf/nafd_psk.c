@@ -174,7 +174,9 @@ static nafd_who *who_new(const question *q, const gba_naf_result *res)
 static gba_err judge(question *w, gba_secret *key, void **who)
 {
     const gba_naf_result *res = &w->e.res;
-    gba_err e = res->verdict == GBA_NAF_OK ? GBA_OK : GBA_E_UNKNOWN;
+    bool outage = res->why == GBA_NAF_WHY_UNREACHABLE || res->why == GBA_NAF_WHY_LIMITED;
+    /* the UE may not take ours for its key's fault, and bootstrap anew */
+    gba_err e = res->verdict == GBA_NAF_OK ? GBA_OK : outage ? GBA_E_IO : GBA_E_UNKNOWN;
     if (e == GBA_OK && !(*who = who_new(w, res)))
         e = GBA_E_NOMEM;
     if (e == GBA_OK)

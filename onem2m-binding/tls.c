@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "libgba/psk_alert.h"
 #include "service/cert.h"
 
 struct m2m_tls {
@@ -108,8 +109,10 @@ static int on_psk(gnutls_session_t s, gnutls_datum_t *username, gnutls_datum_t *
     username->data = gnutls_malloc(username->size + 1);
     key->size = (unsigned)k.n;
     key->data = gnutls_malloc(k.n);
-    if (!username->data || !key->data)
+    if (!username->data || !key->data) {
+        t->psk_err = GBA_E_NOMEM;
         return -1;
+    }
     memcpy(username->data, identity, username->size + 1);
     memcpy(key->data, k.o, k.n);
     t->presented = true;
@@ -240,6 +243,35 @@ static gba_err start(m2m_tls *t, const m2m_peer_config *c, int fd, char *why, si
     return GBA_OK;
 }
 
+/* Does a fatal alert refuse our key or certificate? Before our identity went out it cannot mean the key. */
+static gba_err alert_means(const m2m_tls *t, unsigned alert)
+{
+    gba_err e = psk_alert_means(alert);
+    if (!t->psk)
+        return alert == GNUTLS_A_INTERNAL_ERROR || alert == GNUTLS_A_USER_CANCELED ? GBA_E_IO : GBA_E_AUTH;
+    return e == GBA_E_AUTH && !t->presented ? GBA_E_FORBIDDEN : e;
+}
+
+static gba_err say_failure(const m2m_tls *t, int r, char *why, size_t why_n)
+{
+    if (t->psk_err != GBA_OK)
+        return say(why, why_n, t->psk_err, "no pre-shared key for this handshake: %s", gba_err_text(t->psk_err));
+    if (t->why[0])
+        return say(why, why_n, GBA_E_AUTH, "the server is not accepted: %s", t->why);
+    if (r == GNUTLS_E_MEMORY_ERROR)
+        return say(why, why_n, GBA_E_NOMEM, "out of memory");
+    if (r == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+        unsigned alert = gnutls_alert_get(t->session);
+        const char *name = gnutls_alert_get_name(alert);
+        return say(why, why_n, alert_means(t, alert), "the server ended the TLS handshake: %s", name ? name : "an alert");
+    }
+    if (r == GNUTLS_E_PREMATURE_TERMINATION && t->presented) /* some servers refuse a key so: a person may tell */
+        return say(why, why_n, GBA_E_IO, "the server closed the connection when it had our identity");
+    if (r == GNUTLS_E_PREMATURE_TERMINATION || r == GNUTLS_E_PULL_ERROR || r == GNUTLS_E_PUSH_ERROR)
+        return say(why, why_n, GBA_E_IO, "the connection broke during the TLS handshake");
+    return say(why, why_n, GBA_E_IO, "the TLS handshake failed: %s", gnutls_strerror(r));
+}
+
 static gba_err shake(m2m_tls *t, int64_t deadline, char *why, size_t why_n)
 {
     int r;
@@ -249,22 +281,8 @@ static gba_err shake(m2m_tls *t, int64_t deadline, char *why, size_t why_n)
         if ((r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED) && (e = wait_for(t, deadline)) != GBA_OK)
             return say(why, why_n, e, "%s",
                        e == GBA_E_BUSY ? "the TLS handshake took too long" : "the connection broke");
-    if (r == 0) {
-        t->open = true;
-        return GBA_OK;
-    }
-    if (t->psk_err != GBA_OK)
-        return say(why, why_n, t->psk_err, "no pre-shared key for this handshake: %s", gba_err_text(t->psk_err));
-    if (t->why[0])
-        return say(why, why_n, GBA_E_AUTH, "the server is not accepted: %s", t->why);
-    if (r == GNUTLS_E_FATAL_ALERT_RECEIVED)
-        return say(why, why_n, GBA_E_AUTH, "the server ended the TLS handshake: %s",
-                   gnutls_alert_get_name(gnutls_alert_get(t->session)));
-    if (r == GNUTLS_E_PREMATURE_TERMINATION && t->presented) /* many servers refuse a key without an alert */
-        return say(why, why_n, GBA_E_AUTH, "the server closed the connection when it had our identity");
-    if (r == GNUTLS_E_PREMATURE_TERMINATION || r == GNUTLS_E_PULL_ERROR || r == GNUTLS_E_PUSH_ERROR)
-        return say(why, why_n, GBA_E_IO, "the connection broke during the TLS handshake");
-    return say(why, why_n, GBA_E_AUTH, "the TLS handshake failed: %s", gnutls_strerror(r));
+    t->open = r == 0;
+    return r == 0 ? GBA_OK : say_failure(t, r, why, why_n);
 }
 
 gba_err m2m_tls_open(const m2m_peer_config *c, int fd, int64_t deadline, m2m_tls **out, char *why, size_t why_n)

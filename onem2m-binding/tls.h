@@ -6,7 +6,8 @@
 
 typedef struct m2m_tls m2m_tls;
 /* Over a connected non-blocking socket, until `deadline` (CLOCK_MONOTONIC, ms). AUTH: the server or we
- * were not accepted; BUSY: the deadline; IO: the connection broke. */
+ * were not accepted; FORBIDDEN: it speaks no suite of ours; BUSY: the deadline; IO: the connection broke, or what came
+ * says nothing about our key. */
 gba_err m2m_tls_open(const m2m_peer_config *c, int fd, int64_t deadline, m2m_tls **out, char *why,
                      size_t why_n) GBA_MUST_USE;
 gba_err m2m_tls_send(m2m_tls *t, const void *p, size_t n, int64_t deadline) GBA_MUST_USE;

@@ -17,8 +17,9 @@ typedef struct tls_psk_query {
     struct tls_hold *hold;   /* for tls_later_new */
 } tls_psk_query;
 /*
- * OK: *key is the PSK and *who what http_tls_who shall say. Anything else: the handshake fails just as with a
- * wrong key, so that a stranger cannot tell which identities exist. Of a server that defers (psk_defers) it must
+ * OK: *key is the PSK and *who what http_tls_who shall say. IO, BUSY, NOMEM: it could not be found out, and the peer
+ * gets internal_error. Anything else: the handshake fails just as with a wrong key, so that a stranger cannot tell
+ * which identities exist. Of a server that defers (psk_defers) it must
  * not wait, and takes what it needs later; of any other it runs inside the handshake, on that connection's own
  * thread, and may wait under its own deadline and cap.
  */

@@ -243,7 +243,13 @@ static int on_message(gnutls_session_t s, unsigned type, unsigned when, unsigned
     return 0;
 }
 
-/* 0: a key; 1: GnuTLS goes on with a random key, so that this looks like a wrong key. */
+/* It could not be found out: that is no refusal, after which clients would make new keys (internal_error). */
+static bool unavailable(gba_err e)
+{
+    return e == GBA_E_IO || e == GBA_E_BUSY || e == GBA_E_NOMEM;
+}
+
+/* 0: a key; 1: GnuTLS goes on with a random key, so that this looks like a wrong key; -1: the handshake ends. */
 static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutls_datum_t *key)
 {
     tls_hold *h = hold_of(s);
@@ -267,10 +273,10 @@ static int on_identity(gnutls_session_t s, const gnutls_datum_t *identity, gnutl
     if (!tls_early_take(h, q.identity, &e, &psk, &h->who))
         e = h->server->psk.psk(h->server->psk.psk_ctx, &q, &psk, &h->who);
     if (e != GBA_OK || !psk.n) /* an empty key would crash GnuTLS */
-        return 1;
+        return unavailable(e) ? -1 : 1;
     key->data = gnutls_malloc(psk.n);
     if (!key->data)
-        return 1;
+        return -1;
     memcpy(key->data, psk.o, psk.n);
     key->size = (unsigned)psk.n;
     return 0;

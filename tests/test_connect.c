@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <gba/ue_connect.h>
+#include "tests/broken_peer.h"
 #include "tests/t_main.h"
 #include "tests/ue_peer.h"
 #include "ue/link.h"
@@ -22,11 +23,10 @@
 #define WAIT_MS 20000
 
 /* ---- a NAF that sends back what it gets, and "bye" at the end ---- */
-typedef enum mood { HONEST, RESETS, RESETS_LATER, CLOSES, CLOSES_LATER, GARBAGE, NO_TLS, ALERTS } mood;
 typedef struct naf {
     const char *priority;
-    mood mood;         /* else than HONEST: an outage */
-    gnutls_alert_description_t alert; /* of ALERTS */
+    broken_how broken;
+    gnutls_alert_description_t alert; /* of BROKEN_ALERT */
     gba_ua_id ua;
     bool rude; /* no close_notify */
     atomic_uint refuse, handshakes, good;
@@ -93,31 +93,6 @@ static void serve(int fd, gnutls_psk_server_credentials_t c)
     close(fd);
 }
 
-/* A NAF that is broken, in one of the ways of mood. */
-static void fail(int fd)
-{
-    static const struct linger at_once = {1, 0};
-    static const char html[] = "HTTP/1.1 502 Bad Gateway\r\n\r\n";
-    uint8_t room[4096];
-    uint8_t alert[] = {21, 3, 3, 0, 2, 2, (uint8_t)n.alert};
-    atomic_fetch_add(&n.handshakes, 1);
-    if (n.mood != RESETS && n.mood != CLOSES)
-        CU_ASSERT_TRUE(recv(fd, room, sizeof room, 0) > 0); /* the identity is there, in TLS 1.3 */
-    if (n.mood == RESETS || n.mood == RESETS_LATER)
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    for (size_t i = 0; i < sizeof room; i++)
-        room[i] = (uint8_t)(i * 167 + 13);
-    if (n.mood == GARBAGE)
-        (void)!send(fd, room, sizeof room, MSG_NOSIGNAL);
-    else if (n.mood == NO_TLS)
-        (void)!send(fd, html, sizeof html - 1, MSG_NOSIGNAL);
-    else if (n.mood == ALERTS)
-        (void)!send(fd, alert, sizeof alert, MSG_NOSIGNAL);
-    if (n.mood != RESETS && n.mood != RESETS_LATER)
-        shutdown(fd, SHUT_WR);
-    close(fd);
-}
-
 static void *listener(void *arg)
 {
     gnutls_psk_server_credentials_t c;
@@ -127,7 +102,12 @@ static void *listener(void *arg)
     gnutls_psk_set_server_credentials_hint(c, "3GPP-bootstrapping");
     gnutls_psk_set_server_credentials_function2(c, on_identity);
     while ((fd = accept(n.fd, NULL, NULL)) >= 0)
-        n.mood == HONEST ? serve(fd, c) : fail(fd);
+        if (n.broken) {
+            atomic_fetch_add(&n.handshakes, 1);
+            broken_serve(fd, n.broken, n.alert);
+        } else {
+            serve(fd, c);
+        }
     gnutls_psk_free_server_credentials(c);
     return NULL;
 }
@@ -319,11 +299,11 @@ static void refused(void)
 static void outage(void)
 {
     static const struct {
-        mood mood;
+        broken_how how;
         gnutls_alert_description_t alert;
-    } rows[] = {{RESETS, 0}, {RESETS_LATER, 0}, {CLOSES, 0}, {CLOSES_LATER, 0}, {GARBAGE, 0}, {NO_TLS, 0},
-                {ALERTS, GNUTLS_A_INTERNAL_ERROR}, {ALERTS, GNUTLS_A_USER_CANCELED}, {ALERTS, GNUTLS_A_CLOSE_NOTIFY},
-                {ALERTS, GNUTLS_A_UNEXPECTED_MESSAGE}, {ALERTS, GNUTLS_A_DECODE_ERROR}};
+    } rows[] = {{BROKEN_RESETS, 0}, {BROKEN_RESETS_LATER, 0}, {BROKEN_CLOSES, 0}, {BROKEN_CLOSES_LATER, 0}, {BROKEN_GARBAGE, 0}, {BROKEN_NO_TLS, 0},
+                {BROKEN_ALERT, GNUTLS_A_INTERNAL_ERROR}, {BROKEN_ALERT, GNUTLS_A_USER_CANCELED}, {BROKEN_ALERT, GNUTLS_A_CLOSE_NOTIFY},
+                {BROKEN_ALERT, GNUTLS_A_UNEXPECTED_MESSAGE}, {BROKEN_ALERT, GNUTLS_A_DECODE_ERROR}};
     static const gba_ue_tls versions[] = {GBA_UE_TLS_ANY, GBA_UE_TLS_1_2, GBA_UE_TLS_1_3};
     gba_ue_conn *c;
     gba_ue_session s;
@@ -331,14 +311,14 @@ static void outage(void)
     CU_ASSERT_EQUAL_FATAL(gba_ue_bootstrap(ue, false, &s), GBA_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (size_t k = 0; k < 3; k++) {
-            n.mood = rows[i].mood;
+            n.broken = rows[i].how;
             n.alert = rows[i].alert;
             for (int again = 0; again < 3; again++)
                 CU_ASSERT_EQUAL(dial(n.port, versions[k], 5, &c), GBA_E_IO);
             CU_ASSERT_PTR_NULL(c);
         }
     CU_ASSERT_EQUAL(p.bootstraps, 1);
-    n.mood = HONEST;
+    n.broken = BROKEN_NOT;
     CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_ANY, 0, &c), GBA_OK); /* and then it goes on with the key that it has */
     gba_ue_conn_close(&c);
     CU_ASSERT_EQUAL(p.bootstraps, 1);
@@ -390,7 +370,8 @@ static bool device_asks(device *d, bool by_certificate)
 /* C2: the BSF hears nothing of a NAF's outage. */
 static void hundred(void)
 {
-    static const mood moods[] = {RESETS, RESETS_LATER, CLOSES, CLOSES_LATER, GARBAGE, NO_TLS};
+    static const broken_how down[] = {BROKEN_RESETS,       BROKEN_RESETS_LATER, BROKEN_CLOSES,
+                                      BROKEN_CLOSES_LATER, BROKEN_GARBAGE,      BROKEN_NO_TLS};
     static device d[DEVICES];
     gba_ue_session s;
     begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
@@ -400,8 +381,8 @@ static void hundred(void)
     }
     CU_ASSERT_EQUAL(p.bootstraps, DEVICES);
     unsigned asked = p.ub_requests;
-    for (size_t m = 0; m < sizeof moods / sizeof *moods; m++) {
-        n.mood = moods[m];
+    for (size_t m = 0; m < sizeof down / sizeof *down; m++) {
+        n.broken = down[m];
         for (int again = 0; again < 2; again++)
             for (unsigned i = 0; i < DEVICES; i++)
                 CU_ASSERT_TRUE(device_asks(&d[i], i % 25 == 0));
@@ -426,14 +407,14 @@ static void refusals(void)
     gba_ue_conn *c;
     for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++) {
         begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
-        n.mood = ALERTS;
+        n.broken = BROKEN_ALERT;
         n.alert = alerts[i];
         CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_1_3, 5, &c), GBA_E_AUTH);
         CU_ASSERT_EQUAL(p.bootstraps, 2);
         end();
     }
     begin(S13, gba_ua_id_psk(GBA_TLS13, 0));
-    n.mood = ALERTS;
+    n.broken = BROKEN_ALERT;
     n.alert = GNUTLS_A_PROTOCOL_VERSION;
     CU_ASSERT_EQUAL(dial(n.port, GBA_UE_TLS_1_3, 5, &c), GBA_E_FORBIDDEN);
     n.alert = GNUTLS_A_INSUFFICIENT_SECURITY;

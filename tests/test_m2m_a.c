@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "broken_peer.h"
 #include "onem2m-binding/a.h"
 #include "t_main.h"
 
@@ -368,5 +369,87 @@ static void test_reflected(void)
     }
 }
 
+/* ---- SAEF 4 towards a CSE that is down ---- */
+typedef struct down {
+    int fd;
+    broken_how how;
+    unsigned alert, renewed;
+} down;
+
+static void *fail_on(void *arg)
+{
+    const down *d = arg;
+    for (int fd; (fd = accept(d->fd, NULL, NULL)) >= 0;)
+        broken_serve(fd, d->how, d->alert);
+    return NULL;
+}
+
+static gba_err on_session(void *arg, bool renew, gba_m2m_gba_facts *out)
+{
+    ((down *)arg)->renewed += renew;
+    *out = (gba_m2m_gba_facts){.expires = clock_now + 1000};
+    snprintf(out->btid.s, sizeof out->btid.s, "x@bsf.example.com");
+    snprintf(out->impi.s, sizeof out->impi.s, "dev@example.com");
+    snprintf(out->bsf.s, sizeof out->bsf.s, "bsf.example.com");
+    return GBA_OK;
+}
+
+static gba_err on_naf_key(void *arg, const gba_naf_id *naf, gba_secret *out)
+{
+    (void)arg, (void)naf;
+    *out = kpsa;
+    return GBA_OK;
+}
+
+static const char *on_text(void *arg)
+{
+    (void)arg;
+    return "";
+}
+
+/* C2: a CSE that is down says nothing about the key, so no session is made anew at the BSF. */
+static void test_outage(void)
+{
+    static const struct {
+        broken_how how;
+        unsigned alert;
+        gba_err e;
+    } rows[] = {{BROKEN_RESETS, 0, GBA_E_IO},        {BROKEN_RESETS_LATER, 0, GBA_E_IO}, {BROKEN_CLOSES, 0, GBA_E_IO},
+                {BROKEN_CLOSES_LATER, 0, GBA_E_IO},  {BROKEN_GARBAGE, 0, GBA_E_IO},      {BROKEN_NO_TLS, 0, GBA_E_IO},
+                {BROKEN_ALERT, 80, GBA_E_IO},        {BROKEN_ALERT, 70, GBA_E_FORBIDDEN},
+                {BROKEN_ALERT, 51, GBA_E_FORBIDDEN}}; /* internal_error, protocol_version; decrypt_error of no key of ours */
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    down d = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
+    const gba_m2m_gba gba = {on_session, on_naf_key, on_text, &d};
+    gba_m2m_a_config c = {.now = on_now, .total_ms = 10000};
+    gba_m2m_a *a;
+    gba_m2m_sa *sa;
+    pthread_t t;
+
+    CU_ASSERT_EQUAL_FATAL(bind(d.fd, (struct sockaddr *)&at, len) || listen(d.fd, 8) ||
+                              getsockname(d.fd, (struct sockaddr *)&at, &len), 0);
+    id_of("//sp.example.com/in/Cdev", &c.id);
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_a_new(&c, &a, NULL), GBA_OK);
+    gba_m2m_saef how = {.framework = GBA_M2M_SAEF_4, .own.gba = &gba,
+                        .b = {.host = "127.0.0.1", .port = ntohs(at.sin_port), .fqdn = {"in.sp.example.com"}}};
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, fail_on, &d), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        d.how = rows[i].how;
+        d.alert = rows[i].alert;
+        d.renewed = 0;
+        for (int again = 0; again < 10; again++) {
+            CU_ASSERT_EQUAL(gba_m2m_connect(a, &how, &sa), rows[i].e);
+            CU_ASSERT_PTR_NULL(sa);
+        }
+        CU_ASSERT_EQUAL(d.renewed, 0); /* after a refused key it is: test_m2m.sh */
+    }
+    shutdown(d.fd, SHUT_RDWR);
+    pthread_join(t, NULL);
+    close(d.fd);
+    gba_m2m_a_free(&a);
+}
+
 T_MAIN("Entity A", {"record", test_record}, {"store", test_store}, {"JSON", test_json}, {"arguments", test_arguments},
-       {"silent callers of SA2", test_silent}, {"SA1 reflected to SA2", test_reflected})
+       {"silent callers of SA2", test_silent}, {"SA1 reflected to SA2", test_reflected},
+       {"a CSE that is down", test_outage})

@@ -75,7 +75,7 @@ typedef struct client {
     const char *priority, *identity, *sni;
     size_t identity_n; /* 0: strlen */
     bool wrong;
-    int fd, result;
+    int fd, result, alert;
 } client;
 
 static void *connect_to(void *ctx)
@@ -104,6 +104,7 @@ static void *connect_to(void *ctx)
     do
         c->result = gnutls_handshake(s);
     while (c->result < 0 && !gnutls_error_is_fatal(c->result));
+    c->alert = c->result == GNUTLS_E_FATAL_ALERT_RECEIVED ? (int)gnutls_alert_get(s) : -1;
     shutdown(c->fd, SHUT_WR);
     gnutls_deinit(s);
     gnutls_psk_free_client_credentials(psk);
@@ -135,7 +136,9 @@ static void serve(server *v, client *c, const char *from)
     do
         v->result = gnutls_handshake(v->s);
     while (v->result < 0 && !gnutls_error_is_fatal(v->result));
-    shutdown(fd[0], SHUT_RDWR);
+    if (v->result < 0)
+        gnutls_alert_send_appropriate(v->s, v->result);
+    shutdown(fd[0], SHUT_WR);
     pthread_join(t, NULL);
     close(fd[0]);
     close(fd[1]);
@@ -230,6 +233,36 @@ static void requests(void)
     teardown();
 }
 
+/* What the client is told, -1: nothing. */
+static int told(client c, const char *from)
+{
+    server v;
+    serve(&v, &c, from);
+    end(&v);
+    return c.alert;
+}
+
+/* C2: where the BSF cannot be asked the client does not hear that its key is refused. */
+static void outage(void)
+{
+    static const char *const v[] = {NULL, "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-PSK"};
+    static const gba_err down[] = {GBA_E_IO, GBA_E_BUSY, GBA_E_NOMEM};
+    for (size_t i = 0; i < 2; i++) {
+        const client c = {.identity = OURS, .priority = v[i]};
+        setup();
+        for (size_t k = 0; k < 3; k++) {
+            outcome = down[k];
+            CU_ASSERT_EQUAL(told(c, NULL), GNUTLS_A_INTERNAL_ERROR);
+        }
+        outcome = GBA_E_UNKNOWN;
+        int alert = told(c, NULL);
+        CU_ASSERT(alert > 0 && alert != GNUTLS_A_INTERNAL_ERROR);
+        outcome = GBA_OK;
+        CU_ASSERT_EQUAL(told((client){.identity = OURS, .priority = v[i], .wrong = true, .sni = "naf2.home1.net"}, NULL), alert);
+        teardown();
+    }
+}
+
 /* Whoever tries B-TIDs is one source, with all addresses of a /64. */
 static void limits(void)
 {
@@ -274,5 +307,5 @@ static void sources(void)
     CU_ASSERT(memcmp(got, none, sizeof got) == 0);
 }
 
-T_MAIN("naf_glue", {"keys", keys}, {"a suite of another hash", other_hash}, {"requests", requests}, {"limits", limits},
+T_MAIN("naf_glue", {"keys", keys}, {"a suite of another hash", other_hash}, {"requests", requests}, {"an outage", outage}, {"limits", limits},
        {"sources", sources})

@@ -27,8 +27,9 @@ GBA_API void gba_naf_gnutls_free(gba_naf_gnutls **g); /* after the last session 
 
 /* One a session, before its handshake; the session has its certificate already, or gets it later. Takes the
  * session's pointer and its handshake hook. A PSK identity that is none of GBA's fails in TLS 1.2; in TLS 1.3
- * the certificate follows. A GBA identity without a key fails as a wrong key does. Enable no tickets: a
- * resumed session is nobody's. from: whom the limits count; NULL: nobody. */
+ * the certificate follows. A GBA identity without a key fails as a wrong key does; where the source could not say,
+ * with an error after which gnutls_alert_send_appropriate tells internal_error: send alerts, for by them a UE knows a
+ * refused key, which it replaces by a bootstrap, from an outage. Enable no tickets: a resumed session is nobody's. from: whom the limits count; NULL: nobody. */
 typedef struct gba_naf_gnutls_peer gba_naf_gnutls_peer;
 GBA_API gba_err gba_naf_gnutls_attach(gba_naf_gnutls *g, gnutls_session_t s, const struct sockaddr *from,
                                       gba_naf_gnutls_peer **out) GBA_MUST_USE;

@@ -101,8 +101,8 @@ typedef struct gba_m2m_sa_facts {
 } gba_m2m_sa_facts;
 typedef struct gba_m2m_sa gba_m2m_sa;
 /* *how's own credentials stay where they are while *sa lives, and so does its priority. UNKNOWN: no credential.
- * EXPIRED: there was one (enrol again). AUTH: a handshake was refused. FORBIDDEN: MAF or BSF refused. IO, BUSY: not
- * reached in time. *sa borrows *a. */
+ * EXPIRED: there was one (enrol again). AUTH: a handshake was refused, also with a new Kc or session. FORBIDDEN: MAF or
+ * BSF refused. IO, BUSY: not reached in time, or an outage, after which no key is made anew. *sa borrows *a. */
 GBA_API gba_err gba_m2m_connect(gba_m2m_a *a, const gba_m2m_saef *how, gba_m2m_sa **out) GBA_MUST_USE;
 GBA_API const gba_m2m_sa_facts *gba_m2m_sa_info(const gba_m2m_sa *sa);
 GBA_API void gba_m2m_sa_close(gba_m2m_sa **sa);

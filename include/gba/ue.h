@@ -111,8 +111,8 @@ typedef struct gba_ue_carrier_ops {
     const char *name; /* "curl", "gnutls" */
     /* One exchange, redirects never followed. *a is borrowed until the next call. OK
      * whatever the status; IO: not reached, TLS refused, timeout (text says). With a PSK:
-     * AUTH: the handshake failed, as it does with a stale key; FORBIDDEN: the server wants
-     * no GBA key; UNSUPPORTED: this carrier has no PSK. */
+     * AUTH: the server said that the key was not taken, as it does of a stale one;
+     * FORBIDDEN: the server wants no GBA key; UNSUPPORTED: this carrier has no PSK. */
     gba_err (*exchange)(void *carrier, const gba_ue_request *r, gba_ue_answer *a);
     const char *(*text)(void *carrier);
     void (*close)(void *carrier);
@@ -165,8 +165,9 @@ GBA_API gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out
  * *a is borrowed until the next call. */
 GBA_API gba_err gba_ue_fetch(gba_ue *u, const gba_ue_request *r, gba_ue_answer *a) GBA_MUST_USE;
 /* The same over TLS-PSK (the GnuTLS carrier): no Digest, no certificate, OK whatever the
- * status. A failed handshake counts as a stale key: one new bootstrap, one more try; then
- * AUTH. FORBIDDEN: the server is no NAF for PSK. */
+ * status. A refused key counts as a stale one: one new bootstrap, one more try; then
+ * AUTH, and a while without a bootstrap for a refusal's sake. IO: an outage, or a server that
+ * refuses keys without an alert. FORBIDDEN: the server is no NAF for PSK. */
 GBA_API gba_err gba_ue_fetch_psk(gba_ue *u, const gba_ue_request *r, gba_ue_tls tls, gba_ue_answer *a) GBA_MUST_USE;
 GBA_API gba_err gba_ue_forget(gba_ue *u) GBA_MUST_USE;
 /* Every session of a state folder, without a card. */
