@@ -102,8 +102,16 @@ void gate_book_follow(gate_book *b);
 /* As the store has it: what another process wrote counts within STORE_SETTLE_MS, which m2m-gatectl waits. */
 void gate_book_find(gate_book *b, const char *credential, gate_binding *out);
 /* The AE-ID that the CSE assigned; expires, or 0: end of a credential that is new here. FORBIDDEN: the record says
- * otherwise, or holds as many as fit. */
+ * otherwise; STALE: another credential has that AE-ID, or has registered under it; BUSY: others write it, too. */
 gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id, int64_t expires) GBA_MUST_USE;
+/* A credential without AE-ID registers once at a time, so that it learns one AE-ID and not two. false: its turn has not
+ * come within ms. */
+typedef struct gate_turn {
+    struct gate_turn *next;
+    const char *credential;
+} gate_turn;
+bool gate_book_turn(gate_book *b, gate_turn *t, const char *credential, int64_t ms) GBA_MUST_USE;
+void gate_book_turn_over(gate_book *b, const gate_turn *t);
 /* It has registered: where it is reached, and whose From is another CSE's no more. */
 gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
 gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id) GBA_MUST_USE; /* it has ended that */
@@ -137,7 +145,7 @@ gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n) GBA_MUST_USE;
  * none. */
 typedef struct gate_made {
     char id[GBA_M2M_ID_MAX + 1];
-    bool cse;
+    bool cse, unreadable; /* unreadable: it says an id, which is not visible ASCII or too long */
     char ri[GATE_NAME_MAX + 1], rn[GATE_NAME_MAX + 1];
     bool unnamed; /* an AE in JSON, and whose resource is to have which name it does not say */
     size_t n;

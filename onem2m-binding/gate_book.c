@@ -4,8 +4,11 @@
  * memory, sorted, without keys. What m2m-gatectl writes is followed; what the CSE assigned is written. While
  * memory is older than the store, each credential that is asked for is read by itself.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "onem2m-binding/gate.h"
 
 typedef struct row {
@@ -31,6 +34,9 @@ struct gate_book {
     pthread_rwlock_t lock;
     pthread_mutex_t writing; /* one who changes */
     page now;
+    pthread_mutex_t turns_lock;
+    pthread_cond_t turned;
+    gate_turn *turns; /* registrations under way */
     _Atomic uint64_t seen; /* other processes' commits when memory was as it is; our own are in memory at once */
 };
 
@@ -153,7 +159,7 @@ static bool on_entity(void *ctx, gba_span key, const store_record *rec)
     gba_m2m_id id;
 
     (void)rec;
-    p->failed = gba_m2m_id_parse(key, NULL, &id) == GBA_OK && !index_ids(p, &id, 1);
+    p->failed = gba_m2m_id_parse_assigned(key, NULL, &id) == GBA_OK && !index_ids(p, &id, 1);
     return !p->failed;
 }
 
@@ -189,6 +195,12 @@ gba_err gate_book_open(store *s, gate_book **out)
     b->s = s;
     pthread_rwlock_init(&b->lock, NULL);
     pthread_mutex_init(&b->writing, NULL);
+    pthread_mutex_init(&b->turns_lock, NULL);
+    pthread_condattr_t a;
+    pthread_condattr_init(&a);
+    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->turned, &a);
+    pthread_condattr_destroy(&a);
     return read_all(b);
 }
 
@@ -201,16 +213,136 @@ void gate_book_close(gate_book **bp)
     page_free(&b->now);
     pthread_rwlock_destroy(&b->lock);
     pthread_mutex_destroy(&b->writing);
+    pthread_mutex_destroy(&b->turns_lock);
+    pthread_cond_destroy(&b->turned);
     free(b);
+}
+
+bool gate_book_turn(gate_book *b, gate_turn *t, const char *credential, int64_t ms)
+{
+    struct timespec until;
+    gate_turn *other;
+    int bad = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000 + 1;
+    pthread_mutex_lock(&b->turns_lock);
+    do {
+        for (other = b->turns; other && strcmp(other->credential, credential) != 0;)
+            other = other->next;
+        if (other)
+            bad = pthread_cond_timedwait(&b->turned, &b->turns_lock, &until);
+    } while (other && bad != ETIMEDOUT);
+    if (!other) {
+        *t = (gate_turn){b->turns, credential};
+        b->turns = t;
+    }
+    pthread_mutex_unlock(&b->turns_lock);
+    return !other;
+}
+
+void gate_book_turn_over(gate_book *b, const gate_turn *t)
+{
+    gate_turn **at = &b->turns;
+
+    pthread_mutex_lock(&b->turns_lock);
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    pthread_cond_broadcast(&b->turned);
+    pthread_mutex_unlock(&b->turns_lock);
+}
+
+static bool listed(const gba_m2m_id *list, size_t n, const gba_m2m_id *id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (gba_m2m_id_eq(&list[i], id))
+            return true;
+    return false;
+}
+
+/* Does a row say that this is its identity, of another credential than `but` (NULL: any)? */
+static bool named(const page *p, const gba_m2m_id *id, const char *but)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if ((!but || strcmp(p->rows[i]->credential, but) != 0) && listed(p->rows[i]->ids, p->rows[i]->n, id))
+            return true;
+    return false;
+}
+
+static void remove_id(gba_m2m_id *list, size_t *n, const gba_m2m_id *id)
+{
+    for (size_t i = 0; i < *n;)
+        if (gba_m2m_id_eq(&list[i], id))
+            list[i] = list[--*n];
+        else
+            i++;
+}
+
+/* Out of the guard's lists, where no row and no registration names it any more. */
+static void unlist(gate_book *b, const gba_m2m_id *id)
+{
+    gate_entity en;
+
+    if (id->kind == GBA_M2M_ID_AE_C || gate_book_entity(b, id, &en) != GBA_E_UNKNOWN)
+        return; /* not in them; or a registree */
+    pthread_rwlock_wrlock(&b->lock);
+    if (!named(&b->now, id, NULL)) {
+        remove_id(b->now.cses, &b->now.n_cses, id);
+        remove_id(b->now.aes, &b->now.n_aes, id);
+    }
+    pthread_rwlock_unlock(&b->lock);
+}
+
+/* What has expired leaves memory; the others are not read again for that. */
+static void expire(gate_book *b)
+{
+    int64_t now = service_now();
+    row **gone = NULL;
+    size_t n_gone = 0, n = 0;
+    page *p = &b->now;
+
+    pthread_rwlock_wrlock(&b->lock);
+    p->soonest = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        row *r = p->rows[i];
+        bool over = r->expiry && r->expiry <= now;
+        if (over && grow((void **)&gone, n_gone, sizeof *gone)) {
+            gone[n_gone++] = r;
+            continue;
+        }
+        if (r->expiry && (!p->soonest || r->expiry < p->soonest))
+            p->soonest = r->expiry;
+        p->rows[n++] = r;
+    }
+    p->n = n;
+    pthread_rwlock_unlock(&b->lock);
+    for (size_t i = 0; i < n_gone; i++) {
+        for (size_t k = 0; k < gone[i]->n; k++)
+            unlist(b, &gone[i]->ids[k]);
+        free(gone[i]);
+    }
+    free(gone);
+}
+
+/* With `writing`. */
+static gba_err follow(gate_book *b)
+{
+    gba_err e = GBA_OK;
+
+    if (store_change_count_others(b->s) != atomic_load(&b->seen))
+        e = read_all(b);
+    else if (b->now.soonest && b->now.soonest <= service_now())
+        expire(b);
+    if (e != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
+    return e;
 }
 
 void gate_book_follow(gate_book *b)
 {
     pthread_mutex_lock(&b->writing);
-    /* what expired goes out of the guard's lists, too */
-    bool expired = b->now.soonest && b->now.soonest <= service_now();
-    if ((expired || store_change_count_others(b->s) != atomic_load(&b->seen)) && read_all(b) != GBA_OK)
-        log_event(LOG_LEVEL_ERROR, "gate.store_unreadable", "hint", "bindings stay as they were", NULL);
+    (void)!follow(b);
     pthread_mutex_unlock(&b->writing);
 }
 
@@ -276,7 +408,52 @@ static gba_err add_learned(gate_credential *c, const gba_m2m_id *id)
     return GBA_OK;
 }
 
-/* *again: somebody wrote that record in between. */
+/* Only what nobody else has is learned: a CSE may answer with an AE-ID that stands (A credential that an operator gives
+ * an AE-ID has it whoever else does.) GBA_OK, with an insertion for `ops` where no registration stands; STALE: taken. */
+static gba_err claim(gate_book *b, const char *credential, const gba_m2m_id *id, store_op *op, bool *inserts)
+{
+    gate_entity en;
+    gba_err e = gate_book_entity(b, id, &en);
+
+    *inserts = e == GBA_E_UNKNOWN;
+    if (e == GBA_OK && strcmp(en.credential, credential) != 0)
+        return GBA_E_STALE;
+    if (e != GBA_OK && e != GBA_E_UNKNOWN)
+        return e;
+    pthread_rwlock_rdlock(&b->lock);
+    bool taken = named(&b->now, id, credential);
+    pthread_rwlock_unlock(&b->lock);
+    *op = (store_op){.type = STORE_INSERT, .kind = (store_kind)GATE_ENTITY};
+    return taken ? GBA_E_STALE : GBA_OK;
+}
+
+/* The credential's record, and the registration, which no second credential can insert: one batch. */
+static gba_err write_learned(gate_book *b, const char *credential, const gba_m2m_id *id, store_op ops[2], bool *again)
+{
+    gate_entity en = {0};
+    char text[GATE_RECORD_MAX], key[GBA_M2M_ID_MAX + 1];
+    size_t n = 0, failed = 0;
+    bool inserts;
+    gba_err e = claim(b, credential, id, &ops[1], &inserts);
+
+    if (e == GBA_OK && inserts) {
+        snprintf(en.credential, sizeof en.credential, "%s", credential);
+        e = gate_entity_print(&en, text, &n);
+        if (e == GBA_OK)
+            e = gba_m2m_id_print(id, GBA_M2M_ABSOLUTE, key);
+        if (e == GBA_OK && strlen(key) > STORE_KEY_MAX)
+            e = GBA_E_RANGE;
+        ops[1].key = gba_str(key);
+        ops[1].value = gba_mem(text, n);
+    }
+    if (e != GBA_OK)
+        return e;
+    e = store_write(b->s, ops, inserts ? 2 : 1, service_now(), &failed);
+    *again = e == (failed || ops[0].type == STORE_INSERT ? GBA_E_FORBIDDEN : GBA_E_STALE);
+    return e;
+}
+
+/* *again: somebody wrote one of these records in between. */
 static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id, int64_t expires, bool *again)
 {
     char text[GATE_RECORD_MAX];
@@ -285,8 +462,9 @@ static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id,
     size_t n = 0;
 
     gba_err e = store_get(b->s, (store_kind)GATE_CREDENTIAL, gba_str(credential), service_now(), &rec);
-    store_op op = {.type = e == GBA_OK ? STORE_SWAP : STORE_INSERT, .kind = (store_kind)GATE_CREDENTIAL,
-                   .key = gba_str(credential), .expiry = e == GBA_OK ? rec.expiry : expires, .version = rec.version};
+    store_op ops[2] = {{.type = e == GBA_OK ? STORE_SWAP : STORE_INSERT, .kind = (store_kind)GATE_CREDENTIAL,
+                        .key = gba_str(credential), .expiry = e == GBA_OK ? rec.expiry : expires,
+                        .version = rec.version}};
     if (e == GBA_OK)
         e = gate_credential_parse(gba_mem(rec.value, rec.n), &c);
     else if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
@@ -297,14 +475,12 @@ static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id,
     bool known = e == GBA_E_STALE;
     if (e == GBA_OK)
         e = gate_credential_print(&c, text, &n);
-    op.value = gba_mem(text, n);
+    ops[0].value = gba_mem(text, n);
     *again = false;
+    if (e == GBA_OK)
+        e = write_learned(b, credential, id, ops, again);
     if (e == GBA_OK) {
-        e = store_write(b->s, &op, 1, service_now(), NULL);
-        *again = e == (op.type == STORE_SWAP ? GBA_E_STALE : GBA_E_FORBIDDEN);
-    }
-    if (e == GBA_OK) {
-        row *r = row_new(credential, &c, op.expiry);
+        row *r = row_new(credential, &c, ops[0].expiry);
         pthread_rwlock_wrlock(&b->lock);
         if (!r || !page_put(&b->now, r))
             atomic_store(&b->seen, SEEN_NONE); /* the store has it: it is asked until memory is read again */
@@ -318,23 +494,19 @@ static gba_err learn(gate_book *b, const char *credential, const gba_m2m_id *id,
 gba_err gate_book_learn(gate_book *b, const char *credential, const gba_m2m_id *id, int64_t expires)
 {
     bool again = true;
-    gba_err e = GBA_OK;
     pthread_mutex_lock(&b->writing);
-    for (int i = 0; i < 3 && again; i++)
-        e = learn(b, credential, id, expires, &again);
+    gba_err e = GBA_OK;
+    for (int i = 0; i < 3 && again; i++) {
+        e = follow(b); /* whom other processes have bound counts, too */
+        again = false;
+        if (e == GBA_OK)
+            e = learn(b, credential, id, expires, &again);
+    }
     pthread_mutex_unlock(&b->writing);
-    return e;
+    return again ? GBA_E_BUSY : e;
 }
 
 /* ---- where they are reached ---- */
-static bool listed(const gba_m2m_id *list, size_t n, const gba_m2m_id *id)
-{
-    for (size_t i = 0; i < n; i++)
-        if (gba_m2m_id_eq(&list[i], id))
-            return true;
-    return false;
-}
-
 /* Into the guard's lists at once. */
 static void list_now(gate_book *b, const gba_m2m_id *id)
 {
@@ -376,7 +548,8 @@ gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id)
 {
     pthread_mutex_lock(&b->writing);
     gba_err e = write_entity(b, id, (store_op){.type = STORE_TAKE, .optional = true});
-    atomic_store(&b->seen, SEEN_NONE); /* the lists are made anew */
+    if (e == GBA_OK)
+        unlist(b, id);
     pthread_mutex_unlock(&b->writing);
     return e;
 }
@@ -421,7 +594,7 @@ static bool at_visit(void *ctx, gba_span key, const store_record *rec)
         return true;
     for (size_t i = 0; i < en.n; i++) {
         size_t n = gate_url_under(s->url, en.poa[i]);
-        if (n > s->best && gba_m2m_id_parse(key, NULL, s->id) == GBA_OK) {
+        if (n > s->best && gba_m2m_id_parse_assigned(key, NULL, s->id) == GBA_OK) {
             s->best = n;
             *s->out = en;
         }

@@ -179,7 +179,7 @@ static bool by_path(out *o, const gba_m2m_request *m)
     const gate_peer *p;
 
     for (snprintf(id, sizeof id, "%s", m->to); id[0]; *strrchr(id, '/') = 0) { /* the longest that is known */
-        if (gba_m2m_id_parse(gba_str(id), &o->g->cse, &o->to) == GBA_OK && !gba_m2m_id_eq(&o->to, &o->g->cse)) {
+        if (gba_m2m_id_parse_assigned(gba_str(id), &o->g->cse, &o->to) == GBA_OK && !gba_m2m_id_eq(&o->to, &o->g->cse)) {
             if ((p = peer_of(o->g, &o->to)) != NULL) {
                 url = p->url;
                 o->psk_id = p->psk_id;

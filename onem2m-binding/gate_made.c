@@ -25,8 +25,10 @@ gba_err gate_made_parse(gba_span json, gate_made *out)
     memset(out, 0, sizeof *out);
     out->cse = !ae && csr;
     out->unnamed = json_is_object(ae) && !json_object_get(ae, "rn") && !json_object_get(ae, "resourceName");
+    const json_t *given = ae ? json_object_get(ae, "aei") : json_object_get(csr, "csi");
     bool ok = ae ? m2m_json_text(ae, "aei", out->id, sizeof out->id)
                  : csr && m2m_json_text(csr, "csi", out->id, sizeof out->id);
+    out->unreadable = given && !ok;
     if (!m2m_json_text(ae ? ae : csr, "ri", out->ri, sizeof out->ri))
         out->ri[0] = 0;
     if (!m2m_json_text(ae ? ae : csr, "rn", out->rn, sizeof out->rn))

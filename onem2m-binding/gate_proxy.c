@@ -232,7 +232,7 @@ static void remember(call *c, const gba_m2m_id *id, const gate_made *made, const
         snprintf(en.name[1], sizeof en.name[1], "%s", strlen(rn) <= GATE_NAME_MAX ? rn : "");
     }
     snprintf(en.credential, sizeof en.credential, "%s", c->who->credential);
-    if ((en.n || id->kind != GBA_M2M_ID_AE_C) && gate_book_reach(c->g->book, id, &en) != GBA_OK)
+    if (gate_book_reach(c->g->book, id, &en) != GBA_OK)
         log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "registration", NULL);
 }
 
@@ -258,50 +258,136 @@ static void id_by_location(const m2m_answer *a, gate_made *made)
         snprintf(made->id, sizeof made->id, "%s", last);
 }
 
-static void learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
+/* ---- a registration that cannot be used ---- */
+/* What the CSE has just made, as a target. */
+static bool made_target(const call *c, const gate_made *made, const char *location, char *out, size_t room)
+{
+    char at[GBA_M2M_TO_MAX + GATE_NAME_MAX + 2];
+    size_t n = room;
+
+    if (made->ri[0] && gba_m2m_http_target(gba_str(made->ri), out, &n) == GBA_OK)
+        return true;
+    if (location && (!strncmp(location, "/~/", 3) || !strncmp(location, "/_/", 3)))
+        return (size_t)snprintf(out, room, "%s", location) < room && !strpbrk(out, "?# ");
+    n = room;
+    if (location && gba_m2m_http_target(gba_str(location), out, &n) == GBA_OK)
+        return true;
+    n = room;
+    return made->rn[0] && (size_t)snprintf(at, sizeof at, "%s/%s", c->m.to, made->rn) < sizeof at &&
+           gba_m2m_http_target(gba_str(at), out, &n) == GBA_OK;
+}
+
+static unsigned undo_as(call *c, const char *target, const char *from)
+{
+    const m2m_field f[] = {{M2M_H_ORIGIN, from}, {M2M_H_RI, "gate-undo"}, {M2M_H_RVI, c->rvi ? c->rvi : M2M_RVI}};
+    m2m_answer a;
+
+    if (gate_upstream_ask(c->g->upstream, "DELETE", target, f, sizeof f / sizeof *f, (gba_span){0}, &a) != GBA_OK)
+        return 0;
+    const char *rsc = m2m_answer_field(&a, M2M_H_RSC);
+    unsigned v = rsc ? (unsigned)strtoul(rsc, NULL, 10) : 0;
+    m2m_answer_free(&a);
+    return v;
+}
+
+/* The AE that nobody can be bound to is deleted at the CSE: as the AE where it has a name, else as the CSE itself. */
+static void undo(call *c, const gate_made *made, const char *location)
+{
+    char target[GBA_M2M_TO_MAX + 8], own[GBA_M2M_ID_MAX + 1] = "", us[GBA_M2M_ID_MAX + 1] = "";
+    gba_m2m_id id;
+    unsigned rsc = 0;
+    bool named = made_target(c, made, location, target, sizeof target);
+
+    if (gba_m2m_id_parse_assigned(gba_str(made->id), &c->g->cse, &id) != GBA_OK ||
+        gba_m2m_id_print(&id, GBA_M2M_STEM, own) != GBA_OK)
+        own[0] = 0;
+    if (named && own[0])
+        rsc = undo_as(c, target, own);
+    if (named && rsc != GBA_M2M_DELETED && gba_m2m_id_print(&c->g->cse, GBA_M2M_SP_RELATIVE, us) == GBA_OK)
+        rsc = undo_as(c, target, us);
+    bool done = rsc == GBA_M2M_DELETED;
+    log_event(done ? LOG_LEVEL_AUDIT : LOG_LEVEL_ERROR, done ? "gate.registration_undone" : "gate.undo_failed",
+              "credential", c->who->credential, "ae", made->id[0] ? made->id : NULL, "resource", named ? target : NULL,
+              "rsc", log_num(rsc), "hint", done ? NULL : "an AE that nobody can use stands at the CSE: delete it there",
+              NULL);
+}
+
+/* 0, or with which RSC the registration is refused that the CSE has accepted. */
+static unsigned not_learned(call *c, const gate_made *made, const char *location, const char *ae, gba_err e)
+{
+    bool taken = e == GBA_E_STALE; /* what the CSE names is another's: that one stays */
+    const char *why = taken                    ? "ae_id_taken"
+                      : e == GBA_E_UNKNOWN     ? "no_ae_id"
+                      : e == GBA_E_SYNTAX      ? "ae_id_unusable"
+                      : e == GBA_E_FORBIDDEN   ? "bound_already"
+                                               : "store_failed";
+
+    log_event(LOG_LEVEL_AUDIT, "gate.learning_failed", "credential", c->who->credential, "ae", ae, "why", why, "hint",
+              taken ? "the CSE answered with the AE-ID of another: m2m-gatectl credential add --ae-id binds by hand"
+                    : NULL,
+              NULL);
+    if (!taken)
+        undo(c, made, location);
+    c->v.why = why;
+    return e == GBA_E_FORBIDDEN                                        ? GBA_M2M_NOT_AUTHENTICATED
+           : taken || e == GBA_E_UNKNOWN || e == GBA_E_SYNTAX          ? GBA_M2M_NOT_ACCEPTABLE
+                                                                       : GBA_M2M_INTERNAL_ERROR;
+}
+
+/* The AE-ID that the CSE has assigned to a credential without one, and which is bound to it from now on. */
+static unsigned learn_new(call *c, const gate_made *made, const char *location, gba_m2m_id *id)
+{
+    char text[GBA_M2M_ID_MAX + 1];
+
+    if (!made->id[0])
+        return not_learned(c, made, location, NULL, made->unreadable ? GBA_E_SYNTAX : GBA_E_UNKNOWN);
+    /* as it is, also against TS-0001 7.2, where it can be a From */
+    if (gba_m2m_id_parse_assigned(gba_str(made->id), &c->g->cse, id) != GBA_OK || !gba_m2m_id_is_ae(id) ||
+        gba_m2m_id_print(id, GBA_M2M_ABSOLUTE, text) != GBA_OK)
+        return not_learned(c, made, location, made->id, GBA_E_SYNTAX);
+    /* a B-TID ends with its key, and the next bootstrap has another */
+    gba_err e = gate_book_learn(c->g->book, c->who->credential, id,
+                                c->who->form == GBA_M2M_PSK_BTID ? c->who->expires : 0);
+    if (e != GBA_OK)
+        return not_learned(c, made, location, text, e);
+    log_event(LOG_LEVEL_AUDIT, "gate.learned", "credential", c->who->credential, "ae", text, NULL);
+    metric_add(c->g->learned, 1);
+    return 0;
+}
+
+/* 0, or the RSC with which it is refused after all. */
+static unsigned learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
 {
     gate_made made, asked;
     gba_m2m_id id;
-    char text[GBA_M2M_ID_MAX + 1];
-    bool create = c->v.registration && rsc == GBA_M2M_CREATED;
+    bool create = c->v.registration && rsc == GBA_M2M_CREATED, fresh = create && c->assoc.bound == GBA_M2M_BOUND_NEW;
     const char *location = m2m_answer_field(a, M2M_H_LOCATION);
 
     if (c->v.local && c->m.op == GBA_M2M_DELETE && rsc == GBA_M2M_DELETED)
         forget(c);
     if (!c->v.local || (!create && !(c->m.op == GBA_M2M_UPDATE && rsc == GBA_M2M_UPDATED)))
-        return;
-    gba_err e = gate_made_parse(a->body, &made);
+        return 0;
+    (void)!gate_made_parse(a->body, &made);
     (void)!gate_made_parse(body, &asked);
-    if (!made.id[0] && create && c->m.ty == GBA_M2M_TY_AE && asked.unnamed && !c->named)
+    if (!made.id[0] && !made.unreadable && create && c->m.ty == GBA_M2M_TY_AE && asked.unnamed && !c->named)
         id_by_location(a, &made);
-    if (!made.id[0] && create && c->assoc.bound == GBA_M2M_BOUND_NEW) {
-        log_event(LOG_LEVEL_AUDIT, "gate.learning_failed", "credential", c->who->credential, "why", "no_ae_id", NULL);
-        return;
-    }
-    if (!made.id[0]) { /* an update tells what changed; of whom, From does */
+    if (fresh) {
+        unsigned refused = learn_new(c, &made, location, &id);
+        if (refused)
+            return refused;
+    } else if (!made.id[0]) { /* an update tells what changed; of whom, From does */
         if (!create && !made.n && !asked.n)
-            return;
+            return 0;
         id = c->v.from;
-    } else if (gba_m2m_id_parse(gba_str(made.id), &c->g->cse, &id) != GBA_OK) {
+    } else if (gba_m2m_id_parse_assigned(gba_str(made.id), &c->g->cse, &id) != GBA_OK) {
         log_event(LOG_LEVEL_WARN, "gate.answer_strange", "id", made.id, NULL);
-        return;
+        return 0;
     }
-    (void)e;
-    if (create && c->assoc.bound == GBA_M2M_BOUND_NEW && gba_m2m_id_is_ae(&id)) {
-        /* a B-TID ends with its key, and the next bootstrap has another */
-        e = gate_book_learn(c->g->book, c->who->credential, &id,
-                            c->who->form == GBA_M2M_PSK_BTID ? c->who->expires : 0);
-        if (gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, text) == GBA_OK)
-            log_event(LOG_LEVEL_AUDIT, e == GBA_OK ? "gate.learned" : "gate.learning_failed", "credential",
-                      c->who->credential, "ae", text, "why", e == GBA_OK ? NULL : gba_err_name(e), NULL);
-        if (e != GBA_OK)
-            return;
-        metric_add(c->g->learned, 1);
-    } else if (!own_id(c, &id)) {
-        return;
-    }
+    if (!fresh && !own_id(c, &id))
+        return 0;
     remember(c, &id, &made, &asked, !create ? NULL : location ? location : "");
     gate_routes_note(c->g, &id, c->who);
+    return 0;
 }
 
 /* ---- to the CSE and back ---- */
@@ -338,10 +424,14 @@ static void forward(call *c)
     }
     const char *text = m2m_answer_field(&a, M2M_H_RSC);
     unsigned rsc = text ? (unsigned)strtoul(text, NULL, 10) : 0;
-    learn(c, &a, rsc, body);
-    c->why = c->v.why;
-    audit(c, rsc, true);
-    pass_back(c, &a);
+    unsigned refused = learn(c, &a, rsc, body);
+    if (refused) {
+        refuse(c, refused, c->v.why);
+    } else {
+        c->why = c->v.why;
+        audit(c, rsc, true);
+        pass_back(c, &a);
+    }
     m2m_answer_free(&a);
 }
 
@@ -352,6 +442,41 @@ static bool is_wrapped(gba_span type)
         if (gba_span_ieq(gba_mem(type.p + i, 6), gba_str("-preq+")))
             return true;
     return false;
+}
+
+/* The guard's word, then to the CSE; *again: as soon as another registration of this credential is through. */
+static void judge(call *c, bool my_turn, bool *again)
+{
+    gate_book_guard(c->g->book, &c->g->cse, &c->assoc, &c->m, &c->v);
+    *again = !c->v.rsc && !my_turn && c->v.registration && c->assoc.bound == GBA_M2M_BOUND_NEW;
+    if (*again)
+        return;
+    if (c->v.rsc) {
+        refuse(c, c->v.rsc, c->v.why);
+        return;
+    }
+    for (size_t i = 0; c->assoc.bound != GBA_M2M_BOUND_NEW && i < c->assoc.n; i++)
+        gate_routes_note(c->g, &c->assoc.ids[i], c->who);
+    forward(c);
+}
+
+static void judge_in_turn(call *c)
+{
+    gate_turn turn;
+    bool again;
+
+    judge(c, false, &again);
+    if (!again)
+        return;
+    if (!gate_book_turn(c->g->book, &turn, c->who->credential, c->g->s->upstream_ms)) {
+        refuse(c, GBA_M2M_REQUEST_TIMEOUT, "registers_already");
+        return;
+    }
+    if (bind_who(c))
+        judge(c, true, &again);
+    else
+        refuse(c, GBA_M2M_NOT_AUTHENTICATED, c->why);
+    gate_book_turn_over(c->g->book, &turn);
 }
 
 static void decide(call *c)
@@ -371,14 +496,7 @@ static void decide(call *c)
     } else if (rsc) {
         refuse(c, rsc, "malformed");
     } else {
-        gate_book_guard(c->g->book, &c->g->cse, &c->assoc, &c->m, &c->v);
-        if (c->v.rsc) {
-            refuse(c, c->v.rsc, c->v.why);
-            return;
-        }
-        for (size_t i = 0; c->assoc.bound != GBA_M2M_BOUND_NEW && i < c->assoc.n; i++)
-            gate_routes_note(c->g, &c->assoc.ids[i], c->who);
-        forward(c);
+        judge_in_turn(c);
     }
 }
 

@@ -95,8 +95,9 @@ static gba_err credential_line(gba_span name, gba_span v, gate_credential *out)
     if (is(name, "learned"))
         out->learned = true;
     else if (is(name, "id"))
-        return out->n < GATE_IDS_MAX && gba_m2m_id_parse(v, NULL, &out->ids[out->n]) == GBA_OK ? (out->n++, GBA_OK)
-                                                                                                : GBA_E_CORRUPT;
+        return out->n < GATE_IDS_MAX && gba_m2m_id_parse_assigned(v, NULL, &out->ids[out->n]) == GBA_OK
+                   ? (out->n++, GBA_OK)
+                   : GBA_E_CORRUPT;
     else if (is(name, "key")) {
         if (gba_hex_decode(v, out->key.o, &room) != GBA_OK)
             return GBA_E_CORRUPT;

@@ -149,8 +149,8 @@ static int read_ids(ctl *c, gate_credential *cr)
     cr->bound = c->n_ids == 0 ? GBA_M2M_BOUND_NEW : c->cse ? GBA_M2M_BOUND_CSE : GBA_M2M_BOUND_AE;
     for (size_t i = 0; i < c->n_ids; i++) {
         gba_m2m_id *id = &cr->ids[cr->n];
-        if (gba_m2m_id_parse(gba_str(c->ids[i]), base, id) != GBA_OK ||
-            (c->cse ? id->kind != GBA_M2M_ID_CSE : !gba_m2m_id_is_ae(id)))
+        if (gba_m2m_id_parse_assigned(gba_str(c->ids[i]), base, id) != GBA_OK ||
+            (gba_m2m_id_is_ae(id) && !strchr("CS", id->stem[0])) || (c->cse ? id->kind != GBA_M2M_ID_CSE : !gba_m2m_id_is_ae(id)))
             return fail(RC_USAGE, "--%s: '%s' is not %s", c->cse ? "cse-id" : "ae-id", c->ids[i],
                         c->cse ? "a CSE-ID such as //sp.example.com/cse1"
                                : "an AE-ID such as //sp.example.com/cse1/Cabc or Cabc");

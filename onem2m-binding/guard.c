@@ -200,6 +200,26 @@ static void from_none(check *c)
         allow(c, "plain");
 }
 
+/* From, and what it says as an identity. An AE-ID that the CSE assigned against TS-0001 7.2 is one where it is bound to
+ * this association, or the AE is another CSE's, whose association it is. */
+static bool read_from(check *c)
+{
+    gba_m2m_id *from = &c->v->from;
+    const gba_m2m_association *a = c->a;
+
+    if (!c->r->has_from || !c->r->from.n)
+        return false;
+    if (gba_m2m_id_parse(c->r->from, &c->g->cse, from) == GBA_OK)
+        return true;
+    if (gba_m2m_id_parse_assigned(c->r->from, &c->g->cse, from) == GBA_OK && gba_m2m_id_is_ae(from) &&
+        (a->bound == GBA_M2M_BOUND_AE ? listed(a->ids, a->n, from)
+                                      : a->bound == GBA_M2M_BOUND_CSE && a->n && from->form != GBA_M2M_STEM &&
+                                            from->kind == GBA_M2M_ID_AE_C && same_cse(&a->ids[0], from)))
+        return true;
+    *from = (gba_m2m_id){0};
+    return false;
+}
+
 void gba_m2m_guard_check(const gba_m2m_guard *g, const gba_m2m_association *a, const gba_m2m_request *r,
                          gba_m2m_verdict *out)
 {
@@ -208,7 +228,7 @@ void gba_m2m_guard_check(const gba_m2m_guard *g, const gba_m2m_association *a, c
     *out = (gba_m2m_verdict){.why = ""};
     out->local = is_local(g, r->to);
     out->registration = out->local && (c.is_create_ae || (r->op == GBA_M2M_CREATE && r->ty == GBA_M2M_TY_REMOTE_CSE));
-    if (r->has_from && r->from.n && gba_m2m_id_parse(r->from, &g->cse, &out->from) == GBA_OK)
+    if (read_from(&c))
         snprintf(out->as, sizeof out->as, "%.*s", (int)r->from.n, (const char *)r->from.p);
     if (a->bound != GBA_M2M_BOUND_NONE && a->bound != GBA_M2M_BOUND_NEW && a->n == 0)
         refuse(&c, GBA_M2M_NOT_AUTHENTICATED, "not_bound");

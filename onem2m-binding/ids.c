@@ -28,15 +28,16 @@ static size_t until(gba_span s, char c)
 }
 
 /* ---- CSE-ID and AE-ID ---- */
-/* RFC 3986 unreserved, as TS-0001 7.2 asks of a stem. */
-static gba_err segment(gba_span s, char out[GBA_M2M_STEM_MAX + 1])
+/* RFC 3986 unreserved, as TS-0001 7.2 asks of a stem; any: what else can stand in a header field, too. */
+static gba_err segment(gba_span s, bool any, char out[GBA_M2M_STEM_MAX + 1])
 {
     if (s.n == 0)
         return GBA_E_SYNTAX;
     if (s.n > GBA_M2M_STEM_MAX)
         return GBA_E_RANGE;
     for (size_t i = 0; i < s.n; i++)
-        if (!alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '.' && s.p[i] != '_' && s.p[i] != '~')
+        if (!alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '.' && s.p[i] != '_' && s.p[i] != '~' &&
+            !(any && s.p[i] > 0x20 && s.p[i] < 0x7f && s.p[i] != '/'))
             return GBA_E_SYNTAX;
     memcpy(out, s.p, s.n);
     out[s.n] = 0;
@@ -44,25 +45,25 @@ static gba_err segment(gba_span s, char out[GBA_M2M_STEM_MAX + 1])
 }
 
 /* What stands behind the SP: "cse", "cse/Cxyz", "Sxyz". */
-static gba_err behind_sp(gba_span s, gba_m2m_id *id)
+static gba_err behind_sp(gba_span s, bool any, gba_m2m_id *id)
 {
     size_t n = until(s, '/');
     gba_err e;
 
     if (n == s.n && s.n && s.p[0] == 'S') {
         id->kind = GBA_M2M_ID_AE_S;
-        return segment(s, id->stem);
+        return segment(s, any, id->stem);
     }
     id->kind = GBA_M2M_ID_CSE;
-    e = segment(gba_mem(s.p, n), id->cse);
+    e = segment(gba_mem(s.p, n), false, id->cse);
     if (e != GBA_OK || n == s.n)
         return e;
     id->kind = GBA_M2M_ID_AE_C;
-    e = segment(tail(s, n + 1), id->stem);
-    return e == GBA_OK && id->stem[0] != 'C' ? GBA_E_SYNTAX : e;
+    e = segment(tail(s, n + 1), any, id->stem);
+    return e == GBA_OK && id->stem[0] != 'C' && (!any || id->stem[0] == 'S') ? GBA_E_SYNTAX : e;
 }
 
-static gba_err parse_id(gba_span t, const gba_m2m_id *base, gba_m2m_id *id)
+static gba_err parse_id(gba_span t, const gba_m2m_id *base, bool any, gba_m2m_id *id)
 {
     if (t.n >= 2 && t.p[0] == '/' && t.p[1] == '/') {
         gba_span rest = tail(t, 2);
@@ -71,33 +72,44 @@ static gba_err parse_id(gba_span t, const gba_m2m_id *base, gba_m2m_id *id)
         if (n == rest.n)
             return GBA_E_SYNTAX;
         gba_err e = gba_fqdn_parse(gba_mem(rest.p, n), &id->sp);
-        return e == GBA_OK ? behind_sp(tail(rest, n + 1), id) : e;
+        return e == GBA_OK ? behind_sp(tail(rest, n + 1), any, id) : e;
     }
     if (!base || base->kind != GBA_M2M_ID_CSE)
         return GBA_E_SYNTAX;
     id->sp = base->sp;
     if (t.n && t.p[0] == '/') {
         id->form = GBA_M2M_SP_RELATIVE;
-        return behind_sp(tail(t, 1), id);
+        return behind_sp(tail(t, 1), any, id);
     }
     id->form = GBA_M2M_STEM;
-    if (!t.n || (t.p[0] != 'C' && t.p[0] != 'S'))
+    bool typed = t.n && (t.p[0] == 'C' || t.p[0] == 'S');
+    if (!t.n || (!typed && !any))
         return GBA_E_SYNTAX;
-    if (t.n < 2) /* "C" and "S" alone are wishes, not identities */
+    if (typed && t.n < 2) /* "C" and "S" alone are wishes, not identities */
         return GBA_E_SYNTAX;
-    id->kind = t.p[0] == 'C' ? GBA_M2M_ID_AE_C : GBA_M2M_ID_AE_S;
+    id->kind = t.p[0] == 'S' ? GBA_M2M_ID_AE_S : GBA_M2M_ID_AE_C;
     if (id->kind == GBA_M2M_ID_AE_C)
         memcpy(id->cse, base->cse, sizeof id->cse);
-    return segment(t, id->stem);
+    return segment(t, any, id->stem);
+}
+
+static gba_err parse_whole(gba_span text, const gba_m2m_id *base, bool any, gba_m2m_id *out)
+{
+    gba_m2m_id id = {0};
+    gba_err e = text.n > GBA_M2M_ID_MAX ? GBA_E_RANGE : parse_id(text, base, any, &id);
+
+    *out = e == GBA_OK ? id : (gba_m2m_id){0};
+    return e;
 }
 
 gba_err gba_m2m_id_parse(gba_span text, const gba_m2m_id *base, gba_m2m_id *out)
 {
-    gba_m2m_id id = {0};
-    gba_err e = text.n > GBA_M2M_ID_MAX ? GBA_E_RANGE : parse_id(text, base, &id);
+    return parse_whole(text, base, false, out);
+}
 
-    *out = e == GBA_OK ? id : (gba_m2m_id){0};
-    return e;
+gba_err gba_m2m_id_parse_assigned(gba_span text, const gba_m2m_id *base, gba_m2m_id *out)
+{
+    return parse_whole(text, base, true, out);
 }
 
 gba_err gba_m2m_entity_parse(gba_span text, gba_m2m_id *out)

@@ -511,7 +511,9 @@ static void create(const request *q, json_t *body, reply *out)
     else if (ty == 2 && cse.assign)
         snprintf(ri, sizeof ri, "%s", cse.assign);
     rn = json_string_value(json_object_get(given, "rn"));
-    if (rn || cse.m->kind != ACME || ty == 2)
+    if (!rn && ty == 2 && cse.assign)
+        random_name(name, 12);
+    else if (rn || cse.m->kind != ACME || ty == 2)
         snprintf(name, sizeof name, "%s", rn ? rn : ri);
     else
         snprintf(name, sizeof name, "%.3s_%s", ri, ri + 3);

@@ -10,6 +10,7 @@ check() { # NAME COMMAND...
     "$@" >/dev/null 2>&1 && echo "ok $n $what" || { fail "$n $what"; [ -s "$dir/answer" ] && sed 's/^/    /' "$dir/answer" | head -12; }
 }
 has() { grep -q -- "$1" "$dir/answer"; }
+no_line() { ! grep -q -- "$1" "$2"; } # PATTERN FILE
 hasnt() { ! grep -q -- "$1" "$dir/answer"; }
 logged() { for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do grep -- "$1" "$dir/gate.log" | grep -q -- "$2" && return 0; sleep 0.2; done; return 1; }
 until_line() { i=0; until grep -q -- "$1" "$2" 2>/dev/null; do i=$((i + 1)); [ $i -gt 150 ] && return 1; sleep 0.1; done; }

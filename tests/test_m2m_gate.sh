@@ -144,7 +144,8 @@ for i in 0 1 2; do
     esac
     add --kpsa-id sly$i@sp.example.com --key-file "$dir/kpsa"
     psk sly$i@sp.example.com POST '/cse1?rcn=0' "${o}C\r\n$nm$ty" "$named"
-    check "registers under a name like an AE-ID, $i" has 'X-M2M-RSC: 2001'
+    check "registers under a name like an AE-ID, and is refused, $i" has 'X-M2M-RSC: 5207'
+    check "and its AE is gone from the CSE, $i" logged gate.registration_undone "12-sly$i@sp.example.com.*rsc=2002"
     psk sly$i@sp.example.com GET /cse1 "${o}Cother$i\r\n" ''
     check "and is not that AE, $i" has 'X-M2M-RSC: 4106'
     [ $i -eq 0 ] || continue

@@ -180,9 +180,11 @@ static void book(void)
     gate_book_find(b, "12-a@x.example", f);
     CU_ASSERT(f->bound == GBA_M2M_BOUND_AE && f->n == 1 && gba_m2m_id_eq(&f->ids[0], &x));
     for (int i = 0; i < 100; i++) {
-        char name[64];
+        char name[64], ae[64];
         snprintf(name, sizeof name, "12-n%d@x.example", i * 37 % 100);
-        CU_ASSERT_EQUAL(gate_book_learn(b, name, i % 2 ? &x : &y, 0), GBA_OK);
+        snprintf(ae, sizeof ae, "//sp.example.com/cse1/Cn%d", i);
+        gba_m2m_id own = id_of(ae);
+        CU_ASSERT_EQUAL(gate_book_learn(b, name, &own, 0), GBA_OK);
     }
     gate_book_find(b, "12-n77@x.example", f);
     CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_AE);
@@ -343,6 +345,137 @@ static void book_expiry(void)
     CU_ASSERT_EQUAL(system(command), 0);
 }
 
+/* A5: what a CSE's answer says is learned only where nobody else has it. */
+static void learn_taken(void)
+{
+    char dir[] = "/tmp/gate-XXXXXX", command[300], text[GATE_RECORD_MAX];
+    gate_book *b = NULL;
+    gate_binding *f = malloc(sizeof *f);
+    gate_credential c = {.bound = GBA_M2M_BOUND_AE, .n = 1};
+    gate_entity en = {.credential = "33-cy.cse1.sp.example.com", .n = 1, .poa = {"https://h:1"}};
+    gba_m2m_id x = id_of("//sp.example.com/cse1/Cx"), y = id_of("//sp.example.com/cse1/Cy"), z = id_of("//sp.example.com/cse1/Cz");
+    size_t n;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    store *s = open_store(dir), *ctl = open_store(dir);
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x, 0), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-b@x.example", &x, 0), GBA_E_STALE); /* another has learned it */
+    CU_ASSERT_EQUAL(gate_book_reach(b, &y, &en), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-b@x.example", &y, 0), GBA_E_STALE); /* another has registered under it */
+    c.ids[0] = z;
+    CU_ASSERT_EQUAL_FATAL(gate_credential_print(&c, text, &n), GBA_OK);
+    store_op put = {.type = STORE_PUT, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str("12-op@x.example"), .value = gba_mem(text, n)};
+    write_and_settle(ctl, &put);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-b@x.example", &z, 0), GBA_E_STALE); /* another was given it, in this moment */
+    gate_book_find(b, "12-b@x.example", f);
+    CU_ASSERT_EQUAL(f->bound, GBA_M2M_BOUND_NONE);
+    /* but an operator may give it to as many as he likes */
+    c.ids[0] = x;
+    CU_ASSERT_EQUAL_FATAL(gate_credential_print(&c, text, &n), GBA_OK);
+    put.value = gba_mem(text, n);
+    write_and_settle(ctl, &put);
+    gate_book_find(b, "12-op@x.example", f);
+    CU_ASSERT(f->bound == GBA_M2M_BOUND_AE && gba_m2m_id_eq(&f->ids[0], &x));
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-a@x.example", &x, 0), GBA_OK); /* who has it keeps it */
+    /* its registration has ended, its binding stands */
+    CU_ASSERT_EQUAL(gate_book_leave(b, &x), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-b@x.example", &x, 0), GBA_E_STALE);
+    /* two gates on one store, at once: the second finds the registration of the first */
+    gate_book *b2 = NULL;
+    gba_m2m_id w = id_of("//sp.example.com/cse1/Cw");
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(ctl, &b2), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b2, "12-c@x.example", &w, 0), GBA_OK);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-d@x.example", &w, 0), GBA_E_STALE);
+    gate_book_close(&b2);
+    gate_book_close(&b);
+    store_close(&ctl);
+    store_close(&s);
+    free(f);
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    CU_ASSERT_EQUAL(system(command), 0);
+}
+
+/* How often the log, on standard error, says this while fn runs. */
+static unsigned told_in(const char *what, void (*fn)(gate_book *b), gate_book *b)
+{
+    char name[] = "/tmp/gate-log-XXXXXX", line[1024];
+    unsigned n = 0;
+    int fd = mkstemp(name), kept = dup(2);
+    CU_ASSERT_FATAL(fd >= 0 && kept >= 0 && dup2(fd, 2) == 2);
+    fn(b);
+    fflush(stderr);
+    CU_ASSERT_EQUAL_FATAL(dup2(kept, 2), 2);
+    close(kept);
+    close(fd);
+    FILE *f = fopen(name, "r");
+    while (f && fgets(line, sizeof line, f))
+        n += strstr(line, what) != NULL;
+    if (f)
+        fclose(f);
+    unlink(name);
+    return n;
+}
+
+static void come_and_go(gate_book *b)
+{
+    gate_entity en = {.credential = "12-a@x.example"};
+    gba_m2m_id ae = id_of("//sp.example.com/cse1/Cx"), mn1 = id_of("//sp.example.com/mn1"), s1 = id_of("//sp.example.com/Sone");
+    for (int i = 0; i < 20; i++) {
+        CU_ASSERT(gate_book_reach(b, &ae, &en) == GBA_OK && gate_book_leave(b, &ae) == GBA_OK);
+        CU_ASSERT(gate_book_reach(b, &mn1, &en) == GBA_OK && gate_book_leave(b, &mn1) == GBA_OK);
+        CU_ASSERT(gate_book_reach(b, &s1, &en) == GBA_OK && gate_book_leave(b, &s1) == GBA_OK);
+        gate_book_follow(b);
+    }
+}
+
+static void expire_one(gate_book *b)
+{
+    gba_m2m_id s2 = id_of("//sp.example.com/Stwo");
+    CU_ASSERT_EQUAL(as_forwarded(b, "/Stwo"), GBA_M2M_NOT_AUTHENTICATED);
+    usleep(2100000);
+    gate_book_follow(b);
+    /* it has registered, so it is a registree still */
+    CU_ASSERT_EQUAL(as_forwarded(b, "/Stwo"), GBA_M2M_NOT_AUTHENTICATED);
+    CU_ASSERT_EQUAL(gate_book_leave(b, &s2), GBA_OK);
+    CU_ASSERT_EQUAL(as_forwarded(b, "/Stwo"), 0);
+}
+
+/* C10: registrations that come and go, and bindings that expire, are no cause to read the whole store again. What a whole
+ * reading says of a damaged record counts the readings. */
+static void no_reading(void)
+{
+    char dir[] = "/tmp/gate-XXXXXX", command[300];
+    gate_book *b = NULL;
+    gba_m2m_id s2 = id_of("//sp.example.com/Stwo");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    store *s = open_store(dir);
+    store_op put = {.type = STORE_PUT, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str("12-damaged@x.example"),
+                    .value = gba_str("v 1\nbound damaged\n")};
+    CU_ASSERT_EQUAL_FATAL(store_write(s, &put, 1, 1, NULL), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
+    CU_ASSERT_EQUAL(told_in("record_damaged", come_and_go, b), 0);
+    CU_ASSERT(as_forwarded(b, "/mn1") == 0 && as_forwarded(b, "/Sone") == 0);
+    CU_ASSERT_EQUAL(gate_book_learn(b, "12-two@x.example", &s2, service_now() + 2), GBA_OK);
+    CU_ASSERT_EQUAL(told_in("record_damaged", expire_one, b), 0);
+    gate_book_close(&b);
+    store_close(&s);
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    CU_ASSERT_EQUAL(system(command), 0);
+}
+
+/* E5: an AE-ID against TS-0001 7.2 is kept octet for octet, over a restart, too. */
+static void strange_id(void)
+{
+    char text[GATE_RECORD_MAX], out[GBA_M2M_ID_MAX + 1];
+    gate_credential c = {.bound = GBA_M2M_BOUND_AE, .learned = true, .n = 1}, back;
+    gba_m2m_id cse = id_of("//sp.example.com/tinyiot");
+    size_t n;
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_id_parse_assigned(gba_str("CAE20261201T005254,1251162"), &cse, &c.ids[0]), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_credential_print(&c, text, &n), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_credential_parse(gba_mem(text, n), &back), GBA_OK);
+    CU_ASSERT(gba_m2m_id_print(&back.ids[0], GBA_M2M_STEM, out) == GBA_OK && !strcmp(out, "CAE20261201T005254,1251162"));
+}
+
 /* A CSE that says more than it was asked, whatever the connection: the i-th request gets said[i]. */
 static const char *const said[] = {
     "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nX",
@@ -406,4 +539,6 @@ static void surplus(void)
 
 T_MAIN("m2m-gate", {"records", records}, {"urls", urls}, {"answers of MAF, MEF and CSE", answers},
        {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"registrees", registrees},
-       {"the book at once", book_at_once}, {"expired bindings", book_expiry}, {"a CSE that says too much", surplus})
+       {"the book at once", book_at_once}, {"expired bindings", book_expiry}, {"a CSE that says too much", surplus},
+       {"A5: an AE-ID that another has", learn_taken}, {"C10: what comes and goes", no_reading},
+       {"E5: an AE-ID against the grammar", strange_id})

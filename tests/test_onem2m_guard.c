@@ -216,4 +216,32 @@ static void test_local(void)
     }
 }
 
-T_MAIN("oneM2M guard", {"the matrix", test_matrix}, {"association required", test_sa_required}, {"ours or retargeted", test_local})
+/* E5: an AE-ID against TS-0001 7.2 is From of whom it is bound to, and forwarded by whose AE it is. */
+static void assigned(void)
+{
+    setup();
+    gba_m2m_id odd[1], ae = id("Cone");
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_id_parse_assigned(gba_str("CAE2026,1"), &ours, &odd[0]), GBA_OK);
+    const struct {
+        gba_m2m_bound bound;
+        const gba_m2m_id *ids;
+        const char *from;
+        unsigned rsc;
+    } said[] = {{GBA_M2M_BOUND_AE, odd, "CAE2026,1", 0},        {GBA_M2M_BOUND_AE, odd, "CAE2026,2", 4106},
+                {GBA_M2M_BOUND_AE, odd, "CAE2026", 4106},       {GBA_M2M_BOUND_AE, odd, "/in/CAE2026,1", 4000},
+                {GBA_M2M_BOUND_AE, &ae, "CAE2026,1", 4106},     {GBA_M2M_BOUND_NEW, NULL, "CAE2026,1", 4106},
+                {GBA_M2M_BOUND_CSE, &mn1, "/mn1/CAE2026,1", 0}, {GBA_M2M_BOUND_CSE, &mn1, "/mn2/CAE2026,1", 4106},
+                {GBA_M2M_BOUND_CSE, &mn1, "/in/CAE2026,1", 4106}, {GBA_M2M_BOUND_CSE, &mn1, "CAE2026,1", 4106}};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        gba_m2m_guard g = {.cse = ours};
+        gba_m2m_association a = {.bound = said[i].bound, .ids = said[i].ids, .n = said[i].ids ? 1 : 0};
+        gba_m2m_request r = {.op = GBA_M2M_RETRIEVE, .to = "cse-in", .has_from = true, .from = gba_str(said[i].from)};
+        gba_m2m_verdict v;
+        gba_m2m_guard_check(&g, &a, &r, &v);
+        CU_ASSERT_EQUAL(v.rsc, said[i].rsc);
+        if (!said[i].rsc)
+            CU_ASSERT_STRING_EQUAL(v.as, said[i].from);
+    }
+}
+
+T_MAIN("oneM2M guard", {"E5: an AE-ID against the grammar", assigned}, {"the matrix", test_matrix}, {"association required", test_sa_required}, {"ours or retargeted", test_local})

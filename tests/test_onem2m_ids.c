@@ -320,6 +320,31 @@ static void test_rsc(void)
     CU_ASSERT_STRING_EQUAL(gba_m2m_rsc_name(4106), "ORIGINATOR_NOT_AUTHENTICATED");
 }
 
-T_MAIN("oneM2M identifiers", {"frameworks", test_rows}, {"CSE-ID and AE-ID", test_ids}, {"key identifiers", test_key_ids},
+/* E5: what a CSE assigned, also against TS-0001 7.2. */
+static void assigned(void)
+{
+    static const struct {
+        const char *in, *absolute; /* NULL: it cannot be a From */
+    } rows[] = {{"CAE20261201T005254,1251162", "//sp.example.com/in-cse/CAE20261201T005254,1251162"},
+                {"S;x", "//sp.example.com/S;x"},
+                {"AE-7\"%?#", "//sp.example.com/in-cse/AE-7\"%?#"},
+                {"//sp.example.com/in-cse/C,1", "//sp.example.com/in-cse/C,1"},
+                {"/in-cse/C,1", "//sp.example.com/in-cse/C,1"},
+                {"Cabc", "//sp.example.com/in-cse/Cabc"},
+                {"C", NULL}, {"S", NULL}, {"", NULL}, {"C x", NULL}, {"C/x", NULL}, {"Cx\r\nX: y", NULL}, {"C\x7f", NULL},
+                {"C\xc3\xa4", NULL}, {"..", NULL}, {"/in-cse/Sx", NULL}, {"/in,cse", NULL}, {"//sp.example.com/in,cse/Cx", NULL}};
+    gba_m2m_id ours, id;
+    char text[GBA_M2M_ID_MAX + 1];
+
+    CU_ASSERT_EQUAL_FATAL(gba_m2m_id_parse(gba_str("//sp.example.com/in-cse"), NULL, &ours), GBA_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        gba_err e = gba_m2m_id_parse_assigned(gba_str(rows[i].in), &ours, &id);
+        CU_ASSERT_EQUAL(e == GBA_OK, rows[i].absolute != NULL);
+        if (e == GBA_OK && rows[i].absolute)
+            CU_ASSERT(gba_m2m_id_print(&id, GBA_M2M_ABSOLUTE, text) == GBA_OK && !strcmp(text, rows[i].absolute));
+    }
+}
+
+T_MAIN("oneM2M identifiers", {"E5: an AE-ID as a CSE assigned it", assigned}, {"frameworks", test_rows}, {"CSE-ID and AE-ID", test_ids}, {"key identifiers", test_key_ids},
        {"PSK identities", test_identify}, {"Credential-ID and SUID", test_credential_id}, {"keys from Ke", test_keys},
        {"timestamps", test_time}, {"HTTP binding", test_http}, {"response status codes", test_rsc})

@@ -84,6 +84,9 @@ typedef struct gba_m2m_id {
 /* Any form. base: the CSE-ID that completes a stem and a SP-relative form; NULL: these are SYNTAX.
  * One segment that begins with 'S' is an AE-ID, any other a CSE-ID. No FQDNs. */
 GBA_API gba_err gba_m2m_id_parse(gba_span text, const gba_m2m_id *base, gba_m2m_id *out) GBA_MUST_USE;
+/* The same, of an AE-ID that a CSE has assigned: its own segment may be whatever can stand in a header field (0x21 to 0x7e
+ * but '/'), also against TS-0001 7.2, as tinyIoT's CAE20261201T005254,1251162. */
+GBA_API gba_err gba_m2m_id_parse_assigned(gba_span text, const gba_m2m_id *base, gba_m2m_id *out) GBA_MUST_USE;
 /* Absolute CSE-ID or AE-ID, or an FQDN: what MAF and MEF call a client ID or target ID. */
 GBA_API gba_err gba_m2m_entity_parse(gba_span text, gba_m2m_id *out) GBA_MUST_USE;
 GBA_API gba_err gba_m2m_id_print(const gba_m2m_id *id, gba_m2m_id_form form, char out[GBA_M2M_ID_MAX + 1]) GBA_MUST_USE;
@@ -172,6 +175,7 @@ enum {
     GBA_M2M_CONTENTS_UNACCEPTABLE = 4102, GBA_M2M_NO_PRIVILEGE = 4103, GBA_M2M_CONFLICT = 4105,
     GBA_M2M_NOT_AUTHENTICATED = 4106, GBA_M2M_SA_REQUIRED = 4107, GBA_M2M_ALREADY_REGISTERED = 4117,
     GBA_M2M_INTERNAL_ERROR = 5000, GBA_M2M_NOT_IMPLEMENTED = 5001, GBA_M2M_NOT_REACHABLE = 5103,
+    GBA_M2M_NOT_ACCEPTABLE = 5207,
 };
 GBA_API unsigned gba_m2m_rsc_http(unsigned rsc);      /* 500 for a code of no table */
 GBA_API const char *gba_m2m_rsc_name(unsigned rsc);   /* "ORIGINATOR_NOT_AUTHENTICATED"; "" unknown */

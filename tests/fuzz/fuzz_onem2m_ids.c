@@ -28,6 +28,19 @@ static void ids(gba_span in)
             must(gba_m2m_id_parse(gba_str(text), &base, &b) == GBA_OK && gba_m2m_id_eq(&a, &b));
             (void)!gba_m2m_id_fqdn(&a, &f);
         }
+    bool plain = gba_m2m_id_parse(in, &base, &b) == GBA_OK;
+    if (gba_m2m_id_parse_assigned(in, &base, &a) == GBA_OK) {
+        must(!plain || gba_m2m_id_eq(&a, &b));
+        for (int form = GBA_M2M_STEM; form <= GBA_M2M_ABSOLUTE; form++) {
+            if (strcmp(a.sp.s, base.sp.s) != 0 || (form == GBA_M2M_STEM && (a.kind == GBA_M2M_ID_CSE ||
+                (a.kind == GBA_M2M_ID_AE_C && strcmp(a.cse, base.cse) != 0))))
+                continue;
+            must(gba_m2m_id_print(&a, (gba_m2m_id_form)form, text) == GBA_OK);
+            must(gba_m2m_id_parse_assigned(gba_str(text), &base, &b) == GBA_OK && gba_m2m_id_eq(&a, &b));
+        }
+    } else {
+        must(!plain);
+    }
     if (gba_m2m_entity_parse(in, &a) == GBA_OK) {
         must(gba_m2m_id_print(&a, GBA_M2M_ABSOLUTE, text) == GBA_OK);
         must(gba_m2m_entity_parse(gba_str(text), &b) == GBA_OK && gba_m2m_id_eq(&a, &b));
