@@ -363,7 +363,7 @@ static void test_reflected(void)
         gba_err e = visit(&x, row[i].sni);
         if ((e == GBA_OK) != row[i].ours)
             printf("\n%s asked for %s: %s\n", row[i].id ? row[i].id : "nobody", row[i].sni, gba_err_name(e));
-        CU_ASSERT_EQUAL(e, row[i].ours ? GBA_OK : GBA_E_AUTH);
+        CU_ASSERT_EQUAL(e, row[i].ours ? GBA_OK : GBA_E_IO); /* unrecognized_name: nothing was said about the key */
         CU_ASSERT(row[i].ours || strstr(x.why, "asks for another server"));
         close_ear(&x);
     }
