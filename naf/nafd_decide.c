@@ -122,7 +122,7 @@ static const char *take_request(exchange *e, const told *t)
         e->q.host = gba_str(t->host);
     if (!nafd_target_ok(target, (const char *)e->q.host.p)) { /* judged like one without Host, that is, malformed */
         e->q.host = (gba_span){0};
-        e->no_host = "the target is no path below Host";
+        e->no_host = "the target is no path of this Host";
     }
     return take_tls(e, t);
 }

@@ -259,7 +259,9 @@ static void take_fields(exchange *e, const http_field *fields, size_t n)
     if (p.n_host == 1 && nafd_target_ok(http_target(e->r), p.host))
         e->q.host = gba_str(p.host);
     else
-        e->no_host = p.n_host > 1 ? "Host stands there twice" : p.n_host ? "the target is no path" : "Host is missing";
+        e->no_host = p.n_host > 1 ? "Host stands there twice"
+                     : p.n_host   ? "the target is no path of this Host"
+                                  : "Host is missing";
 }
 
 void nafd_exchange_init(exchange *e, nafd *d, http_req *r, const http_field *fields, size_t n)
