@@ -213,6 +213,20 @@ static bool is_json(gba_span type)
     return has(type, "json") && !has(type, "-preq+") && !has(type, "-prsp+");
 }
 
+/* Two originators are none. */
+static bool repeats(const m2m_arrival *r)
+{
+    static const char *const once[] = {M2M_H_ORIGIN, M2M_H_RI, M2M_H_RVI, "Content-Type"};
+    for (size_t k = 0; k < sizeof once / sizeof *once; k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < r->n_fields; i++)
+            n += gba_field_named(gba_str(r->field[i].name), gba_str(once[k]));
+        if (n > 1)
+            return true;
+    }
+    return false;
+}
+
 /* Only what a request-reachable AE or CSE is told: notifications. Anything else has no resource here. */
 static unsigned judge(const gba_m2m_listener *l, const visit *v, const m2m_arrival *r, const char **why)
 {
@@ -231,6 +245,10 @@ static unsigned judge(const gba_m2m_listener *l, const visit *v, const m2m_arriv
         h.rvi = gba_str(rvi);
     unsigned rsc = gba_m2m_http_parse(&h, &m);
     *why = "malformed";
+    if (!rsc && repeats(r)) {
+        *why = "a field that came twice";
+        rsc = GBA_M2M_BAD_REQUEST;
+    }
     if (!rsc && m.op != GBA_M2M_NOTIFY) {
         *why = "not a notification";
         rsc = GBA_M2M_OPERATION_NOT_ALLOWED;

@@ -139,6 +139,9 @@ chain() {
         >"$demo/ask" 2>>"$demo/tool.log" &
     wait $!
     ok "a NAF's name from another address gets nothing" not grep -q key=32 "$demo/ask"
+    for at in $HSS_ADDRESS $BSF_ADDRESS $NAF_ADDRESS $ZNPROXY_ADDRESS; do
+        ok "hostile heads at the admin listener of $at" python3 "$top/tests/heads.py" admin=$at:8081 admin=$at:8081 listener=admin
+    done
 }
 lifetime_is() {
     local end

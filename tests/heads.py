@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""heads.py - hostile and unusual request heads, sent to a listener; for the proxies also what arrives behind them, octet by
-octet.
+"""heads.py - hostile and unusual request heads, sent to a listener; for the proxies also what arrives behind, octet
+by octet.
 
   heads.py KIND=HOST:PORT [OPTION=VALUE]...
 
@@ -19,8 +19,8 @@ import sys
 import threading
 import time
 
-# OWN: refused by the handler, in its protocol's words. CUT: libmicrohttpd 0.9.75 ends the head there; what stands behind is no
-# request.
+# OWN: refused by the handler, in its protocol's words. CUT: libmicrohttpd 0.9.75 ends the head there; what stands
+# behind is no request.
 WAIT = float(os.environ.get("HEADS_WAIT", "20"))
 REFUSED, TAKEN, OWN, CUT, LEFT_OUT = "refused", "taken", "own", "cut", "left out"
 
@@ -52,6 +52,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
 CHUNKS = b"5\r\nhello\r\n0\r\n\r\n"
 JSON = {"sa2": OWN}  # which takes nothing else
 SMALL = {**JSON, "judge": LEFT_OUT}  # which has no body
+GATE = ("gate", "egress")
 MHD = {"sa2": REFUSED}  # where libmicrohttpd repairs what the device's own reader refuses
 
 ROWS = [
@@ -151,34 +152,39 @@ ROWS = [
     good("a folded line: libmicrohttpd glues it to the name", b"X-A: 1", b" b", passes=[b"X-Ab: 1"], but=MHD),
     good("NUL in a value: libmicrohttpd cuts there", b"X-A: 1\0Cvictim", passes=[b"X-A: 1"], but=MHD),
     # ---- names read alike behind CGI and its kin: none gets there ----
-    good("an originator with '_'", b"X_M2M_Origin: Cvictim", b"x_m2m-origin: Cvictim", b"X-M2M_ORIGIN: Cvictim", passes=[],
-         kinds=("gate", "egress")),
-    good("its kin", b"X_M2M_RI: 9", b"X_M2M_RVI: 1", b"X_M2M_NM: n", b"X_M2M_RET: 1", b"X_M2M_Gate_Credential: x", passes=[],
-         kinds=("gate", "egress")),
-    good("the gate's own", b"X-M2M-Gate-Credential: x", b"X-M2M_Gate-Anything: x", passes=[], kinds=("gate", "egress")),
+    good("an originator with '_'", b"X_M2M_Origin: Cvictim", b"x_m2m-origin: Cvictim", b"X-M2M_ORIGIN: Cvictim",
+         passes=[], kinds=GATE),
+    good("its kin", b"X_M2M_RI: 9", b"X_M2M_RVI: 1", b"X_M2M_NM: n", b"X_M2M_RET: 1", b"X_M2M_Gate_Credential: x",
+         passes=[], kinds=GATE),
+    good("the gate's own", b"X-M2M-Gate-Credential: x", b"X-M2M_Gate-Anything: x", passes=[], kinds=GATE),
     good("an asserted identity", b'X-3GPP-Asserted-Identity: "sip:boss@home1.net"',
-         b'X_3GPP_Asserted_Identity: "sip:boss@home1.net"', b'x_3gpp-asserted_identity: "sip:boss@home1.net"', passes=[]),
+         b'X_3GPP_Asserted_Identity: "sip:boss@home1.net"', b'x_3gpp-asserted_identity: "sip:boss@home1.net"',
+         passes=[]),
     good("where it came from", b"X-Forwarded-For: 6.6.6.6", b"X_Forwarded_For: 6.6.6.6", b"X_FORWARDED_PROTO: http",
-         b"X-Forwarded-Host: evil", b"X_Forwarded_Host: evil", b"Forwarded: for=6.6.6.6", passes=[], but={"judge": OWN}),
+         b"X-Forwarded-Host: evil", b"X_Forwarded_Host: evil", b"Forwarded: for=6.6.6.6", passes=[],
+         but={"judge": OWN}),
     good("framing with '_'", b"Content_Length: 5", b"Transfer_Encoding: chunked", passes=[]),
-    good("fields of this hop", b"Keep-Alive: 1", b"Keep_Alive: 1", b"Proxy_Connection: x", b"TE: trailers", b"Upgrade: h2c",
-         b"Proxy-Authorization: x", b"Proxy_Authorization: x", b"Trailer: X-A", passes=[]),
-    good("fields that Connection names", b"Connection: X-Mine, x_yours", b"X-Mine: 1", b"X_Mine: 1", b"X-Yours: 1", passes=[]),
-    good("a second Connection that names one", b"Connection: keep-alive", b"Connection: X-Mine", b"X_mine: 1", b"X-Kept: 1",
-         passes=[b"X-Kept: 1"]),
-    good("a type with '_'", b"Content_Type: application/vnd.onem2m-preq+json", passes=[], kinds=("gate", "egress")),
+    good("fields of this hop", b"Keep-Alive: 1", b"Keep_Alive: 1", b"Proxy_Connection: x", b"TE: trailers",
+         b"Upgrade: h2c", b"Proxy-Authorization: x", b"Proxy_Authorization: x", b"Trailer: X-A", passes=[]),
+    good("fields that Connection names", b"Connection: X-Mine, x_yours", b"X-Mine: 1", b"X_Mine: 1", b"X-Yours: 1",
+         passes=[]),
+    good("a second Connection that names one", b"Connection: keep-alive", b"Connection: X-Mine", b"X_mine: 1",
+         b"X-Kept: 1", passes=[b"X-Kept: 1"]),
+    good("a type with '_'", b"Content_Type: application/vnd.onem2m-preq+json", passes=[], kinds=GATE),
     Row("an originator in two pieces", OWN, [b"X-M2M-Ori: Cvictim", b" gin"], kinds=("gate",)),
+    Row("two originators", OWN, [b"X-M2M-Origin: Cvictim"], kinds=("gate", "kms", "sa2")),
 ]
 
 
 class Base:
-    def __init__(self, method, target, fields=(), body=b"", body_fields=()):
-        self.method, self.target, self.fields, self.body, self.body_fields = method, target, list(fields), body, list(body_fields)
+    def __init__(self, method, target, fields=(), body=b""):
+        self.method, self.target, self.fields, self.body = method, target, list(fields), body
 
 
 M2M = [b"X-M2M-RI: r1", b"X-M2M-RVI: 3"]
 BASES = {
-    "ub": Base(b"GET", b"/", [b'Authorization: Digest username="nobody@example.test", realm="bsf.example.test", nonce="", uri="/", response=""']),
+    "ub": Base(b"GET", b"/", [b'Authorization: Digest username="nobody@example.test", realm="bsf.example.test", nonce="", '
+                              b'uri="/", response=""']),
     "zn": Base(b"GET", b"/nobody"),
     "admin": Base(b"GET", b"/healthz"),
     "ua": Base(b"GET", b"/"),
@@ -187,7 +193,8 @@ BASES = {
     "gate": Base(b"GET", b"/cse1/x?rcn=1", M2M + [b"X-M2M-Origin: Cdevice1"]),
     "egress": Base(b"GET", b"/_/other.example/cse9/x", M2M + [b"X-M2M-Origin: /cse1"]),
     "kms": Base(b"GET", b"/Nowhere", M2M + [b"X-M2M-Origin: Cdevice1"]),
-    "sa2": Base(b"POST", b"/told", M2M + [b"X-M2M-Origin: /cse1", b"Content-Type: application/json"], b'{"m2m:sgn":{}}'),
+    "sa2": Base(b"POST", b"/told", M2M + [b"X-M2M-Origin: /cse1", b"Content-Type: application/json"],
+                b'{"m2m:sgn":{}}'),
 }
 
 
@@ -268,6 +275,7 @@ class Sender:
     def __init__(self, kind, at, options):
         host, port = at.rsplit(":", 1)
         self.kind, self.at, self.o = kind, (host, int(port)), options
+        self.name = options.get("name", kind)
         self.base = BASES[kind]
         self.tls = None
         if "ca" in options:
@@ -296,8 +304,8 @@ class Sender:
         user, realm, nc = self.o["btid"].encode(), self.realm, b"%08x" % self.nc
         response = digest(digest(user, realm, self.password.encode()), self.nonce, nc, b"abc", b"auth",
                           digest(method, target))
-        return [b'Authorization: Digest username="%s", realm="%s", nonce="%s", uri="%s", algorithm=SHA-256, qop=auth, nc=%s, '
-                b'cnonce="abc", response="%s"' % (user, realm, self.nonce, target, nc, response)]
+        return [b'Authorization: Digest username="%s", realm="%s", nonce="%s", uri="%s", algorithm=SHA-256, qop=auth, '
+                b'nc=%s, cnonce="abc", response="%s"' % (user, realm, self.nonce, target, nc, response)]
 
     def challenge(self):
         with self.connect() as sock:
@@ -335,14 +343,15 @@ class Sender:
         up, body = self.o["upstream"].encode(), row.sent_body
         lines = [method + b" " + self.base.target + b" HTTP/1.1", b"Host: " + up]
         if self.kind == "gate":
-            lines += M2M + row.passes + [b"X-M2M-Origin: Cdevice1", b"X-Forwarded-For: " + me, b"X-Forwarded-Proto: https",
-                                         b"X-M2M-Gate-Credential: " + self.o["credential"].encode()]
+            lines += M2M + row.passes + [b"X-M2M-Origin: Cdevice1", b"X-Forwarded-For: " + me,
+                                         b"X-Forwarded-Proto: https", b"X-M2M-Gate-Credential: " + self.o["credential"].encode()]
             if method != b"GET":
                 lines.append(b"Content-Length: %d" % len(body or b""))
             return b"\r\n".join(lines) + b"\r\n\r\n" + (body or b"")
         lines[1] = b"Host: " + self.host
-        lines += [l.rstrip() for l in row.passes] + [b"X-Forwarded-For: " + me, b"X-Forwarded-Proto: " + (b"https" if self.tls else b"http"),
-                               b'X-3GPP-Asserted-Identity: "' + self.o["asserted"].encode() + b'"']
+        lines += [l.rstrip() for l in row.passes] # as libcurl prints an empty value
+        lines += [b"X-Forwarded-For: " + me, b"X-Forwarded-Proto: " + (b"https" if self.tls else b"http"),
+                  b'X-3GPP-Asserted-Identity: "' + self.o["asserted"].encode() + b'"']
         if body is not None:
             lines.insert(2, b"Transfer-Encoding: chunked")
             body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
@@ -352,7 +361,7 @@ class Sender:
         self.checks += 1
         if not good:
             self.failed += 1
-            print("FAILED: %s: %s: %s %s" % (self.o.get("name", self.kind), row.name, what, " ".join(repr(s) for s in shown)))
+            print("FAILED: %s: %s: %s %s" % (self.name, row.name, what, " ".join(repr(s) for s in shown)))
 
     def refused(self, row):
         with self.connect() as sock:
@@ -371,7 +380,8 @@ class Sender:
                 closed = False
         self.check("want 400, got", row, status == 400, head)
         self.check("want Connection: close, got", row, re.search(rb"(?im)^connection: *close", head), head)
-        self.check("the connection stays, or answers again", row, closed and not re.search(rb"HTTP/1\.1 \d", rest), rest)
+        self.check("the connection stays, or answers again", row, closed and not re.search(rb"HTTP/1\.1 \d", rest),
+                   rest)
 
     def goes_on(self, row):
         """Does the connection? The device's ends with what is not simple."""
@@ -413,8 +423,8 @@ class Sender:
             page = b""
             while part := sock.recv(65536):
                 page += part
-        found = re.findall(rb'(?m)^http_rejected_total\{listener="%s",reason="\w+"\} (\d+)' % self.o["listener"].encode(), page)
-        return sum(int(n) for n in found)
+        line = rb'(?m)^http_rejected_total\{listener="%s",reason="\w+"\} (\d+)' % self.o["listener"].encode()
+        return sum(int(n) for n in re.findall(line, page))
 
     def run(self):
         server = Behind(int(self.o["behind"])) if "behind" in self.o else None
@@ -449,8 +459,7 @@ class Sender:
                 time.sleep(0.1)
             self.check("refusals counted: want %d, got" % refusals, plain, self.counted() - before == refusals,
                        self.counted() - before)
-        print("%s: %d heads, %d refused; %d checks, %d failed" % (self.o.get("name", self.kind), len(ROWS), refusals, self.checks,
-                                                                  self.failed))
+        print("%s: %d heads, %d refused; %d checks, %d failed" % (self.name, len(ROWS), refusals, self.checks, self.failed))
         return self.failed == 0
 
 

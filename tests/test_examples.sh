@@ -62,6 +62,8 @@ demo_gba get --ca "$NAF_CA" "$url/page?x=%20y" >"$demo/page" 2>"$demo/err"
 ok "gba get of the embedded NAF" grep -q '^Hello .*, this is /page?x=%20y\.' "$demo/page"
 demo_gba post --ca "$NAF_CA" --data hello "$url/" >"$demo/page" 2>"$demo/err"
 ok "gba post to it" grep -q '^Hello' "$demo/page"
+demo_gba get --ca "$NAF_CA" --header 'X_3GPP_Intended_Identity: "sip:boss@home1.net"' "$url/" >"$demo/page" 2>"$demo/err"
+ok "another's identity in another spelling: 403" grep -q 403 "$demo/err"
 
 "$build/examples/ue_minimal" "$USIM" "$BSF_UB_URL" "$BSF_DOMAIN" "$demo/state" "$NAF_FQDN" 0100011302 \
     "$demo/key" >"$demo/btid" 2>"$demo/err"
