@@ -344,6 +344,8 @@ psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "guard inside: its own" has 'X-M2M-RSC: 2000'
 psk dev1@sp.example.com GET /cse1 "${o}Cother\r\n" ''
 check "guard inside: another's, 4106" has 'X-M2M-RSC: 4106'
+psk dev1@sp.example.com POST /cse1 "${o}Cdev1\r\nContent-Type: application/vnd.onem2m-preq+json\r\n" '{"op":2,"fr":"Cother","to":"cse1"}'
+check "guard inside: a primitive inside, 4015" has 'X-M2M-RSC: 4015'
 sni=other.example.com
 psk dev1@sp.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "guard inside: another SNI, 4107" has 'X-M2M-RSC: 4107'
