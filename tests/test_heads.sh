@@ -35,13 +35,14 @@ demo_provision
 m2m_provision
 m2m_start_mef
 m2m_start_maf
-m2m_start_gate
-m2m_env
-
-# ---- SA2: a device that listens, by a certificate; whoever answers in the CSE's place has to be there first ----
+# whoever answers in the CSE's place has to be there first
 python3 "$src/tests/heads.py" behind "$p_cse" &
 extra+=($!)
 for _ in $(seq 100); do (: >"/dev/tcp/127.0.0.1/$p_cse") 2>/dev/null && break || sleep 0.05; done
+m2m_start_gate
+m2m_env
+
+# ---- SA2: a device that listens, by a certificate ----
 "$m2m_bin/m2m" connect "$GATE_URL" --sni "$GATE_SNI" --ae-id "$CSE_ID/$AE_ID" --framework cert --cert "$A_CERT" --key "$A_KEY" \
     --ca "$M2M_CA" --state "$demo/sa2" --json --listen 127.0.0.1:0 --count 100000 --timeout 60 >"$demo/sa2.out" 2>"$demo/sa2.err" &
 extra+=($!)
