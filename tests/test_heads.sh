@@ -30,6 +30,11 @@ decision:
   prefix: /judge/
   proxies: [127.0.0.1/32]
 CONF
+declare -A health
+for c in bsf naf gate maf mef; do
+    demo_free_port && health[$c]=$demo_port
+    printf 'health:\n  listen: 127.0.0.1:%s\n' "$demo_port" >>"$demo/$c.yaml"
+done
 demo_start
 demo_provision
 m2m_provision
@@ -68,6 +73,7 @@ heads "gba-bsfd Ub" ub=$a:$p_ub $bsf listener=ub
 heads "gba-bsfd Ub, TLS" ub=$a:$p_ubtls ca="$BSF_CA" $bsf listener=ub-tls
 heads "gba-bsfd Zn" zn=$a:$p_zn ca="$ZN_CA" cert="$ZN_CERT" key="$ZN_KEY" $bsf listener=zn
 heads "gba-bsfd admin" admin=$a:$p_bsfadm admin=$a:$p_bsfadm listener=admin
+heads "gba-bsfd health" admin=$a:${health[bsf]} admin=$a:$p_bsfadm listener=health
 heads "gba-nafd Ua" ua=$a:$p_naf host=localhost:$p_naf btid="$btid" password="$P" $naf listener=ua
 heads "gba-nafd Ua, TLS" ua=$a:$p_naftls host=localhost:$p_naftls ca="$NAF_CA" btid="$btid" "${tls_passwords[@]}" $naf listener=ua
 heads "gba-nafd proxy" proxy=$a:$p_naf host=localhost:$p_naf btid="$btid" password="$P" behind=$p_up upstream=$a:$p_up \
@@ -76,14 +82,18 @@ heads "gba-nafd proxy, TLS" proxy=$a:$p_naftls host=localhost:$p_naftls ca="$NAF
     upstream=$a:$p_up asserted="$btid" $naf listener=ua
 heads "gba-nafd decision" judge=$a:$p_judge host=localhost btid="$btid" password="$P" $naf listener=decision
 heads "gba-nafd admin" admin=$a:$p_nafadm admin=$a:$p_nafadm listener=admin
+heads "gba-nafd health" admin=$a:${health[naf]} admin=$a:$p_nafadm listener=health
 heads "m2m-gate" gate=$a:$p_gate sni="$GATE_SNI" "${own[@]}" behind="$p_cse" upstream=$a:$p_cse \
     credential="33-cdevice1.$GATE_SNI" $gate listener=gate
 heads "m2m-gate egress" egress=$a:$p_egress $gate listener=egress
 heads "m2m-gate admin" admin=$a:$p_gateadm admin=$a:$p_gateadm listener=admin
+heads "m2m-gate health" admin=$a:${health[gate]} admin=$a:$p_gateadm listener=health
 heads "m2m-mafd" kms=$a:$p_maf sni="$MAF_FQDN" "${own[@]}" admin=$a:$p_mafadm listener=maf
 heads "m2m-mafd admin" admin=$a:$p_mafadm admin=$a:$p_mafadm listener=admin
+heads "m2m-mafd health" admin=$a:${health[maf]} admin=$a:$p_mafadm listener=health
 heads "m2m-mefd" kms=$a:$p_mef sni="$MEF_FQDN" "${own[@]}" admin=$a:$p_mefadm listener=mef
 heads "m2m-mefd admin" admin=$a:$p_mefadm admin=$a:$p_mefadm listener=admin
+heads "m2m-mefd health" admin=$a:${health[mef]} admin=$a:$p_mefadm listener=health
 heads "the device's listener" sa2=$a:$p_sa2 sni=device.example ca="$M2M_CA" cert="$demo/registrar.pem" key="$demo/registrar.key" tls=1.2
 ok "which says what it refused" grep -q 'refused 127.0.0.1: malformed' "$demo/sa2.err"
 ok "each refusal is told" grep -q ' http.rejected listener=gate reason=field_name from=127.0.0.1' "$demo/m2m-gate.log"
