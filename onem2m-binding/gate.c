@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "onem2m-binding/gate.h"
+#include "onem2m-binding/gate_poa.h"
 
 #define READY_MS 1000 /* for a connection to the CSE */
 #define STOP_MS 1000 /* for the answers of those that were cut */
@@ -20,6 +20,8 @@ static gba_err open_store(gate *g, char *why, size_t why_n)
     e = gate_book_open(g->store, &g->book);
     if (e != GBA_OK)
         snprintf(why, why_n, "%s: the credentials cannot be read: %s", c.url, gba_err_text(e));
+    else if ((e = gate_poas_open(g->store, &g->poas)) != GBA_OK)
+        snprintf(why, why_n, "%s: the points of access cannot be read: %s", c.url, gba_err_text(e));
     return e;
 }
 
@@ -103,9 +105,29 @@ static gba_err listen_on(gate *g, bool egress, char *why, size_t why_n)
     gba_err e = http_server_start(&c, out, reason, sizeof reason);
     if (e != GBA_OK)
         snprintf(why, why_n, "%s: %s", egress ? "egress" : "listen", reason);
-    else
-        log_event(LOG_LEVEL_INFO, egress ? "egress.listening" : "gate.listening", "address", l->address, "port",
-                  log_num(http_server_port(*out)), NULL);
+    return e;
+}
+
+/* The egress first: its port stands in the addresses that we give. */
+static gba_err listen_on_both(gate *g, char *why, size_t why_n)
+{
+    const gate_settings *s = g->s;
+    const char *at = s->egress.address;
+    gba_err e = listen_on(g, true, why, why_n);
+
+    if (e == GBA_OK && s->egress_url)
+        snprintf(g->egress_url, sizeof g->egress_url, "%s", s->egress_url);
+    else if (e == GBA_OK && g->egress)
+        snprintf(g->egress_url, sizeof g->egress_url, strchr(at, ':') ? "http://[%s]:%u" : "http://%s:%u", at,
+                 http_server_port(g->egress));
+    if (e == GBA_OK)
+        e = listen_on(g, false, why, why_n);
+    if (e == GBA_OK)
+        log_event(LOG_LEVEL_INFO, "gate.listening", "address", s->listen.address, "port",
+                  log_num(http_server_port(g->secure)), NULL);
+    if (e == GBA_OK && g->egress)
+        log_event(LOG_LEVEL_INFO, "egress.listening", "address", at, "port", log_num(http_server_port(g->egress)),
+                  NULL);
     return e;
 }
 
@@ -153,6 +175,8 @@ static void *tick(void *ctx)
         nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
         if (n % 2 == 0)
             gate_book_follow(g->book);
+        if (n % 5 == 0)
+            gate_poas_follow(g->poas, g->book);
         if (n % 25 == 0 && g->naf)
             gba_naf_sweep(g->naf, service_now());
         if (n % 5 == 0)
@@ -194,6 +218,7 @@ static void stop(void **state)
     gate_keys_close(g);
     gba_naf_zn_http_free(&g->zn);
     gba_naf_free(&g->naf);
+    gate_poas_close(&g->poas);
     gate_book_close(&g->book);
     if (g->store)
         store_close(&g->store);
@@ -249,9 +274,7 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
     if (e == GBA_OK)
         e = open_tls(g, why, why_n);
     if (e == GBA_OK)
-        e = listen_on(g, false, why, why_n);
-    if (e == GBA_OK)
-        e = listen_on(g, true, why, why_n);
+        e = listen_on_both(g, why, why_n);
     if (e == GBA_OK)
         g->clock_runs = pthread_create(&g->clock, NULL, tick, g) == 0;
     if (e != GBA_OK)

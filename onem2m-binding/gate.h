@@ -34,6 +34,9 @@ typedef struct gate_peer { /* whom the egress reaches without having been told b
 } gate_peer;
 typedef struct gate_settings {
     conf_listen listen, egress;
+    char *egress_url, *registrar;
+    conf_strings egress_allow;
+    int poa;
     char *cse_id, *upstream, *cert, *key, *ca, *crl, *ocsp, *priority;
     gba_fqdn public_name;
     conf_items bsf, maf, mef, peers;
@@ -48,7 +51,7 @@ typedef struct gate_settings {
         char *key_file;
     } seal;
     int64_t wait_ms, waiting, keys, unknown_ttl, unknown_per_source, connections, per_source, idle, body_max,
-        upstream_ms;
+        upstream_ms, request_max;
     bool new_aes;
     daemon_conf daemon;
 } gate_settings;
@@ -82,10 +85,15 @@ typedef struct gate_entity {
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1]; /* of its last association */
     size_t n;
     char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];
-    char name[2][GATE_NAME_MAX + 1]; /* of the resource of its registration: ri and rn; "" not known */
+    /* of the resource of its registration, "" not known: ri, rn, and the CSEBase's name */
+    char ri[GATE_NAME_MAX + 1], rn[GATE_NAME_MAX + 1], base[GATE_NAME_MAX + 1];
 } gate_entity;
 gba_err gate_entity_print(const gate_entity *e, char out[GATE_RECORD_MAX], size_t *n) GBA_MUST_USE;
 gba_err gate_entity_parse(gba_span text, gate_entity *out) GBA_MUST_USE;
+/* Of an address of ours what stands behind the CSE-ID, "base/rn" or "ri"; NULL: nothing. */
+const char *gate_below_cse(const char *to);
+/* Is the resource of its registration at this address of ours (TS-0001 9.3.1)? */
+bool gate_entity_at(const gate_entity *e, const gba_m2m_id *id, const char *to);
 
 /* ---- the book (gate_book.c): Credential-ID -> whom ---- */
 typedef struct gate_binding {
@@ -114,12 +122,16 @@ bool gate_book_turn(gate_book *b, gate_turn *t, const char *credential, int64_t 
 void gate_book_turn_over(gate_book *b, const gate_turn *t);
 /* It has registered: where it is reached, and whose From is another CSE's no more. */
 gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
+/* Does any credential name it? As memory has it. */
+bool gate_book_names(gate_book *b, const gba_m2m_id *id);
 gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id) GBA_MUST_USE; /* it has ended that */
 gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
-/* Whose point of access is a prefix of this URL? UNKNOWN. */
 size_t gate_url_under(const char *url,
                       const char *poa); /* length of the prefix that ends where a segment does; 0: none */
-gba_err gate_book_at(gate_book *b, const char *url, gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
+/* Who says that a point of access of its own is a prefix of this URL? The longest first, one a credential. A claim proves
+ * nothing: each is only whom the server there may prove to be. */
+#define GATE_CLAIMS 8
+size_t gate_book_at(gate_book *b, const char *url, gba_m2m_id ids[GATE_CLAIMS]);
 void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_association *a, const gba_m2m_request *r,
                      gba_m2m_verdict *out);
 
@@ -148,9 +160,12 @@ typedef struct gate_made {
     bool cse, unreadable; /* unreadable: it says an id, which is not visible ASCII or too long */
     char ri[GATE_NAME_MAX + 1], rn[GATE_NAME_MAX + 1];
     bool unnamed; /* an AE in JSON, and whose resource is to have which name it does not say */
+    int64_t expires; /* et, 0: not told */
     size_t n;
     char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];
 } gate_made;
+/* Of the characters that a URL may have. */
+bool gate_poa_ok(const char *url);
 gba_err gate_made_parse(gba_span json, gate_made *out) GBA_MUST_USE;
 
 /* ---- the daemon ---- */
@@ -172,6 +187,8 @@ typedef struct gate {
     gba_fqdn name;
     store *store;
     gate_book *book;
+    struct gate_poas *poas;              /* gate_poa.h; NULL: none are given */
+    char egress_url[GATE_HOST_MAX + 16]; /* before /_p/ */
     gba_naf *naf; /* NULL: no BSF */
     gba_naf_zn_http *zn;
     gate_link maf[GBA_NAF_BSFS], mef[GBA_NAF_BSFS];
@@ -227,7 +244,7 @@ bool gate_upstream_reachable(gate_upstream *u, unsigned ms); /* has, or makes, a
 void gate_upstream_close(gate_upstream **u);
 /* BUSY: timed out; IO, SYNTAX, RANGE. */
 gba_err gate_upstream_ask(gate_upstream *u, const char *method, const char *target, const m2m_field *f, size_t n,
-                          gba_span body, m2m_answer *out) GBA_MUST_USE;
+                          gba_span body, int64_t ms, m2m_answer *out) GBA_MUST_USE;
 
 /* gate_egress.c */
 void gate_egress_handle(http_req *r, void *g);

@@ -572,9 +572,9 @@ gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out)
 
 typedef struct search {
     const char *url;
-    gba_m2m_id *id;
-    gate_entity *out;
-    size_t best;
+    gba_m2m_id *ids;
+    size_t n, prefix[GATE_CLAIMS];
+    char credential[GATE_CLAIMS][GBA_M2M_CREDENTIAL_ID_MAX + 1];
 } search;
 
 size_t gate_url_under(const char *url, const char *poa)
@@ -585,28 +585,66 @@ size_t gate_url_under(const char *url, const char *poa)
     return !strncmp(url, poa, n) && (url[n] == 0 || url[n] == '/' || url[n] == '?') ? n : 0;
 }
 
+static void search_move(search *s, size_t to, size_t from)
+{
+    s->ids[to] = s->ids[from];
+    s->prefix[to] = s->prefix[from];
+    memcpy(s->credential[to], s->credential[from], sizeof s->credential[to]);
+}
+
+/* Into its place by length; of one credential the longest. */
+static void rank(search *s, const gba_m2m_id *id, const char *credential, size_t prefix)
+{
+    size_t at = 0, last = 0;
+
+    while (last < s->n && (!credential[0] || strcmp(s->credential[last], credential) != 0))
+        last++;
+    if (last < s->n && s->prefix[last] >= prefix)
+        return;
+    while (at < s->n && s->prefix[at] >= prefix)
+        at++;
+    if (at == GATE_CLAIMS)
+        return;
+    if (last == s->n && s->n < GATE_CLAIMS)
+        s->n++;
+    for (size_t i = last < s->n ? last : s->n - 1; i > at; i--)
+        search_move(s, i, i - 1);
+    s->ids[at] = *id;
+    s->prefix[at] = prefix;
+    memcpy(s->credential[at], credential, strlen(credential) + 1);
+}
+
 static bool at_visit(void *ctx, gba_span key, const store_record *rec)
 {
     search *s = ctx;
     gate_entity en;
+    gba_m2m_id id;
+    size_t best = 0;
 
     if (gate_entity_parse(gba_mem(rec->value, rec->n), &en) != GBA_OK)
         return true;
     for (size_t i = 0; i < en.n; i++) {
         size_t n = gate_url_under(s->url, en.poa[i]);
-        if (n > s->best && gba_m2m_id_parse_assigned(key, NULL, s->id) == GBA_OK) {
-            s->best = n;
-            *s->out = en;
-        }
+        best = n > best ? n : best;
     }
+    if (best && gba_m2m_id_parse_assigned(key, NULL, &id) == GBA_OK)
+        rank(s, &id, en.credential, best);
     return true;
 }
 
-gba_err gate_book_at(gate_book *b, const char *url, gba_m2m_id *id, gate_entity *out)
+size_t gate_book_at(gate_book *b, const char *url, gba_m2m_id ids[GATE_CLAIMS])
 {
-    search s = {url, id, out, 0};
+    search s = {.url = url, .ids = ids};
     gba_err e = store_each(b->s, (store_kind)GATE_ENTITY, (gba_span){0}, service_now(), at_visit, &s);
-    return e != GBA_OK ? e : s.best ? GBA_OK : GBA_E_UNKNOWN;
+    return e == GBA_OK ? s.n : 0;
+}
+
+bool gate_book_names(gate_book *b, const gba_m2m_id *id)
+{
+    pthread_rwlock_rdlock(&b->lock);
+    bool found = named(&b->now, id, NULL);
+    pthread_rwlock_unlock(&b->lock);
+    return found;
 }
 
 void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_association *a, const gba_m2m_request *r,

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * gate_egress.c - the CSE's own requests and notifications, from plain HTTP on loopback out over TLS. The
- * target is the entity in the path (/_/sp/cse/Cxyz, /~/cse/Cxyz, /Cxyz), or whose pointOfAccess the absolute
- * URL begins with when the CSE uses us as its HTTP proxy. The peer is the TLS server: SA2, with the key that
+ * target is whoever gave the address that stands behind /_p/ (gate_poa.c), the entity in the path (/_/sp/cse/Cxyz,
+ * /~/cse/Cxyz, /Cxyz), or whose pointOfAccess the absolute URL begins with when the CSE uses us as its HTTP proxy;
+ * of what is left, the registrar. The peer is the TLS server: SA2, with the key that
  * it has with us in SA1 (TS-0003 8.2.1), else certificates.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "onem2m-binding/gate.h"
+#include "onem2m-binding/gate_poa.h"
 #include "onem2m-binding/names.h"
 #include "service/grow.h"
 
@@ -118,8 +119,10 @@ void gate_routes_sweep(gate *g, int64_t now)
 typedef struct out {
     gate *g;
     http_req *r;
-    gba_m2m_id to;
-    char url[GATE_POA_MAX + 1]; /* point of access */
+    gba_m2m_id to, claims[GATE_CLAIMS]; /* the others that it may be, in order */
+    size_t n_claims;
+    bool configured; /* where it is, the operator says */
+    int64_t ms;      /* that it lives */
     char host[GATE_HOST_MAX], target[4096];
     uint16_t port;
     const char *psk_id;         /* of the configuration */
@@ -131,7 +134,7 @@ typedef struct out {
     uint8_t *body;
     size_t n_body, body_room, n, n_arena;
     m2m_field field[FIELDS];
-    const char *method, *asked, *ri, *origin, *type, *why;
+    const char *method, *asked, *ri, *origin, *type, *ret, *rqet, *why;
     char connection[GATE_CONNECTION_MAX];
     bool full;
     char to_text[GBA_M2M_ID_MAX + 1];
@@ -148,25 +151,74 @@ static const gate_peer *peer_of(const gate *g, const gba_m2m_id *id)
     return NULL;
 }
 
+static void is_peer(out *o, const gate_peer *p)
+{
+    o->psk_id = p->psk_id;
+    o->configured = true;
+}
+
 /* The whole URL: http(s)://authority/path, as a proxy is asked. */
 static bool by_url(out *o, const char *url)
 {
     const gate_peer *p = o->g->s->peers.v;
-    gate_entity en;
     const char *path = "";
     bool tls;
 
+    if (gate_url(url, &tls, o->host, &o->port, &path) != GBA_OK || !tls ||
+        (size_t)snprintf(o->target, sizeof o->target, "%s", *path ? path : "/") >= sizeof o->target)
+        return false;
     for (size_t i = 0; i < o->g->s->peers.n; i++)
         if (gate_url_under(url, p[i].url) && gba_m2m_id_parse(gba_str(p[i].id), NULL, &o->to) == GBA_OK) {
-            o->psk_id = p[i].psk_id;
-            goto found;
+            is_peer(o, &p[i]);
+            return true;
         }
-    if (gate_book_at(o->g->book, url, &o->to, &en) != GBA_OK)
+    o->n_claims = gate_book_at(o->g->book, url, o->claims);
+    if (o->n_claims)
+        o->to = o->claims[0];
+    return o->n_claims > 0;
+}
+
+/* An address that we gave: what stands for it, and what the CSE put behind ours. false: none of ours. */
+static bool by_token(out *o, const char *below)
+{
+    char token[GATE_TOKEN + 1], url[GATE_URL_MAX + 1];
+    const char *rest = gate_poa_token(below, token), *path;
+    bool tls;
+
+    if (!rest || gate_poas_find(o->g->poas, token, true, &o->to, url) != GBA_OK ||
+        gate_url(url, &tls, o->host, &o->port, &path) != GBA_OK)
         return false;
-found:
-    if (gate_url(url, &tls, o->host, &o->port, &path) != GBA_OK || !tls)
+    if (!tls)
+        o->why = "plain_http"; /* nobody proves there who it is */
+    (void)!gba_m2m_id_print(&o->to, GBA_M2M_ABSOLUTE, o->to_text);
+    size_t base = strcspn(path, "?"), more = strcspn(rest, "?");
+    const char *query = path + base, *asked = rest + more;
+    while (more && base && path[base - 1] == '/')
+        base--;
+    return (size_t)snprintf(o->target, sizeof o->target, "%.*s%.*s%s%s%s%s", (int)base, path, (int)more, rest,
+                            base + more ? "" : "/", query, *query && *asked ? "&" : "",
+                            *query && *asked ? asked + 1 : asked) < sizeof o->target;
+}
+
+/* An entity's resource at its point of access. An AE takes it there itself; a CSE reads the address. */
+static bool reach(out *o, const char *url, const gba_m2m_request *m, const char *rest)
+{
+    char room[GBA_M2M_TO_MAX + 8];
+    size_t n = sizeof room;
+    const char *path;
+    bool tls;
+
+    if (gate_url(url, &tls, o->host, &o->port, &path) != GBA_OK)
         return false;
-    return (size_t)snprintf(o->target, sizeof o->target, "%s", *path ? path : "/") < sizeof o->target;
+    size_t base = strlen(path);
+    while (base && path[base - 1] == '/')
+        base--;
+    if (gba_m2m_id_is_ae(&o->to))
+        snprintf(room, sizeof room, "%s", *rest ? rest : base ? "" : "/");
+    else if (gba_m2m_http_target(gba_str(m->to), room, &n) != GBA_OK)
+        return false;
+    return (size_t)snprintf(o->target, sizeof o->target, "%.*s%s%s%.*s", (int)base, path, room, m->query.n ? "?" : "",
+                            (int)m->query.n, m->query.n ? (const char *)m->query.p : "") < sizeof o->target;
 }
 
 /* The entity that the path names, and where it is. */
@@ -174,15 +226,14 @@ static bool by_path(out *o, const gba_m2m_request *m)
 {
     char id[GBA_M2M_TO_MAX + 1];
     gate_entity en;
-    bool tls;
-    const char *path, *rest, *url = NULL;
+    const char *url = NULL;
     const gate_peer *p;
 
     for (snprintf(id, sizeof id, "%s", m->to); id[0]; *strrchr(id, '/') = 0) { /* the longest that is known */
         if (gba_m2m_id_parse_assigned(gba_str(id), &o->g->cse, &o->to) == GBA_OK && !gba_m2m_id_eq(&o->to, &o->g->cse)) {
             if ((p = peer_of(o->g, &o->to)) != NULL) {
                 url = p->url;
-                o->psk_id = p->psk_id;
+                is_peer(o, p);
                 break;
             }
             for (size_t i = 0; gate_book_entity(o->g->book, &o->to, &en) == GBA_OK && i < en.n && !url; i++)
@@ -194,21 +245,28 @@ static bool by_path(out *o, const gba_m2m_request *m)
         if (!strrchr(id, '/'))
             break;
     }
-    if (!url || gate_url(url, &tls, o->host, &o->port, &path) != GBA_OK)
+    return url && reach(o, url, m, m->to + strlen(id));
+}
+
+/* Who knows what nobody here does; not what our own CSE should have known. */
+static bool by_registrar(out *o, const gba_m2m_request *m)
+{
+    const gate_peer *p = gate_registrar(o->g->s);
+    const size_t slashes = strspn(m->to, "/"); /* "/cse", "//sp/cse" */
+    size_t n = slashes;
+    gba_m2m_id whose;
+
+    if (!p || gba_m2m_id_parse(gba_str(p->id), NULL, &o->to) != GBA_OK)
         return false;
-    /* an AE takes it at its point of access; a CSE reads the address itself */
-    char room[GBA_M2M_TO_MAX + 8];
-    size_t n = sizeof room;
-    rest = m->to + strlen(id);
-    size_t base = strlen(path);
-    while (base && path[base - 1] == '/')
-        base--;
-    if (gba_m2m_id_is_ae(&o->to))
-        snprintf(room, sizeof room, "%s", *rest ? rest : base ? "" : "/");
-    else if (gba_m2m_http_target(gba_str(m->to), room, &n) != GBA_OK)
+    for (size_t i = 0; i < slashes; i++) {
+        n += i && m->to[n] ? 1 : 0;
+        n += strcspn(m->to + n, "/");
+    }
+    if (slashes && gba_m2m_id_parse(gba_mem(m->to, n), &o->g->cse, &whose) == GBA_OK &&
+        gba_m2m_id_eq(&whose, &o->g->cse))
         return false;
-    return (size_t)snprintf(o->target, sizeof o->target, "%.*s%s%s%.*s", (int)base, path, room, m->query.n ? "?" : "",
-                            (int)m->query.n, m->query.n ? (const char *)m->query.p : "") < sizeof o->target;
+    is_peer(o, p);
+    return reach(o, p->url, m, "");
 }
 
 /* ---- with which credential ---- */
@@ -297,14 +355,21 @@ static gba_err give_key(void *ctx, uint16_t suite, const char *hint, char *ident
     return GBA_OK;
 }
 
+static bool may_reach(void *ctx, const struct sockaddr *address)
+{
+    const out *o = ctx;
+    return gate_may_reach(o->g->s, o->configured, address);
+}
+
 static gba_err go(out *o, m2m_answer *a, char *why, size_t why_n)
 {
     const gate_settings *s = o->g->s;
     gba_fqdn name;
     m2m_peer *p = NULL;
-    unsigned ms = (unsigned)s->upstream_ms;
-    m2m_peer_config c = {.host = o->host, .port = o->port, .connect_ms = ms / 3, .total_ms = ms / 3 * 2,
-                         .answer_max = (size_t)s->body_max};
+    unsigned third = (unsigned)(o->ms < s->upstream_ms ? o->ms : s->upstream_ms) / 3;
+    int64_t deadline = service_mono_ms() + o->ms;
+    m2m_peer_config c = {.host = o->host, .port = o->port, .connect_ms = third + 1, .total_ms = third + 1,
+                         .answer_max = (size_t)s->body_max, .may = may_reach, .may_ctx = o};
 
     if (gba_m2m_id_fqdn(&o->to, &name) != GBA_OK && gba_fqdn_parse(gba_str(o->host), &name) != GBA_OK)
         return GBA_E_ARG;
@@ -327,6 +392,9 @@ static gba_err go(out *o, m2m_answer *a, char *why, size_t why_n)
         }
     }
     gba_err e = m2m_peer_open(&c, &p, why, why_n);
+    int64_t left = deadline - service_mono_ms();
+    if (e == GBA_OK)
+        m2m_peer_within(p, left > 0 ? (unsigned)left : 1);
     if (e == GBA_OK)
         e = m2m_peer_request(p, o->method, o->target, o->field, o->n, gba_mem(o->body, o->n_body), a);
     m2m_peer_close(&p);
@@ -362,6 +430,10 @@ static void on_field(void *ctx, const char *name, const char *value)
         o->origin = kept;
     else if (!strcasecmp(name, "Content-Type"))
         o->type = kept;
+    else if (http_named(name, M2M_H_RET))
+        o->ret = kept;
+    else if (http_named(name, M2M_H_RQET))
+        o->rqet = kept;
 }
 
 static void note(const out *o, bool ok, unsigned rsc, const char *reason)
@@ -386,21 +458,39 @@ static void fail(out *o, unsigned rsc, const char *why, const char *reason)
     http_reply(o->r, gba_m2m_rsc_http(rsc), f, n, (gba_span){0});
 }
 
+/* To one of those who may be there; false: it is not, or we have no key of it. */
+static bool try_one(out *o, m2m_answer *a, gba_err *e, char *why, size_t why_n)
+{
+    gba_secret_wipe(&o->key);
+    o->identity[0] = why[0] = 0;
+    o->suite = 0;
+    o->is_raw = false;
+    o->why = gba_m2m_id_print(&o->to, GBA_M2M_ABSOLUTE, o->to_text) == GBA_OK ? NULL : "no_point_of_access";
+    if (!o->why)
+        choose_key(o);
+    *e = o->why ? GBA_E_UNKNOWN : go(o, a, why, why_n);
+    if (*e == GBA_OK || o->why)
+        return *e == GBA_OK;
+    o->why = *e == GBA_E_AUTH        ? "peer_not_trusted"
+             : *e == GBA_E_BUSY      ? "peer_timeout"
+             : *e == GBA_E_FORBIDDEN ? "address_not_allowed"
+                                     : "peer_unreachable";
+    return *e != GBA_E_AUTH;
+}
+
 static void send_out(out *o)
 {
     http_field f[M2M_ANSWER_FIELDS];
     char why[256] = "";
     m2m_answer a = {0};
+    gba_err e;
 
-    choose_key(o);
-    if (o->why) {
-        fail(o, GBA_M2M_NOT_REACHABLE, o->why, NULL);
-        return;
+    for (size_t i = 1; !try_one(o, &a, &e, why, sizeof why) && i < o->n_claims; i++) {
+        log_event(LOG_LEVEL_WARN, "gate.claim_unproved", "peer", o->to_text, "host", o->host, "why", o->why, NULL);
+        o->to = o->claims[i];
     }
-    gba_err e = go(o, &a, why, sizeof why);
     if (e != GBA_OK) {
-        fail(o, e == GBA_E_BUSY ? GBA_M2M_REQUEST_TIMEOUT : GBA_M2M_NOT_REACHABLE,
-             e == GBA_E_AUTH ? "peer_not_trusted" : e == GBA_E_BUSY ? "peer_timeout" : "peer_unreachable", why);
+        fail(o, e == GBA_E_BUSY ? GBA_M2M_REQUEST_TIMEOUT : GBA_M2M_NOT_REACHABLE, o->why, why);
         return;
     }
     const char *rsc = m2m_answer_field(&a, M2M_H_RSC);
@@ -410,27 +500,42 @@ static void send_out(out *o)
     m2m_answer_free(&a);
 }
 
-static void route_request(out *o)
+/* What the oneM2M address names. */
+static void by_address(out *o, bool elsewhere)
 {
-    const char *target = o->asked;
-    gba_m2m_http h = {.method = gba_str(o->method), .target = gba_str(target)};
+    gba_m2m_http h = {.method = gba_str(o->method), .target = gba_str(o->asked)};
     gba_m2m_request m;
 
     if (o->type)
         h.content_type = gba_str(o->type);
     unsigned rsc = gba_m2m_http_parse(&h, &m);
-    bool absolute = !strncasecmp(target, "http://", 7) || !strncasecmp(target, "https://", 8);
-    if (rsc) {
+    if (rsc && !elsewhere)
         fail(o, rsc, "malformed", NULL);
-        return;
-    }
-    bool found = (absolute && by_url(o, target)) || by_path(o, &m);
-    if (found && gba_m2m_id_print(&o->to, GBA_M2M_ABSOLUTE, o->to_text) != GBA_OK)
-        found = false;
-    if (!found)
+    else if (rsc || (!by_path(o, &m) && (elsewhere || !by_registrar(o, &m))))
         fail(o, GBA_M2M_NOT_REACHABLE, "no_point_of_access", NULL);
     else
         send_out(o);
+}
+
+static void route_request(out *o)
+{
+    const char *at = o->asked;
+    size_t ours = strlen(o->g->egress_url);
+    bool absolute = !strncasecmp(at, "http://", 7) || !strncasecmp(at, "https://", 8);
+
+    if (ours && !strncasecmp(at, o->g->egress_url, ours) && (at[ours] == '/' || !at[ours]))
+        at += ours; /* we are its proxy, too */
+    o->ms = gate_lives(o->g->s, o->ret, o->rqet, service_now_ms());
+    if (!o->ms)
+        fail(o, GBA_M2M_REQUEST_TIMEOUT, "expired", NULL);
+    else if (!strncmp(at, "/_p/", 4) && !by_token(o, at))
+        fail(o, GBA_M2M_NOT_FOUND, "no_such_address", NULL);
+    else if (o->why)
+        fail(o, GBA_M2M_NOT_REACHABLE, o->why, NULL);
+    else if (!strncmp(at, "/_p/", 4) || (absolute && by_url(o, o->asked)))
+        send_out(o);
+    else
+        by_address(o, absolute && at == o->asked);
 }
 
 /* With the body collected; false: too long, or the CSE went away. */
@@ -446,6 +551,21 @@ static bool collect(out *o, size_t max)
         if (o->n_body > max)
             return false;
     }
+}
+
+/* What it tells of addresses that we gave: theirs. */
+static void tell_theirs(out *o)
+{
+    char *body;
+    size_t n;
+
+    if (!gate_is_json(o->type, NULL, gba_mem(o->body, o->n_body)) ||
+        !gate_give_back(o->g, NULL, gba_mem(o->body, o->n_body), &body, &n))
+        return;
+    gba_wipe(o->body, o->n_body);
+    free(o->body);
+    o->body = (uint8_t *)body;
+    o->n_body = o->body_room = n;
 }
 
 void gate_egress_handle(http_req *r, void *ctx)
@@ -464,8 +584,10 @@ void gate_egress_handle(http_req *r, void *ctx)
     http_headers_each(r, on_field, o);
     if (o->full || !collect(o, (size_t)o->g->s->body_max))
         fail(o, GBA_M2M_BAD_REQUEST, "too_long", NULL);
-    else
+    else {
+        tell_theirs(o);
         route_request(o);
+    }
     gba_secret_wipe(&o->key);
     if (o->body)
         gba_wipe(o->body, o->n_body);

@@ -4,6 +4,11 @@
 #include "onem2m-binding/gate.h"
 #include "onem2m-binding/told.h"
 
+bool gate_poa_ok(const char *s)
+{
+    return !s[strspn(s, "!#$%&'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~")];
+}
+
 static void poas_of(const json_t *o, gate_made *out)
 {
     const json_t *list = json_object_get(o, "poa");
@@ -11,8 +16,7 @@ static void poas_of(const json_t *o, gate_made *out)
     for (size_t i = 0; i < json_array_size(list) && out->n < GATE_POAS_MAX; i++) {
         const char *s = json_string_value(json_array_get(list, i));
         size_t n = s ? strlen(s) : 0;
-        if (n && n <= GATE_POA_MAX && strspn(s, "!#$%&'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_"
-                                                "abcdefghijklmnopqrstuvwxyz~") == n)
+        if (n && n <= GATE_POA_MAX && gate_poa_ok(s))
             memcpy(out->poa[out->n++], s, n + 1);
     }
 }
@@ -33,6 +37,9 @@ gba_err gate_made_parse(gba_span json, gate_made *out)
         out->ri[0] = 0;
     if (!m2m_json_text(ae ? ae : csr, "rn", out->rn, sizeof out->rn))
         out->rn[0] = 0;
+    char et[GBA_M2M_TIME_TEXT + 8];
+    if (!m2m_json_text(ae ? ae : csr, "et", et, sizeof et) || gba_m2m_time_parse(gba_str(et), &out->expires) != GBA_OK)
+        out->expires = 0;
     poas_of(ae ? ae : csr, out);
     json_decref(root);
     return ok ? GBA_OK : out->n ? GBA_E_STALE : GBA_E_UNKNOWN;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "onem2m-binding/gate.h"
+#include "onem2m-binding/gate_poa.h"
 #include "onem2m-binding/names.h"
 
 #define FIELDS 64
@@ -65,8 +65,9 @@ typedef struct call {
     const gate_who *who;   /* NULL: nobody */
     gate_binding bind;
     gba_m2m_association assoc;
-    const char *ri, *rvi;
+    const char *ri, *rvi, *ret, *rqet, *encoding;
     const char *why;
+    gate_given *given; /* what it registers; NULL: nothing */
     bool duplicate, full, named; /* named: X-M2M-NM */
     size_t n;
     m2m_field field[FIELDS];
@@ -96,6 +97,14 @@ static void on_field(void *ctx, const char *name, const char *value)
         pick_one(c, &c->http.content_type, value);
     } else if (!strcasecmp(name, M2M_H_RVI)) {
         pick_one(c, &c->http.rvi, value);
+    } else if (http_named(name, M2M_H_RET)) {
+        c->duplicate = c->duplicate || c->ret;
+        c->ret = value;
+    } else if (http_named(name, M2M_H_RQET)) {
+        c->duplicate = c->duplicate || c->rqet;
+        c->rqet = value;
+    } else if (http_named(name, "Content-Encoding")) {
+        c->encoding = value;
     } else if (!strcasecmp(name, M2M_H_RI)) {
         c->duplicate = c->duplicate || c->ri;
         c->ri = value;
@@ -212,6 +221,18 @@ static const char *last_segment(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* The CSEBase's name: of the new resource's address, else of the one that was asked. */
+static const char *base_of(const call *c, const char *location)
+{
+    const char *const from[] = {location, c->m.to};
+    for (size_t i = 0; i < 2; i++) {
+        const char *at = gate_below_cse(from[i]), *slash = at ? strchr(at, '/') : NULL;
+        if (at && (slash ? i == 0 && !strchr(slash + 1, '/') : i == 1))
+            return at;
+    }
+    return c->g->cse.cse;
+}
+
 /* A registree: where it is reached, and by which names its registration may be ended. location: NULL with an update. */
 static void remember(call *c, const gba_m2m_id *id, const gate_made *made, const gate_made *asked, const char *location)
 {
@@ -227,25 +248,33 @@ static void remember(call *c, const gba_m2m_id *id, const gate_made *made, const
         memcpy(en.poa, from->poa, sizeof en.poa);
     }
     if (location) {
-        const char *rn = made->rn[0] ? made->rn : last_segment(location);
-        memcpy(en.name[0], made->ri, sizeof en.name[0]);
-        snprintf(en.name[1], sizeof en.name[1], "%s", strlen(rn) <= GATE_NAME_MAX ? rn : "");
+        const char *rn = made->rn[0] ? made->rn : last_segment(location), *base = base_of(c, location);
+        memcpy(en.ri, made->ri, sizeof en.ri);
+        snprintf(en.rn, sizeof en.rn, "%s", strlen(rn) <= GATE_NAME_MAX ? rn : "");
+        snprintf(en.base, sizeof en.base, "%.*s", GATE_NAME_MAX, base);
+        en.base[strcspn(en.base, "/")] = 0;
     }
     snprintf(en.credential, sizeof en.credential, "%s", c->who->credential);
     if (gate_book_reach(c->g->book, id, &en) != GBA_OK)
         log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "registration", NULL);
 }
 
-/* Has it deleted the resource of its own registration? */
-static void forget(call *c)
+/* Is it the resource of its own registration that is asked for? */
+static bool at_own(const call *c)
 {
     gate_entity en;
-    const char *last = last_segment(c->m.to);
 
-    if (!*last || !own_id(c, &c->v.from) || gate_book_entity(c->g->book, &c->v.from, &en) != GBA_OK ||
-        (strcmp(last, en.name[0]) != 0 && strcmp(last, en.name[1]) != 0))
-        return;
-    if (gate_book_leave(c->g->book, &c->v.from) != GBA_OK)
+    if (!own_id(c, &c->v.from))
+        return false;
+    if (gate_book_entity(c->g->book, &c->v.from, &en) != GBA_OK)
+        memset(&en, 0, sizeof en);
+    return gate_entity_at(&en, &c->v.from, c->m.to);
+}
+
+static void forget(call *c)
+{
+    if (at_own(c) && (gate_book_leave(c->g->book, &c->v.from) != GBA_OK ||
+                      (c->g->poas && gate_poas_drop(c->g->poas, &c->v.from) != GBA_OK)))
         log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "end of a registration", NULL);
 }
 
@@ -282,7 +311,8 @@ static unsigned undo_as(call *c, const char *target, const char *from)
     const m2m_field f[] = {{M2M_H_ORIGIN, from}, {M2M_H_RI, "gate-undo"}, {M2M_H_RVI, c->rvi ? c->rvi : M2M_RVI}};
     m2m_answer a;
 
-    if (gate_upstream_ask(c->g->upstream, "DELETE", target, f, sizeof f / sizeof *f, (gba_span){0}, &a) != GBA_OK)
+    if (gate_upstream_ask(c->g->upstream, "DELETE", target, f, sizeof f / sizeof *f, (gba_span){0},
+                          c->g->s->upstream_ms, &a) != GBA_OK)
         return 0;
     const char *rsc = m2m_answer_field(&a, M2M_H_RSC);
     unsigned v = rsc ? (unsigned)strtoul(rsc, NULL, 10) : 0;
@@ -355,6 +385,26 @@ static unsigned learn_new(call *c, const gate_made *made, const char *location, 
     return 0;
 }
 
+/* Its registration names what it gave just now. */
+static void registered(call *c, const gba_m2m_id *id, bool create, int64_t expires)
+{
+    static gate_address none;
+    gate_poas *p = c->g->poas;
+    const gate_given *given = c->given;
+    bool names = create || (given && given->registers);
+    gba_err e = GBA_OK;
+
+    if (!p)
+        return;
+    if (given && given->n && c->assoc.bound == GBA_M2M_BOUND_NEW) /* whose they are, the answer says */
+        e = gate_poas_give(p, c->g->book, id, c->who->credential, c->given->a, given->n);
+    if (e == GBA_OK)
+        e = gate_poas_registered(p, id, !names ? NULL : given ? given->a : &none, given ? given->n : 0,
+                                 expires > service_now() ? expires : 0);
+    if (e != GBA_OK)
+        log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "points of access", NULL);
+}
+
 /* 0, or the RSC with which it is refused after all. */
 static unsigned learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
 {
@@ -376,7 +426,7 @@ static unsigned learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
         if (refused)
             return refused;
     } else if (!made.id[0]) { /* an update tells what changed; of whom, From does */
-        if (!create && !made.n && !asked.n)
+        if (!create && !at_own(c)) /* another's, which it may change */
             return 0;
         id = c->v.from;
     } else if (gba_m2m_id_parse_assigned(gba_str(made.id), &c->g->cse, &id) != GBA_OK) {
@@ -387,23 +437,58 @@ static unsigned learn(call *c, const m2m_answer *a, unsigned rsc, gba_span body)
         return 0;
     remember(c, &id, &made, &asked, !create ? NULL : location ? location : "");
     gate_routes_note(c->g, &id, c->who);
+    registered(c, &id, create, made.expires ? made.expires : asked.expires);
     return 0;
 }
 
 /* ---- to the CSE and back ---- */
-static void pass_back(call *c, const m2m_answer *a)
+/* A digest of octets that are others now is none. */
+static bool is_digest(const char *name)
+{
+    return http_named(name, "Content-MD5") || http_named(name, "Digest") || http_named(name, "Content-Digest") ||
+           http_named(name, "Repr-Digest");
+}
+
+static void pass_back(call *c, const m2m_answer *a, bool changed)
 {
     http_field f[M2M_ANSWER_FIELDS];
     size_t n = gate_answer_fields(a, f);
+    for (size_t i = 0; changed && i < n;)
+        if (is_digest(f[i].name))
+            f[i] = f[--n];
+        else
+            i++;
     http_reply(c->r, a->status, f, n, a->body);
+}
+
+/* What it registers becomes ours; false: refused. */
+static bool give(call *c, gba_span *body)
+{
+    const gba_m2m_id *id = c->assoc.bound == GBA_M2M_BOUND_NEW ? NULL
+                           : own_id(c, &c->v.from)             ? &c->v.from
+                                                               : &c->assoc.ids[0];
+
+    if (!c->g->egress_url[0] || c->g->s->poa != GATE_POA_REWRITE || !c->v.local ||
+        (c->m.op != GBA_M2M_CREATE && c->m.op != GBA_M2M_UPDATE) ||
+        !gate_is_json((const char *)c->http.content_type.p, c->encoding, *body))
+        return true;
+    c->given = calloc(1, sizeof *c->given);
+    const char *why = c->given ? gate_give(c->g, id, c->who->credential, *body, c->given) : "store";
+    if (why)
+        refuse(c, strcmp(why, "store") ? GBA_M2M_BAD_REQUEST : GBA_M2M_INTERNAL_ERROR, why);
+    else if (c->given->body)
+        *body = gba_mem(c->given->body, c->given->n_body);
+    return !why;
 }
 
 static void forward(call *c)
 {
     char target[2 * GBA_M2M_TO_MAX + 8192];
-    size_t room = GBA_M2M_TO_MAX + 8;
+    size_t room = GBA_M2M_TO_MAX + 8, n;
+    int64_t ms = gate_lives(c->g->s, c->ret, c->rqet, service_now_ms());
     m2m_answer a;
-    gba_span body = http_body(c->r);
+    gba_span asked = http_body(c->r), body = asked;
+    char *theirs = NULL;
 
     if (gba_m2m_http_target(gba_str(c->m.to), target, &room) != GBA_OK ||
         (size_t)snprintf(target + room, sizeof target - room, "%s%.*s", c->m.query.n ? "?" : "", (int)c->m.query.n,
@@ -411,12 +496,19 @@ static void forward(call *c)
         refuse(c, GBA_M2M_BAD_REQUEST, "target");
         return;
     }
+    if (!ms) {
+        refuse(c, GBA_M2M_REQUEST_TIMEOUT, "expired");
+        return;
+    }
+    if (!give(c, &body))
+        return;
     if (c->v.as[0])
         c->field[c->n++] = (m2m_field){M2M_H_ORIGIN, c->v.as};
     c->field[c->n++] = (m2m_field){"X-Forwarded-For", c->from};
     c->field[c->n++] = (m2m_field){"X-Forwarded-Proto", "https"};
     c->field[c->n++] = (m2m_field){"X-M2M-Gate-Credential", c->who->credential};
-    gba_err e = gate_upstream_ask(c->g->upstream, http_method(c->r), target, c->field, c->n, body, &a);
+    gba_err e = gate_upstream_ask(c->g->upstream, http_method(c->r), target, c->field, c->n, body,
+                                  ms + (c->ret || c->rqet ? GATE_GRACE_MS : 0), &a);
     if (e != GBA_OK) {
         log_event(LOG_LEVEL_ERROR, "gate.upstream_failed", "reason", gba_err_name(e), NULL);
         refuse(c, e == GBA_E_BUSY ? GBA_M2M_REQUEST_TIMEOUT : GBA_M2M_NOT_REACHABLE, "upstream");
@@ -424,15 +516,19 @@ static void forward(call *c)
     }
     const char *text = m2m_answer_field(&a, M2M_H_RSC);
     unsigned rsc = text ? (unsigned)strtoul(text, NULL, 10) : 0;
-    unsigned refused = learn(c, &a, rsc, body);
+    if (gate_is_json(m2m_answer_field(&a, "Content-Type"), m2m_answer_field(&a, "Content-Encoding"), a.body) &&
+        gate_give_back(c->g, c->given, a.body, &theirs, &n))
+        a.body = gba_mem(theirs, n);
+    unsigned refused = learn(c, &a, rsc, asked);
     if (refused) {
         refuse(c, refused, c->v.why);
     } else {
         c->why = c->v.why;
         audit(c, rsc, true);
-        pass_back(c, &a);
+        pass_back(c, &a, theirs != NULL);
     }
     m2m_answer_free(&a);
+    free(theirs);
 }
 
 /* Speaks for whoever is inside the primitive, which the guard does not see. */
@@ -520,5 +616,6 @@ void gate_handle(http_req *r, void *ctx)
         http_source_text(http_peer(r), c->from);
     decide(c);
     free(c->cert.ids);
+    gate_given_free(c->given);
     free(c);
 }

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "onem2m-binding/gate.h"
+#include "onem2m-binding/gate_poa.h"
 
 static const char *const bound_words[] = {"none", "cse", "ae", "new"};
 
@@ -137,9 +137,12 @@ gba_err gate_entity_print(const gate_entity *en, char out[GATE_RECORD_MAX], size
         put(&w, "credential %s\n", en->credential);
     for (size_t i = 0; i < en->n; i++)
         put(&w, "poa %s\n", en->poa[i]);
-    for (size_t i = 0; i < 2; i++)
-        if (en->name[i][0])
-            put(&w, "name %s\n", en->name[i]);
+    if (en->ri[0])
+        put(&w, "ri %s\n", en->ri);
+    if (en->rn[0])
+        put(&w, "rn %s\n", en->rn);
+    if (en->base[0])
+        put(&w, "base %s\n", en->base);
     *n = w.n;
     return w.full ? GBA_E_SPACE : GBA_OK;
 }
@@ -153,12 +156,86 @@ gba_err gate_entity_parse(gba_span text, gate_entity *out)
     if (!next_line(&text, &name, &v) || !is(name, "v") || !is(v, "1"))
         return GBA_E_CORRUPT;
     while (next_line(&text, &name, &v)) {
-        if (is(name, "name") && (names >= 2 || !copy(v, out->name[names++], sizeof out->name[0])))
+        if (is(name, "name")) { /* of former versions: ri, rn, or one of them */
+            if (names >= 2 || (!names && !copy(v, out->ri, sizeof out->ri)) || !copy(v, out->rn, sizeof out->rn))
+                return GBA_E_CORRUPT;
+            names++;
+        }
+        if ((is(name, "ri") && !copy(v, out->ri, sizeof out->ri)) ||
+            (is(name, "rn") && !copy(v, out->rn, sizeof out->rn)) ||
+            (is(name, "base") && !copy(v, out->base, sizeof out->base)))
             return GBA_E_CORRUPT;
         if (is(name, "credential") && !copy(v, out->credential, sizeof out->credential))
             return GBA_E_CORRUPT;
         if (is(name, "poa") && (out->n >= GATE_POAS_MAX || !copy(v, out->poa[out->n++], sizeof out->poa[0])))
             return GBA_E_CORRUPT;
+    }
+    return GBA_OK;
+}
+
+const char *gate_below_cse(const char *to)
+{
+    for (size_t skip = strspn(to, "/"); skip; skip--) {
+        to += strspn(to, "/");
+        to += strcspn(to, "/");
+    }
+    to += *to == '/';
+    return *to ? to : NULL;
+}
+
+bool gate_entity_at(const gate_entity *en, const gba_m2m_id *id, const char *to)
+{
+    const char *at = gate_below_cse(to), *slash = at ? strchr(at, '/') : NULL;
+    size_t n = slash ? (size_t)(slash - at) : 0;
+
+    if (!at || (slash && strchr(slash + 1, '/')))
+        return false;
+    if (!slash) /* an AE's resource ID is its AE-ID's stem when that begins with 'C' (TS-0001 7.2) */
+        return (en->ri[0] && !strcmp(at, en->ri)) || (id->kind == GBA_M2M_ID_AE_C && !strcmp(at, id->stem));
+    if (!en->rn[0] || strcmp(slash + 1, en->rn) != 0)
+        return false;
+    return (n == 1 && *at == '-') || (en->base[0] && strlen(en->base) == n && !memcmp(at, en->base, n));
+}
+
+gba_err gate_addresses_print(const gate_addresses *a, char out[GATE_RECORD_MAX], size_t *n)
+{
+    writer w = {.out = out};
+
+    if (a->n > GATE_URLS_MAX)
+        return GBA_E_ARG;
+    put(&w, "v 1\n");
+    if (a->credential[0])
+        put(&w, "credential %s\n", a->credential);
+    if (a->stored)
+        put(&w, "stored 1\n");
+    for (size_t i = 0; i < a->n; i++)
+        put(&w, "%s %s %s\n", a->a[i].poa ? "poa" : "nu", a->a[i].token, a->a[i].url);
+    *n = w.n;
+    return w.full ? GBA_E_SPACE : GBA_OK;
+}
+
+static bool address_line(gba_span v, bool poa, gate_address *out)
+{
+    out->poa = poa;
+    return v.n > GATE_TOKEN + 1 && v.p[GATE_TOKEN] == ' ' &&
+           copy(gba_mem(v.p, GATE_TOKEN), out->token, sizeof out->token) && !strpbrk(out->token, " /") &&
+           copy(gba_mem(v.p + GATE_TOKEN + 1, v.n - GATE_TOKEN - 1), out->url, sizeof out->url);
+}
+
+gba_err gate_addresses_parse(gba_span text, gate_addresses *out)
+{
+    gba_span name, v;
+
+    memset(out, 0, sizeof *out);
+    if (!next_line(&text, &name, &v) || !is(name, "v") || !is(v, "1"))
+        return GBA_E_CORRUPT;
+    while (next_line(&text, &name, &v)) {
+        bool poa = is(name, "poa");
+        if (is(name, "credential") && !copy(v, out->credential, sizeof out->credential))
+            return GBA_E_CORRUPT;
+        if ((poa || is(name, "nu")) && (out->n >= GATE_URLS_MAX || !address_line(v, poa, &out->a[out->n++])))
+            return GBA_E_CORRUPT;
+        out->stored = out->stored || is(name, "stored");
     }
     return GBA_OK;
 }

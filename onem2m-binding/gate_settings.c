@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "onem2m-binding/gate.h"
+#include "onem2m-binding/gate_poa.h"
 #include "service/seal_file.h"
 
 #define AT(field) .offset = offsetof(gate_settings, field)
@@ -40,11 +40,21 @@ static const conf_field peer_item[] = {
     {.path = NULL},
 };
 
+static const char *const poa_words[] = {"rewrite", "keep", NULL};
 const conf_field gate_settings_table[] = {
     {.path = "listen", .type = CONF_LISTEN, AT(listen), .required = true,
      .help = "TLS for AEs and CSEs: all four SAEFs"},
     {.path = "egress", .type = CONF_LISTEN, AT(egress),
      .help = "plain HTTP on loopback, where the CSE sends its own requests and notifications"},
+    {.path = "egress_url", .type = CONF_STRING, AT(egress_url),
+     .help = "by what the CSE reaches the egress, http://host:port; default: the address of egress"},
+    {.path = "egress_allow", .type = CONF_STRINGS, AT(egress_allow),
+     .help = "address ranges in which registrants are contacted; default: all but link-local and metadata addresses, "
+             "loopback only where listen is on loopback"},
+    {.path = "registrar", .type = CONF_STRING, AT(registrar),
+     .help = "id of the peer that gets what the CSE asks of nobody else known; default: the only peer; none: nobody"},
+    {.path = "poa", .type = CONF_ENUM, AT(poa), .def = "rewrite", .names = poa_words,
+     .help = "whether addresses that AEs and CSEs register become ones at the egress, and theirs again in what is read"},
     {.path = "cse_id", .type = CONF_STRING, AT(cse_id), .required = true,
      .help = "absolute CSE-ID of the CSE behind the gate"},
     {.path = "public_name", .type = CONF_FQDN, AT(public_name),
@@ -101,7 +111,9 @@ const conf_field gate_settings_table[] = {
     {.path = "limits.body", .type = CONF_SIZE, AT(body_max), .def = "1M", .min = 1024, .max = 1 << 26,
      .help = "largest body, each way; above it 413"},
     {.path = "limits.upstream_ms", .type = CONF_INT, AT(upstream_ms), .def = "10000", .min = 100, .max = 600000,
-     .help = "how long the CSE, or the egress's peer, may take"},
+     .help = "how long the CSE, or the egress's peer, may take for a request that does not say when it expires"},
+    {.path = "limits.request_max", .type = CONF_DURATION, AT(request_max), .def = "60s", .min = 1, .max = 3600,
+     .help = "how long a request lives at most that says when it expires (X-M2M-RET)"},
 
     DAEMON_CONF_ROWS(gate_settings, daemon, "127.0.0.1:8086"),
     {.path = NULL},
@@ -253,5 +265,6 @@ void gate_settings_check(conf *c, const void *settings)
     check_kms(c, s, "maf", "MAF", &s->maf);
     check_kms(c, s, "mef", "MEF", &s->mef);
     check_peers(c, s);
+    gate_reach_check(c, s);
     check_domains(c, s);
 }

@@ -29,7 +29,6 @@ struct gate_upstream {
     struct sockaddr_storage address;
     socklen_t address_n;
     int family;
-    int64_t total_ms;
     size_t answer_max;
     pthread_mutex_t lock;
     int idle[IDLE_MAX];
@@ -59,7 +58,6 @@ gba_err gate_upstream_open(const gate_settings *s, gate_upstream **out)
     u->family = ai->ai_family;
     freeaddrinfo(ai);
     snprintf(u->host, sizeof u->host, strchr(host, ':') ? "[%.200s]:%u" : "%.200s:%u", host, port);
-    u->total_ms = s->upstream_ms;
     u->answer_max = (size_t)s->body_max;
     return GBA_OK;
 }
@@ -261,9 +259,9 @@ static gba_err once(gate_upstream *u, int fd, const char *head, size_t len, gba_
 }
 
 gba_err gate_upstream_ask(gate_upstream *u, const char *method, const char *target, const m2m_field *f, size_t n,
-                          gba_span body, m2m_answer *out)
+                          gba_span body, int64_t ms, m2m_answer *out)
 {
-    int64_t deadline = service_mono_ms() + u->total_ms;
+    int64_t deadline = service_mono_ms() + ms;
     char head[HEAD_MAX];
     size_t len;
     bool any = false;

@@ -68,6 +68,8 @@
 #define M2M_H_ORIGIN "X-M2M-Origin"
 #define M2M_H_RI "X-M2M-RI"
 #define M2M_H_RVI "X-M2M-RVI"
+#define M2M_H_RET "X-M2M-RET"
+#define M2M_H_RQET "X-M2M-RQET"
 #define M2M_H_RSC "X-M2M-RSC"
 #define M2M_H_LOCATION "Content-Location"
 #define M2M_RVI "3"

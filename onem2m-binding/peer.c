@@ -46,18 +46,24 @@ static int connect_one(const struct addrinfo *a, int64_t deadline)
 }
 
 /* A dead address leaves those behind it half of the time. */
-static gba_err connect_to(const char *host, uint16_t port, int64_t deadline, int *fd)
+static gba_err connect_to(const m2m_peer_config *c, int64_t deadline, int *fd)
 {
     struct addrinfo *list = NULL;
-    gba_err e = m2m_resolve(host, port, deadline, &list);
+    gba_err e = m2m_resolve(c->host, c->port, deadline, &list);
+    bool any = false;
 
     *fd = -1;
     for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) {
         int64_t now = m2m_mono_ms();
+        if (c->may && !c->may(c->may_ctx, a->ai_addr)) /* of the address that is contacted, not of a name */
+            continue;
+        any = true;
         *fd = connect_one(a, a->ai_next && deadline > now ? now + (deadline - now) / 2 : deadline);
     }
     if (list)
         freeaddrinfo(list);
+    if (e == GBA_OK && !any)
+        return GBA_E_FORBIDDEN;
     return e != GBA_OK || *fd >= 0 ? e : m2m_mono_ms() >= deadline ? GBA_E_BUSY : GBA_E_IO;
 }
 
@@ -78,11 +84,13 @@ gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_
     p->total_ms = c->total_ms ? c->total_ms : 5000;
     p->answer_max = c->answer_max ? c->answer_max : 65536;
     snprintf(p->host, sizeof p->host, "%s%s%.0u", c->sni, c->port == 443 ? "" : ":", c->port == 443 ? 0u : c->port);
-    e = connect_to(c->host, c->port, m2m_mono_ms() + (c->connect_ms ? c->connect_ms : 2000), &p->fd);
+    e = connect_to(c, m2m_mono_ms() + (c->connect_ms ? c->connect_ms : 2000), &p->fd);
     if (e == GBA_OK)
         e = m2m_tls_open(c, p->fd, m2m_mono_ms() + p->total_ms, &p->tls, why, why_n);
     else if (why_n)
-        snprintf(why, why_n, "%s port %u: cannot be reached%s", c->host, c->port, e == GBA_E_BUSY ? " in time" : "");
+        snprintf(why, why_n, "%s port %u: %s%s", c->host, c->port,
+                 e == GBA_E_FORBIDDEN ? "may not be contacted" : "cannot be reached",
+                 e == GBA_E_BUSY ? " in time" : "");
     if (e == GBA_OK)
         *out = p;
     else
@@ -101,6 +109,11 @@ void m2m_peer_close(m2m_peer **pp)
     if (p->fd >= 0)
         close(p->fd);
     free(p);
+}
+
+void m2m_peer_within(m2m_peer *p, unsigned ms)
+{
+    p->total_ms = ms ? ms : 1;
 }
 
 gba_err m2m_peer_export(m2m_peer *p, const char *label, gba_secret *out)

@@ -8,6 +8,7 @@
 #ifndef ONEM2M_PEER_H
 #define ONEM2M_PEER_H
 #include <gba/gba.h>
+#include <sys/socket.h>
 
 /* The key for a suite known only now (GBA: the suite is in the NAF_Id). hint: of the server, "" none.
  * Fills identity (room octets, *n) and key. */
@@ -30,13 +31,16 @@ typedef struct m2m_peer_config {
     const char *priority;   /* NULL: gba_m2m_priority's, by the credential */
     unsigned connect_ms, total_ms; /* TCP; handshake, and each request anew. 0: 2000, 5000 */
     size_t answer_max;             /* 0: 65536 */
+    bool (*may)(void *ctx, const struct sockaddr *address); /* may it be contacted? NULL: all */
+    void *may_ctx;
 } m2m_peer_config;
 
 typedef struct m2m_peer m2m_peer;
-/* IO: unreachable or broken; BUSY: timed out; AUTH: not accepted by either side; ARG, SYNTAX: the
+/* IO: unreachable or broken; BUSY: timed out; FORBIDDEN: none of its addresses may be contacted; AUTH: not accepted by either side; ARG, SYNTAX: the
  * configuration. why: one line for operators, no secret. */
 gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_t why_n) GBA_MUST_USE;
 void m2m_peer_close(m2m_peer **p);
+void m2m_peer_within(m2m_peer *p, unsigned ms); /* total_ms of the requests that follow */
 /* The process ends: what waits for a peer, in any thread, gets BUSY within a moment, and so does all that follows. */
 void m2m_peer_stop(void);
 /* TS-0003 10.3.1: 48 octets, no context. FORBIDDEN: no extended master secret. The same each time. */

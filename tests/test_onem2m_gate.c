@@ -35,11 +35,15 @@ static void records(void)
                                       "v 1\nbound new\nkey 0g\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT_NOT_EQUAL(gate_credential_parse(gba_str(bad[i]), &back), GBA_OK);
-    gate_entity e = {.credential = "12-a@b", .n = 1, .poa = {"https://192.0.2.1:8443/x"}, .name = {"r1", "mn1"}}, e2;
+    gate_entity e = {.credential = "12-a@b", .n = 1, .poa = {"https://192.0.2.1:8443/x"}, .ri = "r1", .rn = "mn1", .base = "in"}, e2;
     CU_ASSERT_EQUAL_FATAL(gate_entity_print(&e, text, &n), GBA_OK);
     CU_ASSERT_EQUAL_FATAL(gate_entity_parse(gba_mem(text, n), &e2), GBA_OK);
     CU_ASSERT(e2.n == 1 && !strcmp(e2.poa[0], e.poa[0]) && !strcmp(e2.credential, "12-a@b"));
-    CU_ASSERT(!strcmp(e2.name[0], "r1") && !strcmp(e2.name[1], "mn1"));
+    CU_ASSERT(!strcmp(e2.ri, "r1") && !strcmp(e2.rn, "mn1") && !strcmp(e2.base, "in"));
+    CU_ASSERT_EQUAL_FATAL(gate_entity_parse(gba_str("v 1\nname r1\nname mn1\n"), &e2), GBA_OK); /* as it was written before */
+    CU_ASSERT(!strcmp(e2.ri, "r1") && !strcmp(e2.rn, "mn1") && !e2.base[0]);
+    CU_ASSERT_EQUAL_FATAL(gate_entity_parse(gba_str("v 1\nname mn1\n"), &e2), GBA_OK);
+    CU_ASSERT(!strcmp(e2.ri, "mn1") && !strcmp(e2.rn, "mn1"));
     CU_ASSERT_EQUAL(gate_entity_parse(gba_str("v 1\nname a\nname b\nname c\n"), &e2), GBA_E_CORRUPT);
 }
 
@@ -168,7 +172,7 @@ static void book(void)
     gate_book *b = NULL;
     gate_binding *f = malloc(sizeof *f);
     gate_entity en = {.credential = "12-a@x.example", .n = 1, .poa = {"https://h:1/in/"}}, got;
-    gba_m2m_id x = id_of("//sp.example.com/cse1/Cx"), y = id_of("//sp.example.com/cse1/Cy"), found;
+    gba_m2m_id x = id_of("//sp.example.com/cse1/Cx"), y = id_of("//sp.example.com/cse1/Cy"), found[GATE_CLAIMS];
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
     store *s = open_store(dir);
     CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
@@ -191,9 +195,9 @@ static void book(void)
     CU_ASSERT_EQUAL(gate_book_reach(b, &x, &en), GBA_OK);
     CU_ASSERT_EQUAL(gate_book_entity(b, &x, &got), GBA_OK);
     CU_ASSERT_EQUAL(gate_book_entity(b, &y, &got), GBA_E_UNKNOWN);
-    CU_ASSERT(gate_book_at(b, "https://h:1/in/a", &found, &got) == GBA_OK && gba_m2m_id_eq(&found, &x));
-    CU_ASSERT_EQUAL(gate_book_at(b, "https://h:1/inside", &found, &got), GBA_E_UNKNOWN);
-    CU_ASSERT_EQUAL(gate_book_at(b, "https://h:12/in", &found, &got), GBA_E_UNKNOWN);
+    CU_ASSERT(gate_book_at(b, "https://h:1/in/a", found) == 1 && gba_m2m_id_eq(&found[0], &x));
+    CU_ASSERT_EQUAL(gate_book_at(b, "https://h:1/inside", found), 0);
+    CU_ASSERT_EQUAL(gate_book_at(b, "https://h:12/in", found), 0);
     store_op take = {.type = STORE_TAKE, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str("12-a@x.example")};
     CU_ASSERT_EQUAL(store_write(s, &take, 1, 1, NULL), GBA_OK);
     gate_book_close(&b);
@@ -463,6 +467,48 @@ static void no_reading(void)
     CU_ASSERT_EQUAL(system(command), 0);
 }
 
+/* A stranger may say that it is reached below another's address: then both are named, and the longest is no more than the
+ * first. One credential counts once (A6). */
+static void claims(void)
+{
+    char dir[] = "/tmp/gate-XXXXXX", command[300], name[64];
+    gate_book *b = NULL;
+    gate_entity victim = {.credential = "12-v@x.example", .n = 1, .poa = {"https://h:1"}},
+                sly = {.credential = "12-s@x.example", .n = 1, .poa = {"https://h:1/a/b"}}, got;
+    gba_m2m_id v = id_of("//sp.example.com/cse1/Cv"), s1 = id_of("//sp.example.com/cse1/Cs1"),
+               s2 = id_of("//sp.example.com/cse1/Cs2"), ids[GATE_CLAIMS];
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    store *s = open_store(dir);
+    CU_ASSERT_EQUAL_FATAL(gate_book_open(s, &b), GBA_OK);
+    CU_ASSERT(gate_book_reach(b, &v, &victim) == GBA_OK && gate_book_reach(b, &s1, &sly) == GBA_OK);
+    snprintf(sly.poa[0], sizeof sly.poa[0], "https://h:1/a/b/c");
+    CU_ASSERT_EQUAL(gate_book_reach(b, &s2, &sly), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_book_at(b, "https://h:1/a/b/c", ids), 2);
+    CU_ASSERT(gba_m2m_id_eq(&ids[0], &s2) && gba_m2m_id_eq(&ids[1], &v));
+    CU_ASSERT_EQUAL_FATAL(gate_book_at(b, "https://h:1/a/b", ids), 2);
+    CU_ASSERT(gba_m2m_id_eq(&ids[0], &s1) && gba_m2m_id_eq(&ids[1], &v));
+    CU_ASSERT(gate_book_at(b, "https://h:1/a", ids) == 1 && gba_m2m_id_eq(&ids[0], &v));
+    for (int i = 0; i < 2 * GATE_CLAIMS; i++) { /* bounded, in order */
+        gba_m2m_id id;
+        snprintf(name, sizeof name, "//sp.example.com/cse1/Cn%d", i);
+        id = id_of(name);
+        snprintf(sly.credential, sizeof sly.credential, "12-n%d@x.example", i);
+        snprintf(sly.poa[0], sizeof sly.poa[0], "https://h:1/a%.*s", i % 5 * 2, "/b/c/d/e/f");
+        CU_ASSERT_EQUAL(gate_book_reach(b, &id, &sly), GBA_OK);
+    }
+    CU_ASSERT_EQUAL_FATAL(gate_book_at(b, "https://h:1/a/b/c/d/e", ids), GATE_CLAIMS);
+    size_t last = SIZE_MAX;
+    for (size_t i = 0; i < GATE_CLAIMS; i++) {
+        CU_ASSERT_EQUAL_FATAL(gate_book_entity(b, &ids[i], &got), GBA_OK);
+        CU_ASSERT(strlen(got.poa[0]) <= last);
+        last = strlen(got.poa[0]);
+    }
+    gate_book_close(&b);
+    store_close(&s);
+    snprintf(command, sizeof command, "rm -r '%s'", dir);
+    CU_ASSERT_EQUAL(system(command), 0);
+}
+
 /* E5: an AE-ID against TS-0001 7.2 is kept octet for octet, over a restart, too. */
 static void strange_id(void)
 {
@@ -474,6 +520,23 @@ static void strange_id(void)
     CU_ASSERT_EQUAL_FATAL(gate_credential_print(&c, text, &n), GBA_OK);
     CU_ASSERT_EQUAL_FATAL(gate_credential_parse(gba_mem(text, n), &back), GBA_OK);
     CU_ASSERT(gba_m2m_id_print(&back.ids[0], GBA_M2M_STEM, out) == GBA_OK && !strcmp(out, "CAE20261201T005254,1251162"));
+}
+
+/* Which addresses are those of a registration (A6). */
+static void registrations(void)
+{
+    const gate_entity en = {.ri = "r1", .rn = "dev", .base = "TinyIoT"};
+    gba_m2m_id id = id_of("//sp.example.com/cse1/Cdev"), mn = id_of("//sp.example.com/mn1");
+    static const char *const at[] = {"r1", "/cse1/r1", "//sp.example.com/cse1/r1", "TinyIoT/dev", "-/dev",
+                                     "/cse1/TinyIoT/dev", "//sp.example.com/cse1/-/dev"},
+                      *const not_at[] = {"", "/cse1", "//sp.example.com/cse1", "TinyIoT", "dev", "TinyIoT/dev/dev",
+                                         "TinyIoT/data/dev", "/cse1/TinyIoT/data/dev", "r1/dev", "r2/dev", "TinyIoT/r1",
+                                         "/cse1/TinyIoT/dev/r1"};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        CU_ASSERT(gate_entity_at(&en, &mn, at[i]));
+    for (size_t i = 0; i < sizeof not_at / sizeof *not_at; i++)
+        CU_ASSERT(!gate_entity_at(&en, &id, not_at[i]));
+    CU_ASSERT(gate_entity_at(&en, &id, "/cse1/Cdev") && !gate_entity_at(&en, &id, "TinyIoT/Cdev"));
 }
 
 /* A CSE that says more than it was asked, whatever the connection: the i-th request gets said[i]. */
@@ -522,11 +585,10 @@ static void surplus(void)
     CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, talks_too_much, &fd), 0);
     snprintf(url, sizeof url, "http://127.0.0.1:%u", ntohs(at.sin_port));
     g->upstream = url;
-    g->upstream_ms = 5000;
     g->body_max = 65536;
     CU_ASSERT_EQUAL_FATAL(gate_upstream_open(g, &u), GBA_OK);
     for (size_t i = 0; i < SAID; i++) {
-        CU_ASSERT_EQUAL_FATAL(gate_upstream_ask(u, "GET", "/", NULL, 0, (gba_span){0}, &a), GBA_OK);
+        CU_ASSERT_EQUAL_FATAL(gate_upstream_ask(u, "GET", "/", NULL, 0, (gba_span){0}, 5000, &a), GBA_OK);
         CU_ASSERT(a.body.n == 1 && a.body.p[0] == "abcde"[i]);
         m2m_answer_free(&a);
     }
@@ -538,7 +600,8 @@ static void surplus(void)
 }
 
 T_MAIN("m2m-gate", {"records", records}, {"urls", urls}, {"answers of MAF, MEF and CSE", answers},
-       {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"registrees", registrees},
+       {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"claims of addresses", claims},
+       {"whose registration", registrations}, {"registrees", registrees},
        {"the book at once", book_at_once}, {"expired bindings", book_expiry}, {"a CSE that says too much", surplus},
        {"A5: an AE-ID that another has", learn_taken}, {"C10: what comes and goes", no_reading},
        {"E5: an AE-ID against the grammar", strange_id})
