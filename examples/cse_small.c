@@ -284,7 +284,7 @@ static void update(const gba_m2m_request *m, json_t *body, reply *out)
     json_object_foreach(o, name, v)
         if (strcmp(name, "ri") && strcmp(name, "aei") && strcmp(name, "ty") && strcmp(name, "pi"))
             json_object_set(r->o, name, v);
-    out->body = shown(r);
+    out->body = wants_nothing(m->query) ? NULL : shown(r);
 }
 
 static void delete(const gba_m2m_request *m, reply *out)

@@ -128,8 +128,8 @@ gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id) GBA_MUST_USE; /* it 
 gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
 size_t gate_url_under(const char *url,
                       const char *poa); /* length of the prefix that ends where a segment does; 0: none */
-/* Who says that a point of access of its own is a prefix of this URL? The longest first, one a credential. A claim proves
- * nothing: each is only whom the server there may prove to be. */
+/* Who says that a point of access of its own is a prefix of this URL? The longest first, one a credential. A claim
+ * proves nothing: each is only whom the server there may prove to be. */
 #define GATE_CLAIMS 8
 size_t gate_book_at(gate_book *b, const char *url, gba_m2m_id ids[GATE_CLAIMS]);
 void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_association *a, const gba_m2m_request *r,

@@ -398,6 +398,7 @@ void gate_poas_follow(gate_poas *p, gate_book *b)
     if ((seen == p->seen && now - p->looked < LOOK_S && now >= p->looked) || !(bind = malloc(sizeof *bind)))
         return;
     expire(p, now);
+    gate_book_follow(b); /* whom its credentials name now */
     if (store_each(p->s, (store_kind)GATE_ADDRESSES, (gba_span){0}, now, owner_visit, &list) == GBA_OK) {
         p->seen = seen;
         p->looked = now;

@@ -72,8 +72,8 @@ typedef struct gate_given { /* what a request registers */
 /* NULL, or why it is refused. id NULL: not known before the CSE answers; then nothing is stored yet. */
 const char *gate_give(gate *g, const gba_m2m_id *id, const char *credential, gba_span body, gate_given *out);
 void gate_given_free(gate_given *g);
-/* Our addresses become theirs; true: *out is a new body, yours to free. given: of the request that is answered, which may
- * not be stored yet; NULL: none. */
+/* Our addresses become theirs; true: *out is a new body, yours to free. given: of the request that is answered, which
+ * may not be stored yet; NULL: none. */
 bool gate_give_back(gate *g, const gate_given *given, gba_span body, char **out, size_t *n);
 bool gate_is_json(const char *content_type, const char *content_encoding, gba_span body);
 

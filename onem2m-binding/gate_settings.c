@@ -54,7 +54,8 @@ const conf_field gate_settings_table[] = {
     {.path = "registrar", .type = CONF_STRING, AT(registrar),
      .help = "id of the peer that gets what the CSE asks of nobody else known; default: the only peer; none: nobody"},
     {.path = "poa", .type = CONF_ENUM, AT(poa), .def = "rewrite", .names = poa_words,
-     .help = "whether addresses that AEs and CSEs register become ones at the egress, and theirs again in what is read"},
+     .help = "whether addresses that AEs and CSEs register become ones at the egress, and theirs again in what "
+             "is read"},
     {.path = "cse_id", .type = CONF_STRING, AT(cse_id), .required = true,
      .help = "absolute CSE-ID of the CSE behind the gate"},
     {.path = "public_name", .type = CONF_FQDN, AT(public_name),

@@ -36,8 +36,8 @@ typedef struct m2m_peer_config {
 } m2m_peer_config;
 
 typedef struct m2m_peer m2m_peer;
-/* IO: unreachable or broken; BUSY: timed out; FORBIDDEN: none of its addresses may be contacted; AUTH: not accepted by either side; ARG, SYNTAX: the
- * configuration. why: one line for operators, no secret. */
+/* IO: unreachable or broken; BUSY: timed out; FORBIDDEN: none of its addresses may be contacted; AUTH: not accepted by
+ * either side; ARG, SYNTAX: the configuration. why: one line for operators, no secret. */
 gba_err m2m_peer_open(const m2m_peer_config *c, m2m_peer **out, char *why, size_t why_n) GBA_MUST_USE;
 void m2m_peer_close(m2m_peer **p);
 void m2m_peer_within(m2m_peer *p, unsigned ms); /* total_ms of the requests that follow */

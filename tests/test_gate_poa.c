@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_gate_poa.c - points of access that become the gate's: in documents, in the store, whom the egress contacts, how long. */
+/*
+ * test_gate_poa.c - points of access that become the gate's: in documents and in the store; whom the egress contacts,
+ * how long a request lives.
+ */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +150,8 @@ static void requests(void)
     static const char *const is[][2] = {
         {"{\"m2m:ae\":{\"api\":\"N\\u00e4\",\"poa\":[\"https://h:1/x\",\"mqtt://m:1883\",\"HTTP://g\"],\"rr\":true}}",
          "{\"m2m:ae\":{\"api\":\"N\\u00e4\",\"poa\":[\"@\",\"mqtt://m:1883\",\"@\"],\"rr\":true}}"},
-        {" { \"m2m:sub\" : { \"nu\" : [ \"https:\\/\\/h:1\\/\\u0061?ct=json\" , \"/cse1/Cy\" ] , \"su\":\"https://h:2\" } }\r\n",
+        {" { \"m2m:sub\" : { \"nu\" : [ \"https:\\/\\/h:1\\/\\u0061?ct=json\" , \"/cse1/Cy\" ] , "
+         "\"su\":\"https://h:2\" } }\r\n",
          " { \"m2m:sub\" : { \"nu\" : [ \"@\" , \"/cse1/Cy\" ] , \"su\":\"@\" } }\r\n"},
         {"{\"m2m:csr\":{\"poa\":[\"https://[2001:db8::1]:443\"]}}", "{\"m2m:csr\":{\"poa\":[\"@\"]}}"},
     };
@@ -166,16 +170,48 @@ static void requests(void)
         }
         free(v->body);
     }
+    free(v);
+    end();
+}
+
+static void unchanged(void)
+{
+    gate_given *v = calloc(1, sizeof *v);
+    begin();
     /* at the egress already; not JSON; nothing there */
     static const char *const stays[] = {"{\"m2m:sub\":{\"nu\":[\"http://127.0.0.1:8090/_/sp.example.com/cse1/Cy/n\"]}}",
-                                        "{\"m2m:sub\":{\"nu\":[\"http://127.0.0.1:8090\"]}}", "<m2m:ae/>", "", "{\"m2m:ae\":{\"poa\":[",
-                                        "{\"m2m:ae\":{}}", "{\"m2m:ae\":{\"poa\":[]}}", "{\"m2m:cnt\":{\"poa\":[\"https://h\"]}}",
+                                        "{\"m2m:sub\":{\"nu\":[\"http://127.0.0.1:8090\"]}}",
+                                        "<m2m:ae/>",
+                                        "",
+                                        "{\"m2m:ae\":{\"poa\":[",
+                                        "{\"m2m:ae\":{}}",
+                                        "{\"m2m:ae\":{\"poa\":[]}}",
+                                        "{\"m2m:cnt\":{\"poa\":[\"https://h\"]}}",
                                         "{\"m2m:sub\":{\"nu\":[\"/cse1/Cx\",5,null]}}"};
     for (size_t i = 0; i < sizeof stays / sizeof *stays; i++)
         CU_ASSERT(!gate_give(&g, &cx, "12-x@x.example", gba_str(stays[i]), v) && !v->body && !v->n);
-    static const char *const bad[] = {"https://", "http://u@h", "https://h:0", "https://h:70000", "https://h/a b", "https://h\\u0000",
-                                      "https://h/\xc3\xa4", "https://h/\\u00e4", "https://h/#f", "https://h?x", " https://h",
-                                      "https://h/\\\"x", "http://127.0.0.1:8090/_p/x",
+    free(v);
+    end();
+}
+
+static void refused(void)
+{
+    char token[GATE_TOKEN + 1];
+    gate_given *v = calloc(1, sizeof *v);
+    begin();
+    static const char *const bad[] = {"https://",
+                                      "http://u@h",
+                                      "https://h:0",
+                                      "https://h:70000",
+                                      "https://h/a b",
+                                      "https://h\\u0000",
+                                      "https://h/\xc3\xa4",
+                                      "https://h/\\u00e4",
+                                      "https://h/#f",
+                                      "https://h?x",
+                                      " https://h",
+                                      "https://h/\\\"x",
+                                      "http://127.0.0.1:8090/_p/x",
                                       "http://127.0.0.1:8090/_p/AAAAAAAAAAAAAAAAAAAAAA"};
     char body[2 * GATE_URL_MAX];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -189,13 +225,14 @@ static void requests(void)
     snprintf(body, sizeof body, "{\"m2m:ae\":{\"poa\":[\"https://h/%0*d\"]}}", GATE_URL_MAX - 10, 0);
     CU_ASSERT_PTR_NULL(gate_give(&g, &cx, "12-x@x.example", gba_str(body), v));
     free(v->body);
+    memcpy(token, v->a[0].token, sizeof token);
     size_t n = (size_t)snprintf(body, sizeof body, "{\"m2m:ae\":{\"poa\":[\"https://a\"");
     for (int i = 0; i < GATE_GIVEN_MAX; i++)
         n += (size_t)snprintf(body + n, sizeof body - n, ",\"https://h%d\"", i);
     snprintf(body + n, sizeof body - n, "]}}");
     CU_ASSERT_STRING_EQUAL(gate_give(&g, &cx, "12-x@x.example", gba_str(body), v), "too_many_addresses");
     /* a foreign token is no address of one's own */
-    snprintf(body, sizeof body, "{\"m2m:sub\":{\"nu\":[\"http://127.0.0.1:8090/_p/%s\"]}}", token[0]);
+    snprintf(body, sizeof body, "{\"m2m:sub\":{\"nu\":[\"http://127.0.0.1:8090/_p/%s\"]}}", token);
     CU_ASSERT_PTR_NULL(gate_give(&g, &cx, "12-x@x.example", gba_str(body), v));
     CU_ASSERT_STRING_EQUAL(gate_give(&g, &cy, "12-y@x.example", gba_str(body), v), "address_of_another");
     CU_ASSERT_STRING_EQUAL(gate_give(&g, NULL, "12-y@x.example", gba_str(body), v), "address_of_another");
@@ -212,36 +249,54 @@ static void answers(void)
     CU_ASSERT_EQUAL_FATAL(gate_poas_give(g.poas, g.book, &cx, "12-x@x.example", a, 2), GBA_OK);
     t = a[0].token;
     /* @: an address of ours, in whatever spelling; nothing else changes */
-    snprintf(body, sizeof body, "{\"a\" : [\"http://127.0.0.1:8090/_p/%s\",\"http:\\/\\/gate:1\\/_p\\/%s\\/\"],\n\"x\":2.0, \"\\u00fc\":\"\\u005fp\","
-             "\"c\":{\"d\":\"\\u0068ttp://h\\u002f_p/%s?q\",\"http://h/_p/%s\":\"http://h/_p/%.21s\"}}", t, t, a[1].token, t, t);
-    snprintf(want, sizeof want, "{\"a\" : [\"https://h:1/x?y=1\",\"https://h:1/x?y=1/\"],\n\"x\":2.0, \"\\u00fc\":\"\\u005fp\","
-             "\"c\":{\"d\":\"https://[2001:db8::1]?q\",\"https://h:1/x?y=1\":\"http://h/_p/%.21s\"}}", t);
+    snprintf(body, sizeof body,
+             "{\"a\" : [\"http://127.0.0.1:8090/_p/%s\",\"http:\\/\\/gate:1\\/_p\\/%s\\/\"],\n\"x\":2.0, "
+             "\"\\u00fc\":\"\\u005fp\","
+             "\"c\":{\"d\":\"\\u0068ttp://h\\u002f_p/%s?q\",\"http://h/_p/%s\":\"http://h/_p/%.21s\"}}",
+             t, t, a[1].token, t, t);
+    snprintf(want, sizeof want,
+             "{\"a\" : [\"https://h:1/x?y=1\",\"https://h:1/x?y=1/\"],\n\"x\":2.0, \"\\u00fc\":\"\\u005fp\","
+             "\"c\":{\"d\":\"https://[2001:db8::1]?q\",\"https://h:1/x?y=1\":\"http://h/_p/%.21s\"}}",
+             t);
     CU_ASSERT_FATAL(gate_give_back(&g, NULL, gba_str(body), &got, &n));
     CU_ASSERT(n == strlen(want) && !memcmp(got, want, n));
     free(got);
-    static const char *const stays[] = {
-        "", "{\"poa\":[\"https://h:1/x\"]}", "{\"a\":\"http://127.0.0.1:8090/_p/AAAAAAAAAAAAAAAAAAAAAA\"}", "_p", "{\"_p\":\"",
-        "{\"a\":\"_p\\", "{\"a\":\"http:///_p/\"}"};
+    static const char *const stays[] = {"",
+                                        "{\"poa\":[\"https://h:1/x\"]}",
+                                        "{\"a\":\"http://127.0.0.1:8090/_p/AAAAAAAAAAAAAAAAAAAAAA\"}",
+                                        "_p",
+                                        "{\"_p\":\"",
+                                        "{\"a\":\"_p\\",
+                                        "{\"a\":\"http:///_p/\"}"};
     for (size_t i = 0; i < sizeof stays / sizeof *stays; i++)
         CU_ASSERT(!gate_give_back(&g, NULL, gba_str(stays[i]), &got, &n));
-    static const char *const longer[][2] = {{"https://127.0.0.1:8090/_p/", ""}, {"http://h/x/_p/", ""}, {"http://h/_p/", "x"},
-                                            {"x http://h/_p/", ""},             {"http://h?/_p/", ""},  {"http://h/_p/", "#f"}};
+    static const char *const longer[][2] = {{"https://127.0.0.1:8090/_p/", ""},
+                                            {"http://h/x/_p/", ""},
+                                            {"http://h/_p/", "x"},
+                                            {"x http://h/_p/", ""},
+                                            {"http://h?/_p/", ""},
+                                            {"http://h/_p/", "#f"}};
     for (size_t i = 0; i < sizeof longer / sizeof *longer; i++) {
         snprintf(body, sizeof body, "{\"con\":\"%s%s%s\"}", longer[i][0], t, longer[i][1]);
         CU_ASSERT(!gate_give_back(&g, NULL, gba_str(body), &got, &n));
     }
     gate_given *v = calloc(1, sizeof *v); /* before it is known whose they are */
-    CU_ASSERT_PTR_NULL_FATAL(gate_give(&g, NULL, "12-x@x.example", gba_str("{\"m2m:ae\":{\"poa\":[\"https://new\"]}}"), v));
+    CU_ASSERT_PTR_NULL_FATAL(
+        gate_give(&g, NULL, "12-x@x.example", gba_str("{\"m2m:ae\":{\"poa\":[\"https://new\"]}}"), v));
     CU_ASSERT(!gate_give_back(&g, NULL, gba_mem(v->body, v->n_body), &got, &n));
     CU_ASSERT_FATAL(gate_give_back(&g, v, gba_mem(v->body, v->n_body), &got, &n));
     CU_ASSERT(gba_span_eq(gba_mem(got, n), gba_str("{\"m2m:ae\":{\"poa\":[\"https://new\"]}}")));
     free(got);
-    CU_ASSERT(gate_poas_give(g.poas, g.book, &cy, "12-x@x.example", v->a, v->n) == GBA_OK && gate_give_back(&g, NULL, gba_mem(v->body, v->n_body), &got, &n));
+    CU_ASSERT(gate_poas_give(g.poas, g.book, &cy, "12-x@x.example", v->a, v->n) == GBA_OK &&
+              gate_give_back(&g, NULL, gba_mem(v->body, v->n_body), &got, &n));
     free(got);
     gate_given_free(v);
-    CU_ASSERT(gate_is_json("application/json", NULL, gba_str("{}")) && gate_is_json("application/vnd.onem2m-res+json;ty=2", "identity", gba_str("{}")));
-    CU_ASSERT(gate_is_json(NULL, NULL, gba_str("{}")) && !gate_is_json(NULL, NULL, gba_str("<a/>")) && !gate_is_json("application/xml", NULL, gba_str("{}")));
-    CU_ASSERT(!gate_is_json("application/cbor", NULL, gba_str("{}")) && !gate_is_json("application/json", "gzip", gba_str("{}")));
+    CU_ASSERT(gate_is_json("application/json", NULL, gba_str("{}")) &&
+              gate_is_json("application/vnd.onem2m-res+json;ty=2", "identity", gba_str("{}")));
+    CU_ASSERT(gate_is_json(NULL, NULL, gba_str("{}")) && !gate_is_json(NULL, NULL, gba_str("<a/>")) &&
+              !gate_is_json("application/xml", NULL, gba_str("{}")));
+    CU_ASSERT(!gate_is_json("application/cbor", NULL, gba_str("{}")) &&
+              !gate_is_json("application/json", "gzip", gba_str("{}")));
     end();
 }
 
@@ -262,7 +317,8 @@ static void give_one(const gba_m2m_id *id, const char *url, char token[GATE_TOKE
 
 static void rows(void)
 {
-    char one[GATE_TOKEN + 1], same[GATE_TOKEN + 1], other[GATE_TOKEN + 1], url[GATE_URL_MAX + 1], t[100][GATE_TOKEN + 1];
+    char one[GATE_TOKEN + 1], same[GATE_TOKEN + 1], other[GATE_TOKEN + 1], url[GATE_URL_MAX + 1],
+        t[100][GATE_TOKEN + 1];
     gba_m2m_id id;
     begin();
     give_one(&cx, "https://h:1", one);
@@ -270,7 +326,8 @@ static void rows(void)
     give_one(&cy, "https://h:1", other);
     CU_ASSERT(!strcmp(one, same) && strcmp(one, other) != 0);
     again();
-    CU_ASSERT(gate_poas_find(g.poas, one, false, &id, url) == GBA_OK && gba_m2m_id_eq(&id, &cx) && !strcmp(url, "https://h:1"));
+    CU_ASSERT(gate_poas_find(g.poas, one, false, &id, url) == GBA_OK && gba_m2m_id_eq(&id, &cx) &&
+              !strcmp(url, "https://h:1"));
     CU_ASSERT(gate_poas_find(g.poas, other, false, &id, url) == GBA_OK && gba_m2m_id_eq(&id, &cy));
     /* what a registration names stays; of the rest the one not used for longest goes */
     gate_address poa = {.url = "https://h:1"};
@@ -281,7 +338,8 @@ static void rows(void)
         give_one(&cx, url, t[i]);
         CU_ASSERT(gate_poas_find(g.poas, t[0], true, NULL, url) == GBA_OK);
     }
-    CU_ASSERT(holds(one) && holds(t[0]) && !holds(t[1]) && !holds(t[60]) && holds(t[99]) && holds(t[100 - GATE_URLS_MAX + 3]));
+    CU_ASSERT(holds(one) && holds(t[0]) && !holds(t[1]) && !holds(t[60]) && holds(t[99]) &&
+              holds(t[100 - GATE_URLS_MAX + 3]));
     again();
     CU_ASSERT(holds(one) && holds(t[0]) && holds(t[99]) && !holds(t[1]));
     /* another point of access: the former is none any more */
@@ -319,7 +377,10 @@ static void credentials(void)
     c.ids[0] = cx;
     CU_ASSERT_EQUAL_FATAL(gate_credential_print(&c, text, &n), GBA_OK);
     for (int i = 0; i < 2; i++) {
-        store_op put = {.type = STORE_PUT, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str(names[i]), .value = gba_mem(text, n)};
+        store_op put = {.type = STORE_PUT,
+                        .kind = (store_kind)GATE_CREDENTIAL,
+                        .key = gba_str(names[i]),
+                        .value = gba_mem(text, n)};
         CU_ASSERT_EQUAL(store_write(ctl, &put, 1, 1, NULL), GBA_OK);
     }
     usleep(STORE_SETTLE_MS * 1000);
@@ -358,8 +419,13 @@ static void records(void)
     CU_ASSERT_EQUAL_FATAL(gate_addresses_print(&a, text, &n), GBA_OK);
     CU_ASSERT_EQUAL_FATAL(gate_addresses_parse(gba_mem(text, n), &b), GBA_OK);
     CU_ASSERT(!memcmp(&a, &b, sizeof a));
-    static const char *const bad[] = {"", "v 2\n", "v 1\npoa x https://h\n", "v 1\nnu AAAAAAAAAAAAAAAAAAAAAA\n", "v 1\ncredential \n",
-                                      "v 1\nnu AAAAAAAAAAAAAAAAAAAAA/ https://h\n", "v 1\nnu AAAAAAAAAAAAAAAAAAAAAA \n"};
+    static const char *const bad[] = {"",
+                                      "v 2\n",
+                                      "v 1\npoa x https://h\n",
+                                      "v 1\nnu AAAAAAAAAAAAAAAAAAAAAA\n",
+                                      "v 1\ncredential \n",
+                                      "v 1\nnu AAAAAAAAAAAAAAAAAAAAA/ https://h\n",
+                                      "v 1\nnu AAAAAAAAAAAAAAAAAAAAAA \n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT_EQUAL(gate_addresses_parse(gba_str(bad[i]), &b), GBA_E_CORRUPT);
 }
@@ -383,27 +449,48 @@ static bool may(const char *listen, const char *allow, bool configured, const ch
 
 static void reach(void)
 {
-    static const char *const never[] = {"169.254.169.254", "169.254.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "::a9fe:a9fe",
-                                        "fe80::1", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "0.0.0.0", "0.1.2.3",
-                                        "::", "::ffff:0.0.0.0", "64:ff9b::", "224.0.0.1", "255.255.255.255", "ff02::1", "fec0::1"},
-                      *const others[] = {"192.0.2.1", "10.0.0.1", "100.64.0.1", "2001:db8::1", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::c000:201"},
-                      *const here[] = {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"};
+    static const char *const never[] = {"169.254.169.254",
+                                        "169.254.0.1",
+                                        "::ffff:169.254.169.254",
+                                        "64:ff9b::a9fe:a9fe",
+                                        "::a9fe:a9fe",
+                                        "fe80::1",
+                                        "fd00:ec2::254",
+                                        "100.100.100.200",
+                                        "168.63.129.16",
+                                        "192.0.0.192",
+                                        "0.0.0.0",
+                                        "0.1.2.3",
+                                        "::",
+                                        "::ffff:0.0.0.0",
+                                        "64:ff9b::",
+                                        "224.0.0.1",
+                                        "255.255.255.255",
+                                        "ff02::1",
+                                        "fec0::1"},
+                             *const others[] = {"192.0.2.1", "10.0.0.1",        "100.64.0.1",       "2001:db8::1",
+                                                "fd00::1",   "::ffff:10.0.0.1", "64:ff9b::c000:201"},
+                             *const here[] = {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"};
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         CU_ASSERT(!may("127.0.0.1", NULL, false, never[i]) && !may("0.0.0.0", "0.0.0.0/0", false, never[i]) &&
                   !may("::", "::/0", false, never[i]) && !may("127.0.0.1", NULL, true, never[i]));
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         CU_ASSERT(may("0.0.0.0", NULL, false, others[i]) && may("127.0.0.1", NULL, false, others[i]) &&
-                  !may("0.0.0.0", "198.51.100.0/24", false, others[i]) && may("0.0.0.0", "198.51.100.0/24", true, others[i]));
+                  !may("0.0.0.0", "198.51.100.0/24", false, others[i]) &&
+                  may("0.0.0.0", "198.51.100.0/24", true, others[i]));
     for (size_t i = 0; i < sizeof here / sizeof *here; i++)
-        CU_ASSERT(!may("0.0.0.0", NULL, false, here[i]) && !may("192.0.2.1", NULL, false, here[i]) && !may("::", NULL, false, here[i]) &&
-                  may("::1", NULL, false, here[i]) && may("127.0.0.1", NULL, false, here[i]) && may("0.0.0.0", NULL, true, here[i]));
+        CU_ASSERT(!may("0.0.0.0", NULL, false, here[i]) && !may("192.0.2.1", NULL, false, here[i]) &&
+                  !may("::", NULL, false, here[i]) && may("::1", NULL, false, here[i]) &&
+                  may("127.0.0.1", NULL, false, here[i]) && may("0.0.0.0", NULL, true, here[i]));
     CU_ASSERT(may("0.0.0.0", "127.0.0.0/8", false, "127.0.0.1") && !may("127.0.0.1", "10.0.0.0/8", false, "127.0.0.1"));
     CU_ASSERT(may("0.0.0.0", "10.0.0.0/8", false, "10.1.2.3") && !may("0.0.0.0", "10.0.0.0/8", false, "11.1.2.3"));
 }
 
 static const char *registrar_of(const char *word, size_t n)
 {
-    static gate_peer p[] = {{.id = (char *)"//sp.example.com/in1"}, {.id = (char *)"//sp.example.com/mn2"}, {.id = (char *)"//sp.example.com/cse1/Cx"}};
+    static gate_peer p[] = {{.id = (char *)"//sp.example.com/in1"},
+                            {.id = (char *)"//sp.example.com/mn2"},
+                            {.id = (char *)"//sp.example.com/cse1/Cx"}};
     gate_settings s = {.registrar = (char *)(uintptr_t)word, .peers = {.v = p, .n = n}};
     const gate_peer *r = gate_registrar(&s);
     return r ? r->id : "";
@@ -427,17 +514,39 @@ static void lives(void)
     static const struct {
         const char *ret, *rqet;
         int64_t ms;
-    } is[] = {{NULL, NULL, 10000}, {"20000", NULL, 20000}, {"5000", NULL, 5000}, {"1", NULL, 1}, {"0", NULL, 0}, {"-5", NULL, 0},
-              {"90000", NULL, 60000}, {"999999999999999999", NULL, 60000}, {"99999999999999999999", NULL, 10000},
-              {"20261201T000030", NULL, 30000}, {"20261201T000030,5", NULL, 30500}, {"20261201T000030,123456", NULL, 30123},
-              {"20261201T000000", NULL, 0}, {"20261130T235959", NULL, 0}, {"20271201T000000", NULL, 60000}, {NULL, "7000", 7000},
-              {"8000", "7000", 7000}, {"7000", "8000", 7000}, {"", NULL, 10000}, {"-", NULL, 10000}, {"soon", NULL, 10000},
-              {"5 000", NULL, 10000}, {"+5000", NULL, 10000}, {"5000.5", NULL, 10000}, {"PT20S", NULL, 10000}, {"20261301T000000", NULL, 10000},
-              {"soon", "7000", 7000}, {"20261201T000030,", NULL, 10000}};
+    } is[] = {{NULL, NULL, 10000},
+              {"20000", NULL, 20000},
+              {"5000", NULL, 5000},
+              {"1", NULL, 1},
+              {"0", NULL, 0},
+              {"-5", NULL, 0},
+              {"90000", NULL, 60000},
+              {"999999999999999999", NULL, 60000},
+              {"99999999999999999999", NULL, 10000},
+              {"20261201T000030", NULL, 30000},
+              {"20261201T000030,5", NULL, 30500},
+              {"20261201T000030,123456", NULL, 30123},
+              {"20261201T000000", NULL, 0},
+              {"20261130T235959", NULL, 0},
+              {"20271201T000000", NULL, 60000},
+              {NULL, "7000", 7000},
+              {"8000", "7000", 7000},
+              {"7000", "8000", 7000},
+              {"", NULL, 10000},
+              {"-", NULL, 10000},
+              {"soon", NULL, 10000},
+              {"5 000", NULL, 10000},
+              {"+5000", NULL, 10000},
+              {"5000.5", NULL, 10000},
+              {"PT20S", NULL, 10000},
+              {"20261301T000000", NULL, 10000},
+              {"soon", "7000", 7000},
+              {"20261201T000030,", NULL, 10000}};
     for (size_t i = 0; i < sizeof is / sizeof *is; i++)
         CU_ASSERT_EQUAL(gate_lives(&s, is[i].ret, is[i].rqet, now), is[i].ms);
 }
 
-T_MAIN("points of access", {"where addresses stand", positions}, {"requests", requests}, {"answers", answers}, {"rows", rows},
-       {"with their credential", credentials}, {"records", records}, {"whom the egress contacts", reach}, {"the registrar", registrar},
+T_MAIN("points of access", {"where addresses stand", positions}, {"requests", requests}, {"what stays", unchanged},
+       {"what is refused", refused}, {"answers", answers}, {"rows", rows}, {"with their credential", credentials},
+       {"records", records}, {"whom the egress contacts", reach}, {"the registrar", registrar},
        {"how long a request lives", lives})
