@@ -210,6 +210,46 @@ check "the registrar has not seen it" eval '! grep -q "POST /TinyIoT from=/x" "$
 kill $mnpid
 stop_gate
 
+# ---- an answer in chunks of 7 octets, longer than any buffer ----
+egress=$(free_port) upstream=$(free_port)
+cat >"$dir/chunks.py" <<'END'
+import re, socket, sys
+port, want = int(sys.argv[1]), sys.argv[2]
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(('127.0.0.1', port)); l.listen(9)
+print('listening', flush=True)
+ours = b''
+while True:
+    c, r = l.accept()[0], b''
+    while b'\r\n\r\n' not in r: r += c.recv(65536)
+    head, body = r.split(b'\r\n\r\n', 1)
+    n = re.search(rb'Content-Length: (\d+)', head)
+    while n and len(body) < int(n.group(1)): body += c.recv(65536)
+    if head.startswith(b'POST'):
+        ours = re.search(rb'http://[^"]*', body).group(0)
+        answer, status = body.replace(b'"api"', b'"aei":"Cdev","ri":"Cdev","api"'), b'201 Created\r\nX-M2M-RSC: 2001'
+    else:
+        answer = b'{"m2m:ae":{"x":"' + 150000 * b'"}]\\u00e4' .replace(b'"', b'\\"') + b'","poa":[' + b','.join(1500 * [b'"' + ours + b'"']) + b',"' + ours[:-1] + b'"]}}'
+        open(want, 'wb').write(answer.replace(b'"' + ours + b'"', b'"https://192.0.2.1:8443/a"'))
+        status = b'200 OK\r\nX-M2M-RSC: 2000\r\nContent-MD5: Q2hlY2sgSW50ZWdyaXR5IQ=='
+    text = b''.join(b'%x\r\n%s\r\n' % (len(answer[i:i + 7]), answer[i:i + 7]) for i in range(0, len(answer), 7)) + b'0\r\n\r\n'
+    try:
+        c.sendall(b'HTTP/1.1 ' + status + b'\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n' + text)
+    except OSError: pass
+    c.close()
+END
+python3 "$dir/chunks.py" $upstream "$dir/want" >"$dir/chunks.log" & pids="$pids $!"
+until_line listening "$dir/chunks.log"
+world chunks /cse1 cse1.sp.example.com 'limits: {body: 8M}'
+add --kpsa-id dev@sp.example.com --ae-id //sp.example.com/cse1/Cdev
+ask dev@sp.example.com POST /cse1 Cdev "$(ty 2)" '{"m2m:ae":{"api":"Nx","rr":true,"srv":["3"],"poa":["https://192.0.2.1:8443/a"]}}'
+check "in chunks: registered" has '"poa":\["https://192.0.2.1:8443/a"\]'
+ask dev@sp.example.com GET /cse1/big Cdev '' '' "$dir/got"
+body_of "$dir/got" >"$dir/got.body"
+check "in chunks: theirs, wherever a chunk ends, and no other octet" cmp "$dir/want" "$dir/got.body"
+check "in chunks: its length" grep -q "^Content-Length: $(wc -c <"$dir/want")" "$dir/got"
+check "in chunks: no digest of other octets" eval '! grep -q "^Content-MD5" "$dir/got"'
+stop_gate
+
 # ---- poa: keep, and who claims which address ----
 egress=$(free_port)
 "$small" --port 0 --cse-id //sp.example.com/cse1 >"$dir/small.log" 2>&1 & pids="$pids $!"
