@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -133,7 +135,14 @@ bool gate_upstream_reachable(gate_upstream *u, unsigned ms)
     return true;
 }
 
-static gba_err send_all(int fd, const void *p, size_t n, int64_t deadline)
+/* What became of a request that got no answer. */
+typedef struct fate {
+    size_t sent; /* octets of it that our system took */
+    bool any;    /* something of an answer came */
+    bool closed; /* the CSE's end of the connection, in order */
+} fate;
+
+static gba_err send_all(int fd, const void *p, size_t n, int64_t deadline, fate *f)
 {
     const char *at = p;
     while (n) {
@@ -141,8 +150,10 @@ static gba_err send_all(int fd, const void *p, size_t n, int64_t deadline)
         if (sent >= 0) {
             at += sent;
             n -= (size_t)sent;
+            f->sent += (size_t)sent;
             continue;
         }
+        f->closed = errno == EPIPE;
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
             return GBA_E_IO;
         gba_err e = m2m_wait(fd, POLLOUT, deadline);
@@ -198,8 +209,8 @@ static bool is_exact(gba_span text, const m2m_answer *a)
     return false;
 }
 
-/* *any: something of the answer came; *exact: that and no more. */
-static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m_answer *out, bool *any, bool *exact)
+/* *exact: the answer came, and no more. */
+static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m_answer *out, fate *f, bool *exact)
 {
     char *buf = NULL;
     size_t n = 0, room = 0, max = u->answer_max + HEAD_MAX;
@@ -218,12 +229,13 @@ static gba_err read_answer(const gate_upstream *u, int fd, int64_t deadline, m2m
         ssize_t got = recv(fd, buf + n, room - n, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
+        f->closed = got == 0 || (got < 0 && errno == EPIPE);
         if (got < 0) {
             e = GBA_E_IO;
             break;
         }
         n += (size_t)got;
-        *any = *any || got > 0;
+        f->any = f->any || got > 0;
         e = m2m_answer_parse(gba_mem(buf, n), got == 0, false, max, out);
     }
     *exact = e == GBA_OK && is_exact(gba_mem(buf, n), out);
@@ -238,15 +250,28 @@ static bool stays_open(const m2m_answer *a)
            (!c || !strcasecmp(c, "keep-alive"));
 }
 
-static gba_err once(gate_upstream *u, int fd, const char *head, size_t len, gba_span body, int64_t deadline,
-                    m2m_answer *out, bool *any)
+/* Has nobody read an octet of the request? Then it can be sent again, whatever it asks (RFC 9110 9.2.2): the connection
+ * was closed in order, and what the CSE's system said last acknowledges nothing of it, so it came after the close. A
+ * reset proves nothing. */
+static bool unread(int fd, const fate *f)
 {
+    int waiting = -1; /* octets not acknowledged */
+    return !f->any && (f->closed || !f->sent) && ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting >= 0 &&
+           (size_t)waiting == f->sent;
+}
+
+/* *again: a fresh connection may try. */
+static gba_err once(gate_upstream *u, int fd, const char *head, size_t len, gba_span body, int64_t deadline,
+                    m2m_answer *out, bool idempotent, bool *again)
+{
+    fate f = {0};
     bool exact = false;
-    gba_err e = send_all(fd, head, len, deadline);
+    gba_err e = send_all(fd, head, len, deadline, &f);
     if (e == GBA_OK && body.n)
-        e = send_all(fd, body.p, body.n, deadline);
+        e = send_all(fd, body.p, body.n, deadline, &f);
     if (e == GBA_OK)
-        e = read_answer(u, fd, deadline, out, any, &exact);
+        e = read_answer(u, fd, deadline, out, &f, &exact);
+    *again = e == GBA_E_IO && !f.any && (idempotent || unread(fd, &f));
     if (e == GBA_OK && out->status < 200) {
         m2m_answer_free(out);
         e = GBA_E_SYNTAX;
@@ -264,7 +289,7 @@ gba_err gate_upstream_ask(gate_upstream *u, const char *method, const char *targ
     int64_t deadline = service_mono_ms() + ms;
     char head[HEAD_MAX];
     size_t len;
-    bool any = false;
+    bool again = false, idempotent = !strcmp(method, "GET") || !strcmp(method, "PUT") || !strcmp(method, "DELETE");
     gba_err e = print_head(u, method, target, f, n, body, head, &len);
 
     memset(out, 0, sizeof *out);
@@ -272,11 +297,10 @@ gba_err gate_upstream_ask(gate_upstream *u, const char *method, const char *targ
         return e;
     int fd = resting(u);
     if (fd >= 0) {
-        e = once(u, fd, head, len, body, deadline, out, &any);
-        /* closed while it rested: a fresh connection may try, if repeating does no harm */
-        if (e != GBA_E_IO || any || (strcmp(method, "GET") && strcmp(method, "PUT") && strcmp(method, "DELETE")))
+        e = once(u, fd, head, len, body, deadline, out, idempotent, &again);
+        if (!again) /* else it was closed while it rested */
             return e;
     }
     e = dial(u, deadline, &fd);
-    return e == GBA_OK ? once(u, fd, head, len, body, deadline, out, &any) : e;
+    return e == GBA_OK ? once(u, fd, head, len, body, deadline, out, idempotent, &again) : e;
 }

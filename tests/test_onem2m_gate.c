@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_onem2m_gate.c - the gate's records, what it reads from MAF, MEF, CSE and certificates, and the book. */
+#define _GNU_SOURCE
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,6 +353,115 @@ static void book_expiry(void)
     CU_ASSERT_EQUAL(system(command), 0);
 }
 
+/* C10: a CSE that closes a resting connection just as the gate takes it, and others that die with a request. */
+enum { CLOSES_RESTING, READS_AND_CLOSES, READS_AND_RESETS };
+static struct {
+    int how, listener, requests[8]; /* on each connection */
+    int connections;
+    atomic_int resting, close_now; /* descriptors; -1: none */
+} dying = {.resting = -1, .close_now = -1};
+
+/* In place of the library's: between the gate's look at a resting connection and its first octet the CSE closes it. */
+ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+    ssize_t got = recvfrom(fd, buf, n, flags, NULL, NULL);
+    int saved = errno, other = atomic_exchange(&dying.close_now, -1);
+    if (!(flags & MSG_PEEK))
+        atomic_store(&dying.close_now, other);
+    else if (other >= 0) {
+        close(other);
+        (void)poll(&(struct pollfd){.fd = fd, .events = POLLRDHUP}, 1, 5000);
+    }
+    errno = saved;
+    return got;
+}
+
+static void *dies(void *unused)
+{
+    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
+    char buf[4096];
+    (void)unused;
+    for (int c = 0; c < 2; c++) {
+        int fd = accept(dying.listener, NULL, NULL);
+        dying.connections++;
+        size_t n = 0;
+        for (ssize_t k; (k = recvfrom(fd, buf + n, sizeof buf - 1 - n, 0, NULL, NULL)) > 0;) {
+            n += (size_t)k;
+            buf[n] = 0;
+            if (!strstr(buf, "}}")) /* the body's end */
+                continue;
+            n = 0;
+            if (++dying.requests[c] == 2 && !c && dying.how != CLOSES_RESTING) {
+                if (dying.how == READS_AND_RESETS)
+                    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+                break;
+            }
+            (void)!send(fd, ok, sizeof ok - 1, MSG_NOSIGNAL);
+            (void)!send(fd, c ? "2" : "1", 1, MSG_NOSIGNAL);
+            if (!c && dying.how == CLOSES_RESTING) {
+                atomic_store(&dying.close_now, fd);
+                fd = -1;
+                break;
+            }
+        }
+        if (fd >= 0)
+            close(fd);
+    }
+    return NULL;
+}
+
+static void resend(int how, const char *method, const char *want, int on_first, int on_second)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    char url[64];
+    gate_settings *g = calloc(1, sizeof *g);
+    gate_upstream *u = NULL;
+    pthread_t t;
+    m2m_answer a;
+    memset(dying.requests, 0, sizeof dying.requests);
+    dying.how = how;
+    dying.connections = 0;
+    dying.listener = socket(AF_INET, SOCK_STREAM, 0);
+    CU_ASSERT_FATAL(bind(dying.listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(dying.listener, 8) == 0 &&
+                    getsockname(dying.listener, (struct sockaddr *)&at, &len) == 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, dies, NULL), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", ntohs(at.sin_port));
+    g->upstream = url;
+    g->upstream_ms = 5000;
+    g->body_max = 65536;
+    CU_ASSERT_EQUAL_FATAL(gate_upstream_open(g, &u), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_upstream_ask(u, "GET", "/", NULL, 0, gba_str("{\"m2m:cin\":{}}"), &a), GBA_OK);
+    m2m_answer_free(&a);
+    while (how == CLOSES_RESTING && atomic_load(&dying.close_now) < 0)
+        usleep(1000);
+    gba_err e = gate_upstream_ask(u, method, "/", NULL, 0, gba_str("{\"m2m:cin\":{}}"), &a);
+    CU_ASSERT_EQUAL(e, want ? GBA_OK : GBA_E_IO);
+    if (e == GBA_OK && want)
+        CU_ASSERT(a.body.n == 1 && a.body.p[0] == (uint8_t)*want);
+    m2m_answer_free(&a);
+    gate_upstream_close(&u);
+    if (dying.connections < 2) { /* let it end */
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        CU_ASSERT_EQUAL(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+        close(fd);
+    }
+    pthread_join(t, NULL);
+    CU_ASSERT_EQUAL(dying.requests[0], on_first);
+    CU_ASSERT_EQUAL(dying.requests[1], on_second);
+    close(dying.listener);
+    free(g);
+}
+
+static void closed_resting(void)
+{
+    resend(CLOSES_RESTING, "POST", "2", 1, 1);   /* nobody has read it: sent again */
+    resend(CLOSES_RESTING, "GET", "2", 1, 1);
+    resend(READS_AND_CLOSES, "POST", NULL, 2, 0); /* it may have been done: not a second time */
+    resend(READS_AND_RESETS, "POST", NULL, 2, 0);
+    resend(READS_AND_CLOSES, "PUT", "2", 2, 1);
+}
+
 /* A5: what a CSE's answer says is learned only where nobody else has it. */
 static void learn_taken(void)
 {
@@ -603,5 +716,5 @@ T_MAIN("m2m-gate", {"records", records}, {"urls", urls}, {"answers of MAF, MEF a
        {"certificates", certificates}, {"header fields", fields}, {"the book", book}, {"claims of addresses", claims},
        {"whose registration", registrations}, {"registrees", registrees},
        {"the book at once", book_at_once}, {"expired bindings", book_expiry}, {"a CSE that says too much", surplus},
-       {"A5: an AE-ID that another has", learn_taken}, {"C10: what comes and goes", no_reading},
+       {"C10: a resting connection that is closed", closed_resting}, {"A5: an AE-ID that another has", learn_taken}, {"C10: what comes and goes", no_reading},
        {"E5: an AE-ID against the grammar", strange_id})
