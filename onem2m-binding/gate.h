@@ -24,10 +24,12 @@
 typedef struct gate_bsf {
     gba_fqdn domain;
     char *zn_url;
+    conf_strings identities; /* whom it may name, as of each below */
 } gate_bsf;
 typedef struct gate_kms { /* a MAF or a MEF, and how we authenticate to it */
     gba_fqdn fqdn;
     char *url, *psk_id, *psk_file, *cert, *key, *ca, *crl;
+    conf_strings identities;
 } gate_kms;
 typedef struct gate_peer { /* whom the egress reaches without having been told by a registration */
     char *id, *url, *psk_id;
@@ -224,6 +226,13 @@ gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who
 gba_err gate_ask_mef(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who, const char **why) GBA_MUST_USE;
 gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_m2m_identity *id, gate_who *who,
                      const char **why) GBA_MUST_USE;
+
+/* What a MAF or MEF, and a BSF, said. FORBIDDEN: it named somebody whom it may not (by its `identities`). */
+struct m2m_told;
+gba_err gate_take_told(const gate *g, const conf_strings *identities, gate_who *who, struct m2m_told *t,
+                       unsigned type_of_other, const char *key_id, int64_t now, const char **why) GBA_MUST_USE;
+gba_err gate_take_user(const gate *g, const conf_strings *identities, gate_who *who, const gba_naf_identity *u,
+                       const char **why) GBA_MUST_USE;
 
 bool gate_ask_enter(gate *g, atomic_uint *asking); /* false: as many as may be */
 void gate_ask_leave(atomic_uint *asking);

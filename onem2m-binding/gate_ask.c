@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "onem2m-binding/gate.h"
+#include "onem2m-binding/may_name.h"
 #include "onem2m-binding/names.h"
 #include "onem2m-binding/told.h"
 
@@ -98,10 +99,16 @@ static gba_err get(gate *g, m2m_peer *p, const char *target, m2m_answer *a, cons
     return a->status == 404 ? GBA_E_UNKNOWN : a->status == 403 || a->status == 400 ? GBA_E_FORBIDDEN : GBA_E_IO;
 }
 
-/* Whose key it is: the absolute ID, or what the Credential-ID is made of. */
-static gba_err take(gate_who *who, m2m_told *t, unsigned type_of_other, const char *key_id, int64_t now,
-                    const char **why)
+static m2m_naming naming(const gate *g, const conf_strings *identities)
 {
+    return (m2m_naming){.pattern = identities->v, .n = identities->n, .home = g->cse.sp, .never = g->cse};
+}
+
+/* Whose key it is: the absolute ID, or what the Credential-ID is made of. */
+gba_err gate_take_told(const gate *g, const conf_strings *identities, gate_who *who, m2m_told *t,
+                       unsigned type_of_other, const char *key_id, int64_t now, const char **why)
+{
+    const m2m_naming by = naming(g, identities);
     gba_m2m_id id;
     gba_err e;
 
@@ -109,9 +116,15 @@ static gba_err take(gate_who *who, m2m_told *t, unsigned type_of_other, const ch
         *why = "expired";
         return GBA_E_EXPIRED;
     }
+    bool known = t->whose[0] && gba_m2m_entity_parse(gba_str(t->whose), &id) == GBA_OK && id.kind != GBA_M2M_ID_FQDN;
+    if (t->whose[0] && !(known ? m2m_may_name(&by, &id) : m2m_may_name_text(&by, t->whose))) {
+        log_event(LOG_LEVEL_WARN, "gate.identity_refused", "key", key_id, "identity", t->whose, NULL);
+        *why = "identity_not_allowed";
+        return GBA_E_FORBIDDEN;
+    }
     who->key = t->key;
     who->expires = t->expires;
-    if (t->whose[0] && gba_m2m_entity_parse(gba_str(t->whose), &id) == GBA_OK && id.kind != GBA_M2M_ID_FQDN) {
+    if (known) {
         e = gate_who_ids(who, &id, 1);
         if (e == GBA_OK)
             e = gba_m2m_credential_id(12, gba_str(key_id), who->credential);
@@ -145,7 +158,7 @@ gba_err gate_ask_maf(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who
         e = GBA_E_FORBIDDEN;
     }
     if (e == GBA_OK)
-        e = take(who, &t, 11, id, service_now(), why);
+        e = gate_take_told(g, &g->maf[i].conf->identities, who, &t, 11, id, service_now(), why);
     gba_secret_wipe(&t.key);
     count(g, 0, e);
     return e;
@@ -193,29 +206,45 @@ gba_err gate_ask_mef(gate *g, size_t i, const gba_m2m_key_id *key, gate_who *who
     if (e == GBA_E_UNKNOWN)
         e = retrieve(g, &g->mef[i], key, &t, why);
     if (e == GBA_OK)
-        e = take(who, &t, 12, id, service_now(), why);
+        e = gate_take_told(g, &g->mef[i].conf->identities, who, &t, 12, id, service_now(), why);
     gba_secret_wipe(&t.key);
     count(g, 1, e);
     return e;
 }
 
 /* ---- BSF ---- */
-static gba_err take_user(gate_who *who, const gba_naf_identity *u)
+/* A user who is named, and never as one of whom this BSF may speak, is nobody new either. */
+gba_err gate_take_user(const gate *g, const conf_strings *identities, gate_who *who, const gba_naf_identity *u,
+                       const char **why)
 {
+    const m2m_naming by = naming(g, identities);
     gba_m2m_id ids[GATE_IDS_MAX];
-    size_t n = 0;
+    size_t n = 0, refused = 0;
 
     for (size_t i = 0; i < u->n_uss; i++)
-        for (size_t k = 0; k < u->uss[i].n_ids && n < GATE_IDS_MAX; k++)
-            if (!strncmp(u->uss[i].ids[k], "//", 2) &&
-                gba_m2m_id_parse(gba_str(u->uss[i].ids[k]), NULL, &ids[n]) == GBA_OK)
+        for (size_t k = 0; k < u->uss[i].n_ids && n < GATE_IDS_MAX; k++) {
+            const char *text = u->uss[i].ids[k];
+            if (strncmp(text, "//", 2) != 0 || gba_m2m_id_parse(gba_str(text), NULL, &ids[n]) != GBA_OK)
+                continue;
+            if (m2m_may_name(&by, &ids[n])) {
                 n++;
+                continue;
+            }
+            refused++;
+            log_event(LOG_LEVEL_WARN, "gate.identity_refused", "key", u->btid.s, "identity", text, NULL);
+        }
+    if (refused && !n) {
+        *why = "identity_not_allowed";
+        return GBA_E_FORBIDDEN;
+    }
     if (n > 1 && ids[0].kind == GBA_M2M_ID_CSE) /* one CSE, or AEs (TS-0003 8.2.1) */
         n = 1;
     for (size_t i = 1; i < n; i++)
         if (ids[i].kind == GBA_M2M_ID_CSE)
             ids[i--] = ids[--n];
-    return gate_who_ids(who, ids, n);
+    gba_err e = gate_who_ids(who, ids, n);
+    *why = e == GBA_OK ? NULL : "no_memory";
+    return e;
 }
 
 static gba_err failure(gba_naf_why w, const char **why)
@@ -260,10 +289,10 @@ gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_m2m_identity *id
     if (res->verdict == GBA_NAF_OK) {
         who->key = res->psk;
         who->expires = res->identity->expires;
-        e = take_user(who, res->identity);
+        const gate_bsf *bsf = g->s->bsf.v;
+        e = gate_take_user(g, &bsf[id->server].identities, who, res->identity, why);
         if (e == GBA_OK)
             e = gba_m2m_credential_id(12, gba_str(btid->s), who->credential);
-        *why = e == GBA_OK ? NULL : "no_memory";
         gba_naf_result_clear(res);
     } else {
         e = res->verdict == GBA_NAF_WAIT ? GBA_E_BUSY : failure(res->why, why);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 #include "onem2m-binding/gate_poa.h"
+#include "onem2m-binding/gate.h"
+#include "onem2m-binding/may_name.h"
 #include "service/seal_file.h"
 
 #define AT(field) .offset = offsetof(gate_settings, field)
@@ -16,6 +18,8 @@ static const conf_field bsf_item[] = {
      .help = "the domain behind '@' in its B-TIDs"},
     {.path = "zn_url", .type = CONF_STRING, .offset = offsetof(gate_bsf, zn_url), .required = true,
      .help = "its Zn apiRoot, https://..., before /nbsp-gba"},
+    {.path = "identities", .type = CONF_STRINGS, .offset = offsetof(gate_bsf, identities),
+     .help = "whom its user security settings may name; default: identities of cse_id's domain"},
     {.path = NULL},
 };
 static const conf_field kms_item[] = {
@@ -28,6 +32,8 @@ static const conf_field kms_item[] = {
     {.path = "key", .type = CONF_PATH, KMS(key), .help = "PEM private key of that certificate; default: key"},
     {.path = "ca", .type = CONF_PATH, KMS(ca), .help = "PEM CA of its server certificate; default: ca"},
     {.path = "crl", .type = CONF_PATH, KMS(crl), .help = "PEM revocation list of that CA"},
+    {.path = "identities", .type = CONF_STRINGS, KMS(identities),
+     .help = "whose keys it may tell, as //sp.example.com/**; default: identities of cse_id's domain"},
     {.path = NULL},
 };
 static const conf_field peer_item[] = {
@@ -183,6 +189,7 @@ static void check_kms(conf *c, const gate_settings *s, const char *what, const c
             conf_fault(c, item, "psk_id and psk_file go together");
         if (!!k[i].cert != !!k[i].key)
             conf_fault(c, item, "cert and key of a %s go together", title);
+        m2m_identities_check(c, what, i, list->n, &k[i].identities, k[i].fqdn.s, "ours");
         if (!k[i].psk_id && !k[i].ca && !s->ca)
             conf_fault(c, item, "by what does the gate know this %s? give psk_id and psk_file, or ca", title);
     }
@@ -217,6 +224,7 @@ static void check_domains(conf *c, const gate_settings *s)
 
     for (; d.n_bsf < s->bsf.n && d.n_bsf < GBA_NAF_BSFS; d.n_bsf++) {
         bsf[d.n_bsf] = b[d.n_bsf].domain;
+        m2m_identities_check(c, "bsf", d.n_bsf, s->bsf.n, &b[d.n_bsf].identities, b[d.n_bsf].domain.s, "ours");
         snprintf(item, sizeof item, "bsf[%zu].zn_url", d.n_bsf);
         if (b[d.n_bsf].zn_url && strncasecmp(b[d.n_bsf].zn_url, "https://", 8) != 0)
             conf_fault(c, item, "'%s' does not begin with https://: keys travel under TLS only", b[d.n_bsf].zn_url);

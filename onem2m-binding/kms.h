@@ -8,6 +8,7 @@
 #include <gba/naf.h>
 #include <gba/naf_zn_http.h>
 #include <gba/onem2m.h>
+#include "onem2m-binding/may_name.h"
 #include "service/store.h"
 #include "service/tls.h"
 
@@ -139,6 +140,7 @@ typedef struct kms_mef {
     char *psk_id;
     gba_secret psk;
     char *ca, *crl, *cert, *key;
+    m2m_naming naming; /* whom it may name */
 } kms_mef_link;
 typedef struct kms kms;
 /* Km by KeID of this MEF, whose it is into *w. UNKNOWN, FORBIDDEN, EXPIRED: it says no; else it could not be asked. */
@@ -156,6 +158,7 @@ typedef struct kms_config {
     const kms_mef_link *mefs;
     size_t n_mefs;
     const gba_fqdn *bsfs;
+    const m2m_naming *bsf_naming; /* of each */
     size_t n_bsfs;
     gba_naf *naf; /* NULL without BSFs */
     gba_naf_source *zn;
@@ -222,6 +225,8 @@ void kms_mef_close(kms *k);
 kms_mef_ask_fn kms_mef_ask;
 gba_err kms_mef_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secret *key, kms_who *w) GBA_MUST_USE;
 void kms_mef_failed(kms *k, const kms_who *w); /* it had no key for what it presented */
+/* Tells that a MEF or BSF named somebody whom it may not. */
+void kms_identity_refused(const kms *k, const char *key, const gba_m2m_id *id);
 /* May one more wait for this MEF or BSF? Either way kms_ask_leave follows. */
 bool kms_ask_enter(const kms *k, _Atomic unsigned *fetching);
 void kms_ask_leave(_Atomic unsigned *fetching);

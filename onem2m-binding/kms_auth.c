@@ -41,16 +41,11 @@ static gba_err own_key(kms *k, const gba_m2m_identity *id, int64_t now, gba_secr
 }
 
 /* ---- GBA: the MAF or MEF is a NAF (TS-0003 8.3.2.3) ---- */
-/* Who the subscriber is here: a UID of the USS that is an absolute CSE-ID or AE-ID, else what the operator
- * said of the IMPI. */
-static gba_err gba_client(kms *k, const gba_naf_identity *g, int64_t now, kms_who *w)
+/* The record of the IMPI that the operator has made: what nobody but the operator says. */
+static gba_err impi_client(kms *k, const gba_naf_identity *g, int64_t now, kms_who *w)
 {
     kms_cred *c = NULL;
 
-    for (size_t i = 0; i < g->n_uss; i++)
-        for (size_t j = 0; j < g->uss[i].n_ids; j++)
-            if (g->uss[i].ids[j][0] == '/' && gba_m2m_entity_parse(gba_str(g->uss[i].ids[j]), &w->id) == GBA_OK)
-                return GBA_OK;
     if (!g->impi.s[0] || snprintf(w->record, sizeof w->record, "impi:%s", g->impi.s) >= (int)sizeof w->record)
         return GBA_E_UNKNOWN;
     gba_err e = kms_cred_get(k->c.store, k->c.kind, w->record, now, &c);
@@ -58,6 +53,27 @@ static gba_err gba_client(kms *k, const gba_naf_identity *g, int64_t now, kms_wh
         e = gba_m2m_entity_parse(gba_str(c->client), &w->id);
     kms_cred_free(&c);
     return e;
+}
+
+/* Who the subscriber is here: a UID of the USS that is an absolute CSE-ID or AE-ID of which the BSF may speak, else what
+ * the operator said of the IMPI. */
+static gba_err gba_client(kms *k, const gba_naf_identity *g, const m2m_naming *by, int64_t now, kms_who *w)
+{
+    bool refused = false;
+
+    for (size_t i = 0; i < g->n_uss; i++)
+        for (size_t j = 0; j < g->uss[i].n_ids; j++) {
+            if (g->uss[i].ids[j][0] != '/' || gba_m2m_entity_parse(gba_str(g->uss[i].ids[j]), &w->id) != GBA_OK)
+                continue;
+            if (m2m_may_name(by, &w->id))
+                return GBA_OK;
+            kms_identity_refused(k, g->btid.s, &w->id);
+            refused = true;
+        }
+    if (!refused)
+        return impi_client(k, g, now, w);
+    w->why = "identity_not_allowed";
+    return GBA_E_FORBIDDEN;
 }
 
 static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *q, int64_t now, gba_secret *key,
@@ -89,7 +105,7 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
         }
     }
     if (res->verdict == GBA_NAF_OK) {
-        e = gba_client(k, res->identity, now, w);
+        e = gba_client(k, res->identity, &k->c.bsf_naming[id->server], now, w);
         *key = res->psk;
         w->expires = res->identity->expires;
         if (e == GBA_OK)

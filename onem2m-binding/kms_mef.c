@@ -135,6 +135,15 @@ void kms_ask_leave(_Atomic unsigned *fetching)
     atomic_fetch_sub(fetching, 1);
 }
 
+void kms_identity_refused(const kms *k, const char *key, const gba_m2m_id *id)
+{
+    char event[32], text[GBA_M2M_ID_MAX + 1];
+
+    snprintf(event, sizeof event, "%s.identity_refused", k->c.kind->name);
+    if (gba_m2m_id_print(id, GBA_M2M_ABSOLUTE, text) == GBA_OK)
+        log_event(LOG_LEVEL_WARN, event, "key", key, "identity", text, NULL);
+}
+
 /* ---- who may cause one ---- */
 static bool under_way(const struct kms_mefs *m, const char *ke_id)
 {
@@ -186,6 +195,7 @@ static gba_err ask(kms *k, const gba_m2m_identity *id, const gba_btid *name, int
     static const gba_naf_id any;
     struct kms_mefs *m = k->asked;
     _Atomic unsigned *fetching = &k->mef_fetching[id->server];
+    const kms_mef_link *mef = &k->c.mefs[id->server];
     gba_err e = naf_unknown_get(m->past, name, &any, now); /* whom we waited for may have been refused */
 
     if (e != GBA_OK)
@@ -195,9 +205,12 @@ static gba_err ask(kms *k, const gba_m2m_identity *id, const gba_btid *name, int
         return GBA_E_BUSY;
     }
     bool room = kms_ask_enter(k, fetching);
-    e = !room          ? GBA_E_BUSY
-        : k->c.mef_ask ? k->c.mef_ask(k, &k->c.mefs[id->server], id->text, now, key, w)
-                       : kms_mef_ask(k, &k->c.mefs[id->server], id->text, now, key, w);
+    e = room ? (k->c.mef_ask ? k->c.mef_ask : kms_mef_ask)(k, mef, id->text, now, key, w) : GBA_E_BUSY;
+    if (e == GBA_OK && !m2m_may_name(&mef->naming, &w->id)) {
+        kms_identity_refused(k, id->text, &w->id);
+        w->why = "identity_not_allowed";
+        e = GBA_E_FORBIDDEN;
+    }
     kms_ask_leave(fetching);
     if (is_no(e))
         naf_unknown_put(m->past, name, &any, e, now);

@@ -22,6 +22,7 @@ typedef struct server {
     gba_naf_zn_http *zn;
     kms_mef_link mef[GBA_NAF_BSFS];
     gba_fqdn bsf[GBA_NAF_BSFS], *admin;
+    m2m_naming naming[GBA_NAF_BSFS]; /* of each BSF */
     pthread_t keeper;
     bool keeping, stop;
     pthread_mutex_t lock;
@@ -147,6 +148,26 @@ static gba_err fail(gba_err e, const char *what, const char *text, char *why, si
     return e;
 }
 
+/* Copies, for the settings may be read anew. */
+static gba_err take_identities(const kms_settings *c, const conf_strings *list, m2m_naming *out)
+{
+    char **copy = calloc(list->n + 1, sizeof *copy);
+
+    *out = (m2m_naming){.pattern = copy, .below = true, .never = {.kind = GBA_M2M_ID_FQDN, .sp = c->fqdn}};
+    snprintf(out->home.s, sizeof out->home.s, "%s", kms_settings_home(c));
+    for (; copy && out->n < list->n; out->n++)
+        if (!(copy[out->n] = strdup(list->v[out->n])))
+            return GBA_E_NOMEM;
+    return copy ? GBA_OK : GBA_E_NOMEM;
+}
+
+static void free_identities(m2m_naming *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        free(n->pattern[i]);
+    free((void *)(uintptr_t)n->pattern);
+}
+
 static gba_err start_mefs(server *s, const kms_settings *c, char *why, size_t why_n)
 {
     const kms_mef_settings *m = c->mefs.v;
@@ -159,7 +180,8 @@ static gba_err start_mefs(server *s, const kms_settings *c, char *why, size_t wh
                                    .crl = m[i].crl ? strdup(m[i].crl) : NULL,
                                    .cert = m[i].cert ? strdup(m[i].cert) : NULL,
                                    .key = m[i].key ? strdup(m[i].key) : NULL};
-        if (m[i].psk_file)
+        e = take_identities(c, &m[i].identities, &s->mef[i].naming);
+        if (e == GBA_OK && m[i].psk_file)
             e = m2m_read_secret(m[i].psk_file, &s->mef[i].psk, why, why_n);
     }
     return e;
@@ -174,6 +196,9 @@ static gba_err start_bsfs(server *s, const kms_settings *c, char *why, size_t wh
     if (c->bsfs.n == 0)
         return GBA_OK;
     for (size_t i = 0; i < c->bsfs.n; i++) {
+        gba_err taken = take_identities(c, &b[i].identities, &s->naming[i]);
+        if (taken != GBA_OK)
+            return taken;
         s->bsf[i] = b[i].domain;
         domains[i] = b[i].domain.s;
         zn[i] = (gba_naf_zn_bsf){b[i].domain.s, b[i].url};
@@ -211,7 +236,8 @@ static gba_err start_core(server *s, const kms_settings *c, char *why, size_t wh
         .reg_lifetime = c->registration_lifetime, .key_lifetime = c->key_lifetime,
         .kdf = c->kdf ? GBA_M2M_KDF_2014 : GBA_M2M_KDF_USAGE,
         .device_config_uri = c->device_config ? strdup(c->device_config) : NULL,
-        .retry = c->retry ? c->retry : 86400, .mefs = s->mef, .n_mefs = c->mefs.n, .bsfs = s->bsf, .n_bsfs = c->bsfs.n,
+        .retry = c->retry ? c->retry : 86400, .mefs = s->mef, .n_mefs = c->mefs.n, .bsfs = s->bsf, .bsf_naming = s->naming,
+        .n_bsfs = c->bsfs.n,
         .naf = s->naf,
         .zn = gba_naf_zn_http_fetch, .zn_ctx = s->zn,
         .fetch_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
@@ -303,6 +329,8 @@ static void free_links(server *s)
         for (size_t t = 0; t < sizeof text / sizeof *text; t++)
             free(text[t]);
         gba_secret_wipe(&m->psk);
+        free_identities(&m->naming);
+        free_identities(&s->naming[i]);
     }
     free((char *)s->f.c.device_config_uri);
     free(s->admin);

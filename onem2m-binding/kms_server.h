@@ -10,10 +10,12 @@ typedef struct kms_mef_settings {
     gba_fqdn fqdn;
     conf_listen address;
     char *psk_id, *psk_file, *ca, *crl, *cert, *key;
+    conf_strings identities;
 } kms_mef_settings;
 typedef struct kms_bsf_settings {
     gba_fqdn domain;
     char *url;
+    conf_strings identities;
 } kms_bsf_settings;
 typedef struct kms_settings {
     gba_fqdn fqdn;
@@ -34,6 +36,7 @@ typedef struct kms_settings {
 } kms_settings;
 extern const conf_field kms_maf_table[], kms_mef_table[];
 void kms_settings_check(conf *c, const void *settings);
+const char *kms_settings_home(const kms_settings *s); /* the domain that its name is in; "" none of its own */
 const char *kms_settings_key_file(const kms_settings *s, char *buf, size_t n);
 int kms_main(const kms_kind *kind, const conf_field *table, const char *summary, int argc, char **argv);
 /* m2m-mafctl, m2m-mefctl */

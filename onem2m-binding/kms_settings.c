@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "onem2m-binding/kms_server.h"
+#include "onem2m-binding/may_name.h"
 #include "service/seal_file.h"
 
 static const char *const sync_names[] = {"full", "normal", NULL};
@@ -15,6 +16,8 @@ static const conf_field bsf_item[] = {
      .help = "domain of its B-TIDs"},
     {.path = "url", .type = CONF_STRING, .offset = offsetof(kms_bsf_settings, url), .required = true,
      .help = "where its Zn is: https://host:port"},
+    {.path = "identities", .type = CONF_STRINGS, .offset = offsetof(kms_bsf_settings, identities),
+     .help = "whom its user security settings may name; default: identities of the domain that this server's name is in"},
     {.path = NULL},
 };
 static const conf_field mef_item[] = {
@@ -34,6 +37,8 @@ static const conf_field mef_item[] = {
      .help = "PEM certificate of this MAF towards the MEF"},
     {.path = "key", .type = CONF_PATH, .offset = offsetof(kms_mef_settings, key),
      .help = "PEM private key of mefs[].cert"},
+    {.path = "identities", .type = CONF_STRINGS, .offset = offsetof(kms_mef_settings, identities),
+     .help = "whose keys it may tell, as //sp.example.com/**; default: identities of the domain that maf.fqdn is in"},
     {.path = NULL},
 };
 
@@ -103,6 +108,24 @@ const char *kms_settings_key_file(const kms_settings *s, char *buf, size_t n)
     return seal_file_path(s->key_file, buf, n);
 }
 
+/* "sp.example.com" of maf.sp.example.com; "": of maf.com a whole top-level domain would be home. */
+const char *kms_settings_home(const kms_settings *s)
+{
+    const char *dot = strchr(s->fqdn.s, '.');
+    return dot && strchr(dot + 1, '.') ? dot + 1 : "";
+}
+
+static void check_identities(conf *c, const kms_settings *s)
+{
+    const kms_mef_settings *m = s->mefs.v;
+    const kms_bsf_settings *b = s->bsfs.v;
+
+    for (size_t i = 0; i < s->mefs.n; i++)
+        m2m_identities_check(c, "mefs", i, s->mefs.n, &m[i].identities, m[i].fqdn.s, kms_settings_home(s));
+    for (size_t i = 0; i < s->bsfs.n; i++)
+        m2m_identities_check(c, "bsfs", i, s->bsfs.n, &b[i].identities, b[i].domain.s, kms_settings_home(s));
+}
+
 static void check_mefs(conf *c, const kms_settings *s)
 {
     const kms_mef_settings *m = s->mefs.v;
@@ -145,6 +168,7 @@ void kms_settings_check(conf *c, const void *settings)
         return;
     }
     check_mefs(c, s);
+    check_identities(c, s);
     for (size_t i = 0; i < s->bsfs.n; i++)
         names[i] = b[i].domain;
     for (size_t i = 0; i < s->mefs.n; i++)

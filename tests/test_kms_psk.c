@@ -16,7 +16,8 @@
 #define LIMIT 20
 #define THREADS 8
 
-static const kms_mef_link mef = {.fqdn = {"mef.example.com"}};
+static kms_mef_link mef = {.fqdn = {"mef.example.com"}, .naming = {.home = {"example.com"}, .below = true}};
+static m2m_naming of_bsf;
 static const gba_fqdn bsf = {"bsf.example.com"};
 static atomic_uint asked, at_once, most;
 static atomic_bool holding;
@@ -50,6 +51,7 @@ static void open_maf(void)
     c.mefs = &mef;
     c.n_mefs = 1;
     c.bsfs = &bsf;
+    c.bsf_naming = &of_bsf;
     c.n_bsfs = 1;
     c.fetch_ms = 60000;
     c.fetches = 2 * THREADS;
@@ -158,6 +160,31 @@ static void test_single_flight(void)
     kit_close();
 }
 
+/* A MEF names whom it may, and nobody else. */
+static void test_named(void)
+{
+    char of_mn[] = "//sp.example.com/mn*";
+    char *list[] = {of_mn};
+
+    open_maf();
+    CU_ASSERT_EQUAL(shake(GOOD, 1, true), GBA_OK);
+    mef.naming.pattern = list;
+    mef.naming.n = 1;
+    CU_ASSERT_EQUAL(shake(GOOD, 1, true), GBA_E_FORBIDDEN);
+    CU_ASSERT_EQUAL(shake(GOOD, 1, true), GBA_E_FORBIDDEN);
+    CU_ASSERT_EQUAL(asked, 2); /* remembered as a refusal of the MEF's */
+    mef.naming.pattern = NULL;
+    mef.naming.n = 0;
+    snprintf(mef.naming.home.s, sizeof mef.naming.home.s, "other.example");
+    kit_now += 10;
+    CU_ASSERT_EQUAL(shake(GOOD, 1, true), GBA_E_FORBIDDEN);
+    snprintf(mef.naming.home.s, sizeof mef.naming.home.s, "example.com");
+    mef.naming.never = (gba_m2m_id){0};
+    kit_now += 10;
+    CU_ASSERT_EQUAL(shake(GOOD, 1, true), GBA_OK);
+    kit_close();
+}
+
 static unsigned fetched;
 
 /* A BSF whose answer is of no use. */
@@ -189,4 +216,4 @@ static void test_learned(void)
 }
 
 T_MAIN("keys at the MAF", {"strangers at a MEF", test_strangers}, {"what counts against a source", test_charged},
-       {"one query for a KeID", test_single_flight}, {"each query at a BSF is told its end", test_learned})
+       {"whom a MEF names", test_named}, {"one query for a KeID", test_single_flight}, {"each query at a BSF is told its end", test_learned})

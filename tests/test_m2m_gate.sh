@@ -51,8 +51,8 @@ ca: cas.pem
 crl: crl.pem
 upstream: http://127.0.0.1:$upstream
 maf:
-  - {fqdn: maf.example.com, url: "https://127.0.0.1:$maf", psk_id: gate@maf.example.com, psk_file: km}
-  - {fqdn: mute.example.com, url: "https://127.0.0.1:$mute", psk_id: gate@mute.example.com, psk_file: km}
+  - {fqdn: maf.example.com, url: "https://127.0.0.1:$maf", psk_id: gate@maf.example.com, psk_file: km, identities: ["//sp.example.com/**"]}
+  - {fqdn: mute.example.com, url: "https://127.0.0.1:$mute", psk_id: gate@mute.example.com, psk_file: km, identities: "//sp.example.com/cse1/C*"}
 store: {url: "sqlite:gate.db"}
 seal: {key_file: seal.key}
 keys: {wait_ms: 1500, unknown_ttl: 1}
@@ -60,6 +60,13 @@ admin: {listen: "127.0.0.1:0"}
 END
 check "create-key" "$ctl" --config "$dir/gate.yaml" seal create-key
 check "--check" "$gate" --config "$dir/gate.yaml" --check
+sed '/mute/s/, identities.*}/}/' "$dir/gate.yaml" >"$dir/unlisted.yaml"
+"$gate" --config "$dir/unlisted.yaml" --check >"$dir/answer" 2>&1
+check "two MAFs, and one says not whom it may name: exit 78" [ $? -eq 78 ]
+check "with a text that says so" has 'maf\[1\].identities.*is missing.*mute.example.com'
+sed '/mute/s/identities.*}/identities: "\/cse1"}/' "$dir/gate.yaml" >"$dir/unlisted.yaml"
+"$gate" --config "$dir/unlisted.yaml" --check >"$dir/answer" 2>&1
+check "a pattern that is none is told" has "maf\[1\].identities.*'/cse1' is no pattern"
 add() { "$ctl" --config "$dir/gate.yaml" credential add "$@" >"$dir/answer" 2>&1; }
 check "add a KpsaID" add --kpsa-id dev1@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Cdev1
 check "add one without AE-ID" add --kpsa-id new1@sp.example.com --key-file "$dir/kpsa"
@@ -226,6 +233,13 @@ check "SAEF 3: the MAF is asked as it should be" grep -q "GET /MAFBase/$kcid " "
 check "SAEF 3: by the CSE-ID" grep -q 'X-M2M-Origin: //sp.example.com/cse1' "$dir/maf.out"
 k=$kc psk $kcid@maf.example.com GET /cse1 "${o}Cdev1\r\n" ''
 check "SAEF 3: warm, From of another: 4106" has 'X-M2M-RSC: 4106'
+for who in //sp.example.com/cse1 //other.example.com/cse/Cx dev1@sp.example.com; do
+    as_maf "$(skr $who 32)"
+    id=$(printf %s $who | sha256sum | cut -c1-32)
+    k=$kc psk $id@maf.example.com GET /cse1 "${o}Cdev1\r\n" ''
+    check "SAEF 3: it may not name $who" hasnt 'X-M2M-RSC'
+    check "SAEF 3: why" logged gate.handshake_refused "$(echo $id | tr a-f A-F).*why=identity_not_allowed\|$id.*why=identity_not_allowed"
+done
 as_maf "$(skr //sp.example.com/cse1/Cmaf 33)"
 k=$kc psk 11112233445566778899AABBCCDDEEFF@maf.example.com GET /cse1 "${o}Cmaf\r\n" ''
 check "SAEF 3: a key of another use" logged gate.handshake_refused 'why=other_suid'

@@ -99,6 +99,11 @@ mefs:
   - {fqdn: mef.example.com, address: "127.0.0.1:$MEF", psk_id: maf@mef.example.com, psk_file: kpm-maf.key}
 Y
 "$bin/m2m-mafd" --config maf.yaml --check || fail "--check"
+sed '/mef.example.com/{p;s/mef.example.com,/mef2.example.com,/}' maf.yaml >two.yaml
+out=$("$bin/m2m-mafd" --config two.yaml --check 2>&1) && fail "two MEFs without identities"
+has "$out" 'mefs\[1\].identities.*is missing.*mef2.example.com' "two MEFs without identities"
+out=$(sed 's/maf.example.com, l/maf.com, l/' maf.yaml >two.yaml; "$bin/m2m-mafd" --config two.yaml --check 2>&1) && fail "a MAF without a domain"
+has "$out" 'mefs\[0\].identities.*is missing: whom may mef.example.com name' "a MAF without a domain"
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/mn1 --km-id Km-A@maf.example.com --key-file - <<<"$KM" >/dev/null
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/in --km-id Km-B@maf.example.com --key-file - <<<"$KM_B" >/dev/null
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/mn7 --cert-dns device-7.example.net >/dev/null
