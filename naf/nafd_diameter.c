@@ -30,8 +30,9 @@ gba_err nafd_diameter_start(const nafd_settings *s, void **out, char *why, size_
                                     .sctp = (gba_sctp)f.sctp, .log = f.log, .peer_change = f.peer_change};
     for (; c.n_peers < f.n_peers; c.n_peers++) {
         const fd_peer_conf *p = &f.peers[c.n_peers];
-        peers[c.n_peers] = (gba_naf_zn_diameter_peer){p->identity, p->address[0] ? p->address : NULL, p->port, !p->tls,
-                                                              p->relay, p->sctp};
+        peers[c.n_peers] = (gba_naf_zn_diameter_peer){
+            .identity = p->identity, .address = p->address[0] ? p->address : NULL, .port = p->port,
+            .plaintext = !p->tls, .relay = p->relay, .sctp = p->sctp, .passive = p->passive};
     }
     for (size_t i = 0; i < s->naf.bsfs.n; i++)
         if (b[i].dia_realm.s[0])

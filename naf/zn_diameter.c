@@ -76,6 +76,7 @@ static gba_err start(gba_naf_zn_diameter *z, const gba_naf_zn_diameter_config *c
         if (!p->identity || snprintf(o->identity, sizeof o->identity, "%s", p->identity) >= (int)sizeof o->identity ||
             snprintf(o->address, sizeof o->address, "%s", p->address ? p->address : "") >= (int)sizeof o->address)
             return say(why, why_n, GBA_E_ARG, "a peer's identity or address is too long");
+        o->passive = p->passive;
         o->tls = !p->plaintext;
         o->relay = p->relay;
         o->sctp = p->sctp && p->plaintext;

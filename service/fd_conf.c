@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fd_conf.c - freeDiameter's own configuration, written from ours; what must not stand in it; whether SCTP. */
+/*
+ * fd_conf.c - freeDiameter's own configuration, written from ours; what must not stand in it; whether SCTP;
+ * who is believed at the other end.
+ */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,7 +25,7 @@ void fd_conf_print(const fd_conf *c, bool sctp, FILE *f)
     }
     for (size_t i = 0; i < c->n_peers; i++) {
         const fd_peer_conf *p = &c->peers[i];
-        if (p->address[0])
+        if (p->address[0] && !p->passive)
             fprintf(f, "ConnectPeer = \"%s\" { ConnectTo = \"%s\"; Port = %u; %s%s };\n", p->identity, p->address,
                     p->port, p->tls ? "" : "No_TLS; ", sctp && !p->sctp ? "No_SCTP;" : "");
     }
@@ -74,4 +78,27 @@ gba_err fd_sctp_choose(fd_sctp wish, bool here, bool *use, char *why, size_t why
              "this kernel has no SCTP: load its module (modprobe sctp), or say diameter.sctp: auto, which does "
              "without it");
     return GBA_E_UNSUPPORTED;
+}
+
+/* ---- who is at the other end ---- */
+static bool same_address(const char *a, const char *b)
+{
+    struct in6_addr x, y;
+    for (int i = 0; i < 2; i++) {
+        int af = i ? AF_INET6 : AF_INET;
+        if (inet_pton(af, a, &x) == 1 && inet_pton(af, b, &y) == 1)
+            return memcmp(&x, &y, i ? 16 : 4) == 0;
+    }
+    return false;
+}
+
+/* A certificate decides where there is one. freeDiameter keeps none of a connection that it opened itself: there
+ * it compares the certificate with the identity in the handshake, and for a peer with TLS it opens no other. */
+const char *fd_peer_doubt(const fd_peer_conf *p, const fd_link *l)
+{
+    if (l->certificate)
+        return l->certificate > 0 ? NULL : "the peer's certificate does not say its identity";
+    if (p->tls)
+        return l->ours ? NULL : "the peer came without TLS";
+    return same_address(p->address, l->address) ? NULL : "the peer came from another address than its own";
 }

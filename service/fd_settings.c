@@ -77,26 +77,13 @@ const fd_peer_settings *fd_settings_peer(const fd_settings *s, const char *ident
     return NULL;
 }
 
-static bool same_address(const char *a, const char *b)
-{
-    struct in6_addr x, y;
-    for (int i = 0; i < 2; i++) {
-        int af = i ? AF_INET6 : AF_INET;
-        if (inet_pton(af, a, &x) == 1 && inet_pton(af, b, &y) == 1)
-            return memcmp(&x, &y, i ? 16 : 4) == 0;
-    }
-    return false;
-}
-
 const char *fd_settings_distrust(const fd_settings *s, const fd_source *from)
 {
     const fd_peer_settings *p = fd_settings_peer(s, from->peer);
     if (!p)
         return "the peer is not configured";
-    if (!from->tls && (!s->insecure_plaintext || p->tls))
-        return "the peer came without TLS";
-    if (!from->tls && (!p->address || !same_address(p->address, from->address)))
-        return "the peer came from another address than its own";
+    if (from->doubt)
+        return from->doubt;
     if (strcasecmp(from->origin_host, from->peer) != 0 && !fd_settings_covers(&p->agent_for, from->origin_host))
         return "the peer is no agent for this Origin-Host";
     return NULL;
@@ -251,8 +238,9 @@ void fd_settings_conf(const fd_settings *s, fd_conf *out)
     for (size_t i = 0; i < s->peers.n && i < FD_PEERS; i++) {
         fd_peer_conf *o = &out->peers[out->n_peers++];
         snprintf(o->identity, sizeof o->identity, "%s", p[i].identity.s);
-        if (p[i].address && p[i].connect)
+        if (p[i].address)
             snprintf(o->address, sizeof o->address, "%s", p[i].address);
+        o->passive = !p[i].connect;
         o->tls = p[i].tls;
         o->relay = p[i].relay;
         o->sctp = p[i].sctp;

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fd_stack.c - the only file that includes freeDiameter. See fd_stack.h. */
+/* fd_stack.c - see fd_stack.h: the dictionary, messages, life; who connects stands in fd_peers.c. */
 #include "config.h"
-#include "service/fd_stack.h"
-#include <freeDiameter/freeDiameter-host.h>
-#include <freeDiameter/libfdcore.h>
-#include <arpa/inet.h>
-#include <gnutls/x509.h>
+#include "service/fd_internal.h"
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +14,8 @@
 
 struct fd_request {
     struct msg *m;
-    char origin_host[256], peer[256], address[64];
-    bool tls;
+    char origin_host[256], peer[256], address[FD_ADDRESS];
+    const char *doubt;
 };
 
 struct service {
@@ -39,17 +34,15 @@ static struct {
     void *forward_ctx;
     bool registered, sctp;
     atomic_bool up;
-    /* what is known of each configured peer's connection */
     pthread_mutex_t lock;
-    struct {
-        bool open;
-        char address[64];
-    } peer[FD_PEERS];
-    /* questions that freeDiameter still knows */
+    /* questions that freeDiameter still knows; how many are being sent, and that no more may be */
     struct pending *pending;
+    unsigned sending;
+    bool closed;
+    pthread_cond_t none_sending;
     pthread_t guard;
     bool guarding;
-} g = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} g = {.lock = PTHREAD_MUTEX_INITIALIZER, .none_sending = PTHREAD_COND_INITIALIZER};
 
 static const struct {
     uint32_t application, command;
@@ -270,37 +263,15 @@ static void text_of(struct msg *m, const char *name, char out[256])
         snprintf(out, 256, "%.*s", (int)h->avp_value->os.len, (const char *)h->avp_value->os.data);
 }
 
-static const fd_peer_conf *peer_conf(const char *id)
-{
-    for (size_t i = 0; i < g.conf.n_peers; i++)
-        if (!strcasecmp(g.conf.peers[i].identity, id))
-            return &g.conf.peers[i];
-    return NULL;
-}
-
-static void address_of(const char *peer, char out[64])
-{
-    const fd_peer_conf *p = peer_conf(peer);
-    out[0] = 0;
-    if (!p)
-        return;
-    pthread_mutex_lock(&g.lock);
-    snprintf(out, 64, "%s", g.peer[p - g.conf.peers].address);
-    pthread_mutex_unlock(&g.lock);
-}
-
-static void source_of(struct msg *m, char out[256], bool *tls)
+/* Who handed us this message; what doubt there is of that. */
+static const char *source_of(struct msg *m, char peer[256], char address[FD_ADDRESS])
 {
     DiamId_t id = NULL;
     size_t n = 0;
-    struct peer_hdr *p = NULL;
-    out[0] = 0;
-    *tls = false;
-    if (fd_msg_source_get(m, &id, &n) || !id || n > 255)
-        return;
-    snprintf(out, 256, "%.*s", (int)n, id);
-    if (!fd_peer_getbyid(id, n, 0, &p) && p)
-        *tls = p->info.runtime.pir_cert_list_size > 0;
+    peer[0] = 0;
+    if (!fd_msg_source_get(m, &id, &n) && id && n < 256)
+        snprintf(peer, 256, "%.*s", (int)n, id);
+    return fd_peers_doubt(fd_peers_find(peer), address);
 }
 
 /* ---- server ---- */
@@ -319,8 +290,7 @@ static int dispatch(struct msg **msg, struct avp *avp, struct session *sess, voi
     r->m = *msg;
     *msg = NULL; /* ours until fd_answer */
     text_of(r->m, "Origin-Host", r->origin_host);
-    source_of(r->m, r->peer, &r->tls);
-    address_of(r->peer, r->address);
+    r->doubt = source_of(r->m, r->peer, r->address);
     s->h(s->ctx, r, l);
     list_free(l);
     return 0;
@@ -338,7 +308,7 @@ gba_err fd_serve(uint32_t application, uint32_t command, fd_handler *h, void *ct
 
 fd_source fd_request_source(const fd_request *r)
 {
-    return (fd_source){r->origin_host, r->peer, r->address, r->tls};
+    return (fd_source){r->origin_host, r->peer, r->address, r->doubt};
 }
 
 static bool put_failed(struct msg *m, uint32_t code)
@@ -398,6 +368,33 @@ static int64_t mono_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* fd_send is entered and left: fd_stack_stop waits for those within, and lets no more in. */
+static bool sending_begin(void)
+{
+    pthread_mutex_lock(&g.lock);
+    bool open = !g.closed;
+    g.sending += open;
+    pthread_mutex_unlock(&g.lock);
+    return open;
+}
+
+static void sending_end(void)
+{
+    pthread_mutex_lock(&g.lock);
+    if (!--g.sending)
+        pthread_cond_broadcast(&g.none_sending);
+    pthread_mutex_unlock(&g.lock);
+}
+
+static void sending_close(void)
+{
+    pthread_mutex_lock(&g.lock);
+    g.closed = true;
+    while (g.sending)
+        pthread_cond_wait(&g.none_sending, &g.lock);
+    pthread_mutex_unlock(&g.lock);
+}
+
 static void pending_add(struct pending *p)
 {
     pthread_mutex_lock(&g.lock);
@@ -455,11 +452,10 @@ static void on_answer(void *data, struct msg **msg)
 {
     struct pending *p = data;
     char peer[256];
-    bool tls;
     if (pending_end(p)) {
-        gba_dia_list *l = list_from(*msg);
-        source_of(*msg, peer, &tls);
-        p->done(p->ctx, l ? GBA_OK : GBA_E_NOMEM, l, peer);
+        bool believed = !source_of(*msg, peer, NULL) || !peer[0]; /* no peer: an error of freeDiameter's own */
+        gba_dia_list *l = believed ? list_from(*msg) : NULL;
+        p->done(p->ctx, l ? GBA_OK : believed ? GBA_E_NOMEM : GBA_E_IO, l, peer);
         list_free(l);
     }
     fd_msg_free(*msg);
@@ -479,59 +475,66 @@ static void on_expiry(void *data, DiamId_t sent_to, size_t n, struct msg **msg)
     free(p);
 }
 
-gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const char *host, const gba_dia_list *out,
-                unsigned timeout_ms, fd_done *done, void *ctx)
+static gba_err send_pending(size_t i, const char *realm, const char *host, const gba_dia_list *out,
+                            unsigned timeout_ms, struct pending *p)
 {
-    size_t i = known_index(application);
-    struct pending *p = malloc(sizeof *p);
     struct msg *m = NULL;
     struct msg_hdr *h;
     struct timespec t;
-    if (!p)
-        return GBA_E_NOMEM;
-    *p = (struct pending){.done = done, .ctx = ctx, .deadline_ms = mono_ms() + timeout_ms + GUARD_GRACE_MS};
-    bool ok = atomic_load(&g.up) && known[i].command == command && !fd_msg_new(g.command[i], MSGFL_ALLOC_ETEID, &m) &&
-              !fd_msg_hdr(m, &h) && !fd_msg_new_session(m, NULL, 0) && put_application(m, application) &&
-              put_list(m, out) && !fd_msg_add_origin(m, 0) && put_octets(m, g.dest_realm, gba_str(realm)) &&
+    bool ok = !fd_msg_new(g.command[i], MSGFL_ALLOC_ETEID, &m) && !fd_msg_hdr(m, &h) &&
+              !fd_msg_new_session(m, NULL, 0) && put_application(m, known[i].application) && put_list(m, out) &&
+              !fd_msg_add_origin(m, 0) && put_octets(m, g.dest_realm, gba_str(realm)) &&
               (!host || put_octets(m, g.dest_host, gba_str(host)));
     if (ok) {
-        h->msg_appl = application;
+        h->msg_appl = known[i].application;
         clock_gettime(CLOCK_REALTIME, &t);
         t.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
         t.tv_sec += timeout_ms / 1000 + t.tv_nsec / 1000000000;
         t.tv_nsec %= 1000000000;
         pending_add(p);
-        ok = !fd_msg_send_timeout(&m, on_answer, p, on_expiry, &t);
-        if (!ok && !pending_end(p)) { /* the guard was faster */
-            fd_msg_free(m);
-            free(p);
+        if (!fd_msg_send_timeout(&m, on_answer, p, on_expiry, &t))
             return GBA_OK;
-        }
+        ok = !pending_end(p); /* the guard was faster: it has told */
     }
-    if (!ok) {
-        if (m)
-            fd_msg_free(m);
-        free(p);
+    if (m)
+        fd_msg_free(m);
+    free(p);
+    return ok ? GBA_OK : GBA_E_IO;
+}
+
+gba_err fd_send(uint32_t application, uint32_t command, const char *realm, const char *host, const gba_dia_list *out,
+                unsigned timeout_ms, fd_done *done, void *ctx)
+{
+    size_t i = known_index(application);
+    struct pending *p;
+    gba_err e = GBA_E_IO;
+    if (!atomic_load(&g.up) || known[i].command != command || !sending_begin())
         return GBA_E_IO;
+    if (!(p = malloc(sizeof *p))) {
+        e = GBA_E_NOMEM;
+    } else {
+        *p = (struct pending){.done = done, .ctx = ctx, .deadline_ms = mono_ms() + timeout_ms + GUARD_GRACE_MS};
+        e = send_pending(i, realm, host, out, timeout_ms, p);
     }
-    return GBA_OK;
+    sending_end();
+    return e;
 }
 
 /* ---- proxy ---- */
 static int on_forward(void *data, struct msg **msg)
 {
     struct msg_hdr *h;
-    char origin[256], realm[256], peer[256], address[64];
-    bool tls;
+    struct fd_pei fault; /* without it freeDiameter writes into its log what it does not understand */
+    char origin[256], realm[256], peer[256], address[FD_ADDRESS];
+    const char *doubt;
     gba_dia_list *l, *no;
     (void)data;
-    if (fd_msg_hdr(*msg, &h) || fd_msg_parse_dict(*msg, g.dict, NULL))
+    if (fd_msg_hdr(*msg, &h) || fd_msg_parse_dict(*msg, g.dict, &fault))
         return EINVAL;
     text_of(*msg, "Origin-Host", origin);
     text_of(*msg, "Destination-Realm", realm);
-    source_of(*msg, peer, &tls);
-    address_of(peer, address);
-    const fd_source from = {origin, peer, address, tls};
+    doubt = source_of(*msg, peer, address);
+    const fd_source from = {origin, peer, address, doubt};
     l = list_from(*msg);
     gba_err e = l ? g.forward(g.forward_ctx, &from, realm, h->msg_appl, h->msg_code, l) : GBA_E_NOMEM;
     list_free(l);
@@ -556,100 +559,22 @@ gba_err fd_proxy(fd_forward *f, void *ctx)
     return fd_rt_fwd_register(on_forward, NULL, RT_FWD_REQ, &h) ? GBA_E_NOMEM : GBA_OK;
 }
 
-/* Where requests go whose realm no connected peer has. */
+/* Where requests go whose realm no connected peer has; and to nobody whose connection is not believed. */
 static int route_out(void *unused, struct msg **msg, struct fd_list *candidates)
 {
     (void)unused, (void)msg;
     for (struct fd_list *li = candidates->next; li != candidates; li = li->next) {
         struct rtd_candidate *c = (struct rtd_candidate *)li;
-        const fd_peer_conf *p = peer_conf(c->diamid);
-        if (p && p->relay)
+        const fd_peer_conf *p = fd_peers_find(c->diamid);
+        if (fd_peers_doubt(p, NULL))
+            c->score += 10 * FD_SCORE_NO_DELIVERY; /* whatever else speaks for it */
+        else if (p->relay)
             c->score += FD_SCORE_DEFAULT;
     }
     return 0;
 }
 
 /* ---- life ---- */
-__attribute__((format(printf, 2, 0))) static void to_log(int level, const char *format, va_list ap)
-{
-    char line[1024];
-    /* it calls its own orderly shutdown fatal, and shows what it could not send, keys and all */
-    if (g.conf.log && level >= FD_LOG_NOTICE && !strstr(format, "shutdown sequence") &&
-        vsnprintf(line, sizeof line, format, ap) > 0 && line[0] != ' ' && !strstr(line, "val="))
-        g.conf.log(level >= FD_LOG_FATAL ? 3 : level >= FD_LOG_ERROR ? 2 : 1, line);
-}
-
-/* freeDiameter names the socket in its words about a connection: "TCP,soc#12". */
-static void remote_address(struct peer_hdr *peer, char out[64])
-{
-    char words[256] = "";
-    struct sockaddr_storage sa;
-    socklen_t n = sizeof sa;
-    const char *at;
-    out[0] = 0;
-    if (fd_peer_cnx_proto_info(peer, words, sizeof words) || !(at = strstr(words, "soc#")) ||
-        getpeername((int)strtol(at + 4, NULL, 10), (struct sockaddr *)&sa, &n))
-        return;
-    if (sa.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&sa)->sin6_addr))
-        inet_ntop(AF_INET, ((struct sockaddr_in6 *)&sa)->sin6_addr.s6_addr + 12, out, 64);
-    else if (sa.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&sa)->sin6_addr, out, 64);
-    else
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&sa)->sin_addr, out, 64);
-}
-
-static void on_peer(enum fd_hook_type type, struct msg *msg, struct peer_hdr *peer, void *other,
-                    struct fd_hook_permsgdata *pmd, void *reg)
-{
-    const fd_peer_conf *p = peer ? peer_conf(peer->info.pi_diamid) : NULL;
-    bool open = type == HOOK_PEER_CONNECT_SUCCESS, changed;
-    char address[64] = "";
-    (void)msg, (void)other, (void)pmd, (void)reg;
-    if (!p)
-        return;
-    if (open)
-        remote_address(peer, address);
-    pthread_mutex_lock(&g.lock);
-    changed = g.peer[p - g.conf.peers].open != open;
-    g.peer[p - g.conf.peers].open = open;
-    snprintf(g.peer[p - g.conf.peers].address, 64, "%s", address);
-    pthread_mutex_unlock(&g.lock);
-    if (changed && g.conf.peer_change)
-        g.conf.peer_change(p->identity, open);
-}
-
-/* Does the certificate that TLS verified carry the peer's identity? */
-static bool certificate_names(const gnutls_datum_t *der, const char *id)
-{
-    gnutls_x509_crt_t crt;
-    bool ok;
-    if (gnutls_x509_crt_init(&crt))
-        return false;
-    ok = !gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) &&
-         gnutls_x509_crt_check_hostname2(crt, id, GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS);
-    gnutls_x509_crt_deinit(crt);
-    return ok;
-}
-
-/* Whoever connects must be configured; with TLS its certificate must say its identity. */
-static int validate(struct peer_info *info, int *auth, int (**cb2)(struct peer_info *))
-{
-    const fd_peer_conf *p = peer_conf(info->pi_diamid);
-    const gnutls_datum_t *certs = info->runtime.pir_cert_list;
-    (void)cb2;
-    *auth = -1;
-    if (!p)
-        return 0;
-    if (p->tls) {
-        if (!info->runtime.pir_cert_list_size || !certificate_names(&certs[0], info->pi_diamid))
-            return 0;
-    } else {
-        info->config.pic_flags.sec = PI_SEC_NONE;
-    }
-    *auth = 1;
-    return 0;
-}
-
 static gba_err parse_configuration(char *why, size_t why_n)
 {
     char path[64];
@@ -679,12 +604,11 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
     gba_err e = fd_conf_check(c, why, why_n);
     if (e == GBA_OK)
         e = fd_sctp_choose(c->sctp, c->sctp != FD_SCTP_NO && fd_sctp_here(), &g.sctp, why, why_n);
-    struct fd_hook_hdl *hook;
     struct fd_rt_out_hdl *routes;
     if (e != GBA_OK)
         return e;
     g.conf = *c;
-    fd_log_handler_register(to_log);
+    fd_peers_begin(&g.conf);
     if (fd_core_initialize()) {
         snprintf(why, why_n, "freeDiameter does not start (only once a process)");
         return GBA_E_IO;
@@ -699,9 +623,7 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
     if (e == GBA_OK && c->prepare)
         e = c->prepare(c->prepare_ctx);
     if (e == GBA_OK &&
-        (fd_peer_validate_register(validate) ||
-         fd_rt_out_register(route_out, NULL, 10, &routes) ||
-         fd_hook_register(HOOK_MASK(HOOK_PEER_CONNECT_SUCCESS, HOOK_PEER_CONNECT_FAILED), on_peer, NULL, NULL, &hook) ||
+        (!fd_peers_register() || fd_rt_out_register(route_out, NULL, 10, &routes) ||
          fd_core_start() || fd_core_waitstartcomplete())) {
         snprintf(why, why_n, "freeDiameter does not start: is %s:%u free?", c->listen,
                  (unsigned)(c->port ? c->port : c->sec_port));
@@ -714,6 +636,7 @@ gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
         e = GBA_E_NOMEM;
     }
     if (e != GBA_OK) {
+        fd_peers_quiet();
         fd_core_shutdown();
         fd_core_wait_shutdown_complete();
     }
@@ -724,6 +647,8 @@ void fd_stack_stop(void)
 {
     if (!atomic_exchange(&g.up, false))
         return;
+    fd_peers_quiet();
+    sending_close(); /* from here on the list only gets shorter */
     pthread_join(g.guard, NULL);
     pending_expire(true);
     fd_core_shutdown();
@@ -738,7 +663,7 @@ void fd_stack_stop(void)
 bool fd_stack_peer_open(const char *identity)
 {
     struct peer_hdr *p = NULL;
-    if (!atomic_load(&g.up) || fd_peer_getbyid((DiamId_t)(uintptr_t)identity, strlen(identity), 0, &p) || !p)
+    if (!atomic_load(&g.up) || fd_peers_doubt(fd_peers_find(identity), NULL) || fd_peer_getbyid((DiamId_t)(uintptr_t)identity, strlen(identity), 0, &p) || !p)
         return false;
     int s = fd_peer_get_state(p);
     return s == STATE_OPEN || s == STATE_OPEN_NEW;

@@ -14,8 +14,9 @@
 typedef enum fd_sctp { FD_SCTP_AUTO = 0, FD_SCTP_NO, FD_SCTP_YES } fd_sctp;
 typedef struct fd_peer_conf {
     char identity[256];
-    char address[64]; /* to connect to; empty: the peer connects to us */
+    char address[64]; /* to connect to, and where it must come from without TLS; empty: it connects to us */
     uint16_t port;
+    bool passive; /* we wait for it, though it has an address */
     bool tls;
     bool relay; /* requests for any realm may go there when no peer of that realm is connected */
     bool sctp;  /* we connect by SCTP, and by TCP where that fails; not with tls */
@@ -52,7 +53,16 @@ void fd_conf_print(const fd_conf *c, bool sctp, FILE *f);
 bool fd_sctp_here(void);
 /* What becomes of the wish: GBA_OK and *use, or UNSUPPORTED and why. */
 gba_err fd_sctp_choose(fd_sctp wish, bool here, bool *use, char *why, size_t why_n) GBA_MUST_USE;
-/* Peers with an open connection. */
+/* ---- fd_conf.c: who is at the other end ---- */
+typedef struct fd_link {
+    bool ours;           /* we opened the connection */
+    int certificate;     /* 1: TLS verified one that says the peer's identity; -1: one that does not; 0: none is known */
+    const char *address; /* the peer's; "": unknown, or not one alone */
+} fd_link;
+/* NULL: the connection is this peer's; else why it is not believed. */
+const char *fd_peer_doubt(const fd_peer_conf *p, const fd_link *l);
+
+/* Peers with an open connection that are believed; only they are asked anything. */
 unsigned fd_stack_open_peers(void);
 bool fd_stack_peer_open(const char *identity);
 /* Is a peer connected by which that host (NULL: any) of that realm may be reached? */
@@ -68,7 +78,7 @@ typedef struct fd_source {
     const char *origin_host; /* what the message says */
     const char *peer;        /* who handed it to us: the connection's identity */
     const char *address;     /* and its address; "": unknown */
-    bool tls;                /* whether TLS vouches for that identity */
+    const char *doubt;       /* NULL: that identity is proved (fd_peer_doubt) */
 } fd_source;
 fd_source fd_request_source(const fd_request *r);
 /* missing: code of an AVP to name in Failed-AVP, 0 none. */

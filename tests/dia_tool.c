@@ -6,6 +6,9 @@
  *     bir DEST_REALM BTID FQDN UA [GSID...]                one Bootstrapping-Info-Request; BTID -: without one
  *     load DEST_REALM BTID FQDN UA WINDOW SECONDS          BIRs, WINDOW of them under way
  *     echo                                                 answers BIRs from memory, until a signal
+ *     vector                                               connects and answers MARs with a vector of its own, likewise
+ *     stop DEST_REALM IMPI                                 stops the stack while a MAR is being sent: is its end told?
+ * PEER_ADDRESS -: the peer connects to us.
  * Prints one line of result. TLS files are FOLDER/dia-IDENTITY.pem, .key and FOLDER/dia-ca.pem.
  */
 #include <pthread.h>
@@ -17,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 #include "service/fd_stack.h"
+
+struct msg; /* freeDiameter's */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -171,6 +176,68 @@ static int load(int argc, char **argv)
     return s;
 }
 
+/* ---- the end of the stack while fd_send runs: the linker puts these before freeDiameter's own ---- */
+int __real_fd_msg_new_session(struct msg *m, uint8_t *opt, size_t n);
+int __wrap_fd_msg_new_session(struct msg *m, uint8_t *opt, size_t n);
+int __real_fd_core_shutdown(void);
+int __wrap_fd_core_shutdown(void);
+static atomic_bool slow;
+static atomic_int told;
+static gba_dia_list slow_list;
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+int __wrap_fd_msg_new_session(struct msg *m, uint8_t *opt, size_t n)
+{
+    if (atomic_load(&slow))
+        pause_ms(500);
+    return __real_fd_msg_new_session(m, opt, n);
+}
+
+int __wrap_fd_core_shutdown(void)
+{
+    if (atomic_load(&slow))
+        pause_ms(700);
+    return __real_fd_core_shutdown();
+}
+
+static void on_end(void *ctx, gba_err e, const gba_dia_list *in, const char *peer)
+{
+    (void)ctx, (void)e, (void)in, (void)peer;
+    atomic_fetch_add(&told, 1);
+}
+
+static bool send_mar(const char *realm)
+{
+    return fd_send(GBA_DIA_ZH, GBA_DIA_MULTIMEDIA_AUTH, realm, NULL, &slow_list, 5000, on_end, NULL) == GBA_OK;
+}
+
+static void *send_slowly(void *realm)
+{
+    return send_mar(realm) ? realm : NULL;
+}
+
+static int stop(int argc, char **argv)
+{
+    gba_mar m = {0};
+    pthread_t t;
+    void *sent = NULL;
+    if (argc < 3 || gba_impi_parse(gba_str(argv[2]), &m.impi) != GBA_OK || gba_mar_write(&m, &slow_list) != GBA_OK)
+        die("stop DEST_REALM IMPI");
+    atomic_store(&slow, true);
+    if (pthread_create(&t, NULL, send_slowly, argv[1]))
+        die("no thread");
+    pause_ms(200);
+    fd_stack_stop();
+    pthread_join(t, &sent);
+    bool late = send_mar(argv[1]);
+    printf("sent=%d told=%d late=%d\n", sent != NULL, atomic_load(&told), late);
+    return atomic_load(&told) != (sent != NULL) || late;
+}
+
 /* ---- the bare echo ---- */
 static void on_echo(void *ctx, fd_request *r, const gba_dia_list *in)
 {
@@ -180,6 +247,28 @@ static void on_echo(void *ctx, fd_request *r, const gba_dia_list *in)
         die("echo");
     fd_answer(r, l, 0);
     free(l);
+}
+
+/* An HSS that gives a made-up vector to whoever asks. */
+static void on_mar(void *ctx, fd_request *r, const gba_dia_list *in)
+{
+    static const uint8_t o[16] = "0123456789abcdef";
+    gba_maa m = {.result = {GBA_DIA_SUCCESS, 0}, .vector = true};
+    gba_dia_list *l = gba_dia_list_new();
+    (void)ctx, (void)in;
+    puts("asked");
+    fflush(stdout);
+    memcpy(m.rand, o, 16);
+    if (!l || gba_secret_set(&m.xres, o, 8) != GBA_OK || gba_secret_set(&m.ck, o, 16) != GBA_OK ||
+        gba_secret_set(&m.ik, o, 16) != GBA_OK || gba_maa_write(&m, l) != GBA_OK)
+        die("vector");
+    fd_answer(r, l, 0);
+    free(l);
+}
+
+static gba_err prepare_vector(void *ctx)
+{
+    return fd_serve(GBA_DIA_ZH, GBA_DIA_MULTIMEDIA_AUTH, on_mar, ctx);
 }
 
 static gba_err prepare(void *ctx)
@@ -209,6 +298,8 @@ static int run(int argc, char **argv, const char *peer)
         bir(argc, argv);
     else if (strcmp(argv[0], "load") == 0)
         return load(argc, argv);
+    else if (strcmp(argv[0], "stop") == 0)
+        return stop(argc, argv);
     else
         die("no such command");
     return wait_end();
@@ -224,12 +315,12 @@ int main(int argc, char **argv)
         argv += 2, argc -= 2;
     if (argc < 7)
         die("IDENTITY REALM ADDRESS PEER PEER_ADDRESS COMMAND...");
-    bool echo = strcmp(argv[6], "echo") == 0;
+    bool echo = strcmp(argv[6], "echo") == 0, vector = strcmp(argv[6], "vector") == 0;
     fd_conf c = {.identity = argv[1], .realm = argv[2], .listen = argv[3], .port = tls ? 0 : 3868, .sec_port = tls ? 5658 : 0,
-                 .applications = {GBA_DIA_ZH, GBA_DIA_ZN}, .n_peers = 1, .log = say, .prepare = prepare,
-                 .prepare_ctx = echo ? why : NULL};
+                 .applications = {GBA_DIA_ZH, GBA_DIA_ZN}, .n_peers = 1, .log = say,
+                 .prepare = vector ? prepare_vector : prepare, .prepare_ctx = echo ? why : NULL};
     snprintf(c.peers[0].identity, sizeof c.peers[0].identity, "%s", argv[4]);
-    snprintf(c.peers[0].address, sizeof c.peers[0].address, "%s", echo ? "" : argv[5]);
+    snprintf(c.peers[0].address, sizeof c.peers[0].address, "%s", echo || !strcmp(argv[5], "-") ? "" : argv[5]);
     c.peers[0].tls = tls;
     c.peers[0].relay = true;
     c.peers[0].port = tls ? 5658 : 3868;
@@ -247,7 +338,7 @@ int main(int argc, char **argv)
     if (fd_stack_start(&c, why, sizeof why) != GBA_OK)
         die(why);
     int s = 0, sig;
-    if (echo)
+    if (echo || vector)
         sigwait(&set, &sig);
     else
         s = run(argc - 6, argv + 6, argv[4]);

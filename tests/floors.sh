@@ -24,12 +24,12 @@ owner 'nettle/' libgba/crypt.c
 owner 'expat' libgba/xml.c
 owner 'uni(norm|str|case)' libgba/ids.c
 owner 'microhttpd' service/http_internal.h naf/glue_mhd.c
-owner 'gnutls' service/cert.c service/tls.c service/tls_psk.c service/tls_internal.h service/fd_stack.c naf/glue_gnutls.c ue/link.c ue/tls_suite.c onem2m-binding/tls.c onem2m-binding/tls_accept.c
+owner 'gnutls' service/cert.c service/tls.c service/tls_psk.c service/tls_internal.h service/fd_peers.c naf/glue_gnutls.c ue/link.c ue/tls_suite.c onem2m-binding/tls.c onem2m-binding/tls_accept.c
 owner 'curl/' service/fetch.c ue/carrier_curl.c naf/zn_http.c onem2m-binding/http.c
 owner 'sqlite3' service/store_sqlite.c service/store_sqlite.h service/store_sqlite_file.c service/store_sqlite_vfs.c
 owner 'libpq' service/store_pg.c
 owner 'yaml' service/conf.c
-owner 'freeDiameter' service/fd_stack.c
+owner 'freeDiameter' service/fd_internal.h
 owner 'winscard' ue/uicc_pcsc.c
 
 # below ROOM PATTERN: files of a room must not include a room above or beside it.

@@ -7,6 +7,10 @@
  *     avp    an AVP that is longer than its message  short  RAND||AUTN of 31 octets
  *     other  a vector for another subscriber       none   2001 without a vector
  *     flood  random octets in answer to a MAR
+ *   raw_hss taker ADDRESS IDENTITY REALM tcp OWN_ADDRESS PEER_ADDRESS
+ *   raw_hss taker ADDRESS IDENTITY REALM COMMAND...
+ *     connects, or has COMMAND connect, whose standard input and output are the connection (openssl s_client),
+ *     under an identity that may be another's, and gives vectors of its own
  * Prints "ready" when it listens and "asked" for each MAR. Ends by a signal.
  */
 #include <arpa/inet.h>
@@ -221,14 +225,72 @@ static void serve(int fd)
     }
 }
 
+static bool capabilities(int fd)
+{
+    static const uint8_t request[20] = {1, 0, 0, 0, 0x80, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 7};
+    message m = {.n = 20};
+    uint8_t host[6] = {0, 1};
+    memcpy(m.o, request, 20);
+    inet_pton(AF_INET, address, host + 2);
+    avp_text(&m, 264, identity);
+    avp_text(&m, 296, realm);
+    avp(&m, 257, 0, host, sizeof host);
+    avp_number(&m, 266, VENDOR);
+    avp_text(&m, 269, "raw_hss");
+    avp_application(&m);
+    answer_end(&m);
+    return send_all(fd, m.o, m.n);
+}
+
+static int from_to(const char *own, const char *peer)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET}, b = {.sin_family = AF_INET, .sin_port = htons(3868)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (inet_pton(AF_INET, own, &a.sin_addr) != 1 || inet_pton(AF_INET, peer, &b.sin_addr) != 1 ||
+        bind(fd, (struct sockaddr *)&a, sizeof a) || connect(fd, (struct sockaddr *)&b, sizeof b))
+        return -1;
+    return fd;
+}
+
+static int by_command(char **command)
+{
+    int s[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, s))
+        return -1;
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(s[1], 0), dup2(s[1], 1);
+        close(s[0]), close(s[1]);
+        execvp(command[0], command);
+        _exit(1);
+    }
+    close(s[1]);
+    return child < 0 ? -1 : s[0];
+}
+
+static int taker(int n, char **how)
+{
+    int fd = n == 3 && !strcmp(how[0], "tcp") ? from_to(how[1], how[2]) : by_command(how);
+    if (fd < 0) {
+        perror("raw_hss");
+        return 1;
+    }
+    if (capabilities(fd))
+        serve(fd);
+    puts("closed");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(3868)};
     int one = 1, l = socket(AF_INET, SOCK_STREAM, 0);
 
-    if (argc != 5 || inet_pton(AF_INET, argv[2], &sa.sin_addr) != 1)
+    if (argc < 5 || inet_pton(AF_INET, argv[2], &sa.sin_addr) != 1)
         return 2;
     mode = argv[1], address = argv[2], identity = argv[3], realm = argv[4];
+    if (argc > 5)
+        return taker(argc - 5, argv + 5);
     setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(l, (struct sockaddr *)&sa, sizeof sa) || listen(l, 8)) {
         perror("raw_hss");

@@ -88,26 +88,59 @@ static void test_warning(void)
     conf_free(&c);
 }
 
-/* Origin-Host counts only for the peer that is vouched for, or its agent. */
+/* Whose connection it is: a certificate decides where there is one, else the address, and a peer with TLS never
+ * comes without. */
+static void test_doubt(void)
+{
+    static const struct {
+        bool tls, ours;
+        int certificate;
+        const char *address;
+        bool believed;
+    } rows[] = {
+        {true, false, 1, "10.0.0.4", true},   {true, false, 1, "192.0.2.1", true},  {true, true, 1, "", true},
+        {true, false, -1, "10.0.0.4", false}, {true, true, -1, "10.0.0.4", false},  {true, false, 0, "10.0.0.4", false},
+        {true, true, 0, "10.0.0.4", true}, /* freeDiameter compared its certificate */
+        {false, false, 0, "10.0.0.4", true},  {false, true, 0, "10.0.0.4", true},   {false, false, 0, "10.0.0.5", false},
+        {false, false, 0, "", false},         {false, true, 0, "10.0.0.5", false},
+        {false, false, 0, "10.0.0.4 or 10.0.0.5", false}, {false, true, 0, "10.0.0.5 or 10.0.0.4", false},
+        {false, false, 1, "10.0.0.5", true}, /* more than it must show */
+        {false, false, -1, "10.0.0.4", false}, {false, false, 0, "::ffff:10.0.0.4", false},
+    };
+    fd_peer_conf p = {.identity = "p.test", .address = "10.0.0.4"}, six = {.identity = "q.test", .address = "FD00::4"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const fd_link l = {rows[i].ours, rows[i].certificate, rows[i].address};
+        p.tls = rows[i].tls;
+        const char *doubt = fd_peer_doubt(&p, &l);
+        if (!doubt != rows[i].believed)
+            printf("\nrow %zu: %s\n", i, doubt ? doubt : "believed");
+        CU_ASSERT_EQUAL(!doubt, rows[i].believed);
+    }
+    CU_ASSERT_PTR_NULL(fd_peer_doubt(&six, &(fd_link){false, 0, "fd00:0:0::4"}));
+    CU_ASSERT_PTR_NOT_NULL(fd_peer_doubt(&six, &(fd_link){false, 0, "fd00::5"}));
+    six.address[0] = '\0';
+    CU_ASSERT_PTR_NOT_NULL(fd_peer_doubt(&six, &(fd_link){false, 0, ""}));
+}
+
+/* Origin-Host counts only for the peer that is believed, or its agent. */
 static void test_trust(void)
 {
     static const struct {
-        const char *origin, *peer, *address;
-        bool tls, counts;
+        const char *origin, *peer, *doubt;
+        bool counts;
     } rows[] = {
-        {"naf.home.test", "naf.home.test", "", true, true},
-        {"NAF.home.test", "naf.home.test", "", true, true},
-        {"naf.home.test", "naf.home.test", "10.0.0.3", false, false}, /* a TLS peer without TLS */
-        {"naf.home.test", "plain.test", "10.0.0.4", false, false},
-        {"plain.test", "plain.test", "10.0.0.4", false, true},
-        {"plain.test", "plain.test", "10.0.0.5", false, false}, /* from elsewhere */
-        {"plain.test", "plain.test", "", false, false},
-        {"naf.visited.test", "proxy.visited.test", "", true, true},
-        {"a.b.visited.test", "proxy.visited.test", "", true, true},
-        {"visited.test", "proxy.visited.test", "", true, false},
-        {"evilvisited.test", "proxy.visited.test", "", true, false},
-        {"naf.home.test", "proxy.visited.test", "", true, false},
-        {"stranger.test", "stranger.test", "10.0.0.4", true, false},
+        {"naf.home.test", "naf.home.test", NULL, true},
+        {"NAF.home.test", "naf.home.test", NULL, true},
+        {"naf.home.test", "naf.home.test", "the peer came without TLS", false},
+        {"naf.home.test", "plain.test", NULL, false},
+        {"plain.test", "plain.test", NULL, true},
+        {"naf.visited.test", "proxy.visited.test", NULL, true},
+        {"naf.visited.test", "proxy.visited.test", "x", false},
+        {"a.b.visited.test", "proxy.visited.test", NULL, true},
+        {"visited.test", "proxy.visited.test", NULL, false},
+        {"evilvisited.test", "proxy.visited.test", NULL, false},
+        {"naf.home.test", "proxy.visited.test", NULL, false},
+        {"stranger.test", "stranger.test", NULL, false},
     };
     settings s;
     conf *c = load(HEAD "  listen: 10.0.0.2\n  cert: c\n  key: k\n  ca: a\n  insecure_plaintext: true\n  peers:\n"
@@ -116,15 +149,12 @@ static void test_trust(void)
                         "    - identity: proxy.visited.test\n      agent_for: [\"*.visited.test\"]\n", &s);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const fd_source from = {rows[i].origin, rows[i].peer, rows[i].address, rows[i].tls};
+        const fd_source from = {rows[i].origin, rows[i].peer, "", rows[i].doubt};
         const char *why = fd_settings_distrust(&s.d, &from);
         if (!why != rows[i].counts)
             printf("\nrow %zu: %s\n", i, why ? why : "trusted");
         CU_ASSERT_EQUAL(!why, rows[i].counts);
     }
-    s.d.insecure_plaintext = false;
-    const fd_source plain = {"plain.test", "plain.test", "10.0.0.4", false};
-    CU_ASSERT_PTR_NOT_NULL(fd_settings_distrust(&s.d, &plain));
     conf_free(&c);
 }
 
@@ -161,6 +191,7 @@ static void test_freediameter_conf(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"t.test\" { ConnectTo = \"10.0.0.4\"; Port = 3868; No_TLS; No_SCTP; };"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"u.test\" { ConnectTo = \"10.0.0.5\"; Port = 5658; No_SCTP; };"));
     CU_ASSERT_PTR_NULL(strstr(text, "w.test"));
+    CU_ASSERT(f.peers[3].passive && !strcmp(f.peers[3].address, "10.0.0.6"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "NoRelay;"));
     text = printed(&f, false);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "No_SCTP;\nPort = 3868;\nSecPort = 5658;\nListenOn = \"10.0.0.2\";"));
@@ -213,4 +244,5 @@ static void test_changes(void)
     conf_free(&y);
 }
 
-T_MAIN("fd_settings", {"freeDiameter's configuration", test_freediameter_conf}, {"changes", test_changes}, {"faults", test_faults}, {"a warning", test_warning}, {"whose word counts", test_trust})
+T_MAIN("fd_settings", {"freeDiameter's configuration", test_freediameter_conf}, {"changes", test_changes}, {"faults", test_faults}, {"a warning", test_warning}, {"whose connection it is", test_doubt},
+       {"whose word counts", test_trust})

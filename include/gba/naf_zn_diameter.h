@@ -19,11 +19,12 @@ typedef struct gba_naf_zn_diameter_bsf {
 } gba_naf_zn_diameter_bsf;
 typedef struct gba_naf_zn_diameter_peer { /* a BSF, a Zn-Proxy or an agent that we connect to */
     const char *identity;
-    const char *address; /* NULL: it connects to us */
+    const char *address; /* to connect to; without TLS it must come from there, too. NULL: it connects to us */
     uint16_t port;       /* [5658; 3868 without TLS] */
     bool plaintext;      /* no TLS: on links that IPsec protects, or in tests */
     bool relay;          /* a Zn-Proxy or agent: requests for any realm may go there */
     bool sctp;           /* by SCTP, and by TCP where that fails; plaintext alone */
+    bool passive;        /* we wait for it, though it has an address */
 } gba_naf_zn_diameter_peer;
 /* SCTP beside TCP: where the kernel has it; never; or not without it. */
 typedef enum gba_sctp { GBA_SCTP_AUTO = 0, GBA_SCTP_NO, GBA_SCTP_YES } gba_sctp;
