@@ -13,9 +13,9 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "onem2m-binding/resolve.h"
 #include "onem2m-binding/tls.h"
 #include "service/http_head.h"
+#include "ue/resolve.h"
 
 struct m2m_peer {
     int fd;
@@ -49,7 +49,8 @@ static int connect_one(const struct addrinfo *a, int64_t deadline)
 static gba_err connect_to(const m2m_peer_config *c, int64_t deadline, int *fd)
 {
     struct addrinfo *list = NULL;
-    gba_err e = m2m_resolve(c->host, c->port, deadline, &list);
+    const char *why;
+    gba_err e = ue_resolve(c->host, c->port, deadline, m2m_wait, &list, &why);
     bool any = false;
 
     *fd = -1;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_carrier_gnutls.c - answers taken apart, hostile ones refused; exchanges over a socket; ServerHello and hint. */
+#define _GNU_SOURCE 1 /* RTLD_NEXT */
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "tests/t_main.h"
 #include "ue/http_answer.h"
@@ -246,6 +251,101 @@ static void silence(void)
     close(fd);
 }
 
+/* ---- names ---- */
+#define SLOW_MS 3000
+static atomic_uint asked, gave_up;
+
+/* In libc's place: a DNS server that is silent about "slow.test". */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+    typedef int resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    resolver *real = (resolver *)(uintptr_t)dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!host || strcmp(host, "slow.test") != 0 || (hints && hints->ai_flags & AI_NUMERICHOST))
+        return real(host, service, hints, list);
+    atomic_fetch_add(&asked, 1);
+    nanosleep(&(struct timespec){.tv_sec = SLOW_MS / 1000}, NULL);
+    atomic_fetch_add(&gave_up, 1);
+    return EAI_AGAIN;
+}
+
+/* D4: a bare IPv6 address has no port, whatever its last group looks like; with either carrier. */
+static void connect_to_ipv6(void)
+{
+    static const char *const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nv6";
+    static const char *const answers[] = {ok, ok, ok, ok, ok, ok, NULL};
+    gba_err (*const make[])(const gba_ue_carrier_config *, gba_ue_carrier *) = {gba_ue_carrier_gnutls,
+                                                                               gba_ue_carrier_curl};
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof at;
+    char url[64], with_port[32];
+    server s = {.answers = answers, .fd = socket(AF_INET6, SOCK_STREAM, 0)};
+    if (s.fd < 0 || bind(s.fd, (struct sockaddr *)&at, len)) {
+        printf("no IPv6 here: skipped ");
+        return;
+    }
+    CU_ASSERT_EQUAL_FATAL(listen(s.fd, 8) || getsockname(s.fd, (struct sockaddr *)&at, &len), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&s.thread, NULL, serve, &s), 0);
+    snprintf(url, sizeof url, "http://naf.example.test:%u/", ntohs(at.sin6_port));
+    snprintf(with_port, sizeof with_port, "[::1]:%u", ntohs(at.sin6_port));
+    const char *const to[] = {"::1", "[::1]", with_port};
+    unsigned asked_for = 0;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < 3; k++) {
+            const gba_ue_carrier_config cfg = {.connect = to[k], .timeout_s = 20};
+            const gba_ue_request r = {.method = "GET", .url = url};
+            gba_ue_carrier c;
+            gba_ue_answer a;
+            gba_err e = make[i](&cfg, &c);
+            if (e == GBA_E_UNSUPPORTED)
+                continue;
+            CU_ASSERT_EQUAL_FATAL(e, GBA_OK);
+            CU_ASSERT_EQUAL(c.ops->exchange(c.self, &r, &a), GBA_OK);
+            asked_for++;
+            gba_ue_carrier_free(&c);
+        }
+    CU_ASSERT_EQUAL(s.connections, asked_for);
+    for (size_t i = 0; i < 2; i++) {
+        const gba_ue_carrier_config cfg = {.connect = "[::1"};
+        gba_ue_carrier c;
+        memset(&c, 0xa5, sizeof c);
+        gba_err e = make[i](&cfg, &c);
+        CU_ASSERT(e == GBA_E_ARG || e == GBA_E_UNSUPPORTED);
+        CU_ASSERT(!c.ops && !c.self);
+    }
+    shutdown(s.fd, SHUT_RDWR); /* those that a build without libcurl leaves */
+    if (asked_for < 6)
+        pthread_cancel(s.thread);
+    pthread_join(s.thread, NULL);
+    close(s.fd);
+}
+
+/* C13: resolving is no longer waited for than anything else, with either carrier. */
+static void slow_name(void)
+{
+    gba_err (*const make[])(const gba_ue_carrier_config *, gba_ue_carrier *) = {gba_ue_carrier_gnutls,
+                                                                               gba_ue_carrier_curl};
+    for (size_t i = 0; i < 2; i++)
+        for (int left = 0; left < 2; left++) {
+            const gba_ue_carrier_config cfg = {.timeout_s = left ? 30 : 1};
+            gba_ue_request r = {.method = "GET", .url = "http://slow.test:1/", .timeout_ms = left ? 500 : 0};
+            gba_ue_answer a;
+            gba_ue_carrier c;
+            gba_err e = make[i](&cfg, &c);
+            if (e == GBA_E_UNSUPPORTED)
+                continue;
+            CU_ASSERT_EQUAL_FATAL(e, GBA_OK);
+            int64_t t = ue_clock();
+            CU_ASSERT_EQUAL(c.ops->exchange(c.self, &r, &a), GBA_E_IO);
+            CU_ASSERT_TRUE(ue_clock() - t < SLOW_MS - 1000);
+            CU_ASSERT_PTR_NOT_NULL(strstr(c.ops->text(c.self), "slow.test"));
+            gba_ue_carrier_free(&c);
+            CU_ASSERT_TRUE(ue_clock() - t < SLOW_MS - 500);
+        }
+    while (atomic_load(&gave_up) < atomic_load(&asked))
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL); /* and the threads have ended */
+}
+
 /* ---- TLS facts ---- */
 
 static void server_hellos(void)
@@ -283,4 +383,6 @@ static void hints(void)
 
 T_MAIN("carrier_gnutls", {"good answers", good_answers}, {"bad answers", bad_answers},
        {"endless answers", endless_answers}, {"exchanges", exchanges}, {"silence", silence},
+       {"a name that is slow to resolve", slow_name},
+       {"an IPv6 address to connect to", connect_to_ipv6},
        {"ServerHello", server_hellos}, {"hints", hints})

@@ -57,6 +57,13 @@ run 0 "create --force" "$gba" usim create "$dir/usim" --impi $impi --k $k --opc 
 run 0 "create by OP" "$gba" usim create "$dir/usim-op" --impi $impi --k $k --op $op --json
 ok "create --json" [ "$(json impi)" = $impi ]
 run 0 "create TUAK" "$gba" usim create "$dir/usim-tuak" --impi $impi --k $k$k --op $op$op --algorithm tuak
+run 0 "create TUAK with a RES of 16 octets" "$gba" usim create "$dir/usim-res" --impi $impi --k $k$k --op $op$op --algorithm tuak \
+    --res-len 16 --ck-len 32 --ik-len 16 --keccak-iterations 2 --json
+ok "it has them" [ "$(json res_octets)" = 16 ]
+run 2 "a RES that AKA has no room for" "$gba" usim create "$dir/x" --impi $impi --k $k$k --op $op$op --algorithm tuak --res-len 32
+ok "names what there is" err 'RES 4, 8 or 16'
+run 2 "a length of nothing" "$gba" usim create "$dir/x" --impi $impi --k $k$k --op $op$op --algorithm tuak --res-len many
+run 2 "Milenage has one length" "$gba" usim create "$dir/x" --impi $impi --k $k --opc $opc --res-len 16
 printf '%s\n%s\n' $k $opc >"$dir/secrets"
 "$gba" usim create "$dir/usim-stdin" --impi $impi --k-file - --opc-file - <"$dir/secrets" 2>"$dir/err"
 ok "create from standard input" [ $? -eq 0 ]
@@ -183,6 +190,13 @@ if command -v curl >/dev/null; then
     body=$(curl -s --noproxy '*' --digest -u "$user:$password" -A 'curl 3gpp-gba' --resolve "naf.example.test:$port:127.0.0.1" "$naf/")
     ok "curl --digest with the key gba prints" [ "$body" = hello ]
 fi
+
+# ---- where to connect ----
+for carrier in curl gnutls; do
+    for to in ::1:2:3:4:5:6:7:8:9:x '[::1' '[::1]x' 'a:b' '[::1]:' ''; do
+        run 2 "$carrier: --connect '$to'" "$gba" get "$naf/" "${dev[@]}" --connect "$to" --carrier $carrier
+    done
+done
 
 # ---- a NAF's moods ----
 mood() {

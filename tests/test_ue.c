@@ -289,6 +289,54 @@ static void renewal(void)
     end();
 }
 
+/* ---- the call's time: a peer that takes 400 ms to answer ---- */
+#define SLOW_MS 400
+static unsigned last_timeout, exchanges;
+
+static gba_err slow_exchange(void *self, const gba_ue_request *r, gba_ue_answer *a)
+{
+    gba_ue_carrier quick = peer_carrier(self);
+    last_timeout = r->timeout_ms;
+    exchanges++;
+    usleep(SLOW_MS * 1000);
+    return quick.ops->exchange(quick.self, r, a);
+}
+
+static void one_deadline(void)
+{
+    static const gba_ue_carrier_ops slow = {.name = "slow", .exchange = slow_exchange};
+    gba_ue_answer a;
+    gba_ue_session s;
+    begin();
+    gba_ue_free(&ue);
+    gba_ue_config c = config();
+    c.carrier = (gba_ue_carrier){&slow, &p};
+    c.call_s = 1;
+    CU_ASSERT_EQUAL_FATAL(gba_ue_new(&c, &ue, text), GBA_OK);
+    memset(&a, 0xa5, sizeof a);
+    CU_ASSERT_EQUAL(get(NAF_URL, &a), GBA_E_IO); /* 401, Ub's two, and no time is left for the NAF's second */
+    CU_ASSERT_EQUAL(exchanges, 3);
+    CU_ASSERT_TRUE(last_timeout > 0 && last_timeout <= 1000 - 2 * SLOW_MS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gba_ue_text(ue), "the call's 1 s are over"));
+    CU_ASSERT_TRUE(a.status == 0 && !a.fields && !a.body.p); /* what came last is no answer */
+    CU_ASSERT_EQUAL(get(NAF_URL, &a), GBA_OK); /* the next call has its own: the session was kept */
+    CU_ASSERT_EQUAL(gba_ue_bootstrap(ue, true, &s), GBA_OK);
+    p.stale = 100; /* one that would go on */
+    exchanges = 0;
+    CU_ASSERT_NOT_EQUAL(gba_ue_bootstrap(ue, true, &s), GBA_OK);
+    CU_ASSERT_TRUE(exchanges <= 3);
+    end();
+    begin();
+    c = config();
+    c.uicc = u;
+    c.carrier = (gba_ue_carrier){&slow, &p};
+    gba_ue_free(&ue);
+    CU_ASSERT_EQUAL_FATAL(gba_ue_new(&c, &ue, text), GBA_OK);
+    CU_ASSERT_EQUAL(get(NAF_URL, &a), GBA_OK); /* none is set */
+    CU_ASSERT_EQUAL(last_timeout, 0);
+    end();
+}
+
 /* The NAF's nonce serves again: one request a page, until the NAF wants another. */
 static void nonce_lives_on(void)
 {
@@ -491,6 +539,6 @@ static void processes_share(void)
 
 T_MAIN("ue", {"sessions", sessions}, {"failures", failures}, {"damaged session", damaged_session},
        {"session record", session_record}, {"TMPI is kept", tmpi_is_kept}, {"NAF keys", naf_keys}, {"fetch", fetch},
-       {"renewal", renewal}, {"nonce lives on", nonce_lives_on}, {"suite changes", suite_changes}, {"suite changes midway", suite_changes_midway},
+       {"renewal", renewal}, {"a call's deadline", one_deadline}, {"nonce lives on", nonce_lives_on}, {"suite changes", suite_changes}, {"suite changes midway", suite_changes_midway},
        {"hostile NAFs", hostile_nafs}, {"trace tells no secret", trace_tells_no_secret}, {"arguments", arguments},
        {"URLs", urls}, {"processes share", processes_share})

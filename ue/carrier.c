@@ -15,7 +15,7 @@ void gba_ue_carrier_free(gba_ue_carrier *c)
 gba_err gba_ue_carrier_curl(const gba_ue_carrier_config *c, gba_ue_carrier *out)
 {
     (void)c;
-    (void)out;
+    *out = (gba_ue_carrier){0};
     return GBA_E_UNSUPPORTED;
 }
 #endif

@@ -20,6 +20,13 @@ typedef struct ue_url {
 } ue_url;
 gba_err ue_url_parse(const char *text, ue_url *out) GBA_MUST_USE;
 
+/* Where to connect: ADDR, IPv6, [IPv6], all but the bare IPv6 with or without :PORT. Brackets are dropped; without a port
+ * out->port stays. false: none of these. */
+typedef struct ue_place {
+    char host[254], port[6];
+} ue_place;
+bool ue_place_parse(const char *text, ue_place *out) GBA_MUST_USE;
+
 /* Of a gnutls_session_t: what enters the Ua id. UNSUPPORTED: neither TLS 1.2 nor 1.3. */
 gba_err ue_tls_suite(void *gnutls_session, gba_transport *t, uint16_t *suite) GBA_MUST_USE;
 #endif

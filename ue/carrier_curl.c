@@ -9,13 +9,14 @@
 #include "ue/carrier.h"
 
 #define BODY_MAX ((size_t)64 << 20)
-#define TIMEOUT_S 30L
-#define CONNECT_TIMEOUT_S 10L
+#define TIMEOUT_S 30u
+#define CONNECT_MS 10000L
 
 typedef struct curl_carrier {
     CURL *easy;
     struct curl_slist *resolve, *connect_to;
     char *ca_file;
+    unsigned timeout_s;
     size_t max_body;
     /* the answer being read */
     char *head;
@@ -152,6 +153,14 @@ static bool set_method(CURL *h, const gba_ue_request *r)
     return k == CURLE_OK && curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK;
 }
 
+static bool set_times(const curl_carrier *c, const gba_ue_request *r)
+{
+    long ms = (long)c->timeout_s * 1000;
+    ms = r->timeout_ms && (long)r->timeout_ms < ms ? (long)r->timeout_ms : ms;
+    return curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, ms) == CURLE_OK &&
+           curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, ms < CONNECT_MS ? ms : CONNECT_MS) == CURLE_OK;
+}
+
 static gba_err perform(curl_carrier *c, const gba_ue_request *r, const ue_url *url)
 {
     CURLcode k = curl_easy_perform(c->easy);
@@ -198,7 +207,7 @@ static gba_err exchange(void *carrier, const gba_ue_request *r, gba_ue_answer *a
     if (!e)
         e = make_headers(r, &headers);
     /* the request-target is hashed by Digest: it goes out as it was given */
-    if (!e && (curl_easy_setopt(c->easy, CURLOPT_URL, r->url) || !set_method(c->easy, r) ||
+    if (!e && (curl_easy_setopt(c->easy, CURLOPT_URL, r->url) || !set_method(c->easy, r) || !set_times(c, r) ||
                curl_easy_setopt(c->easy, CURLOPT_REQUEST_TARGET, url->target) ||
                curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers)))
         e = GBA_E_NOMEM;
@@ -243,7 +252,7 @@ static void start_curl(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static bool set_options(curl_carrier *c, const gba_ue_carrier_config *cfg)
+static gba_err set_options(curl_carrier *c)
 {
     CURL *h = c->easy;
     CURLcode k = CURLE_OK;
@@ -256,8 +265,6 @@ static bool set_options(curl_carrier *c, const gba_ue_carrier_config *cfg)
     SET(CURLOPT_PROXY, ""); /* B-TIDs and keys are between UE, BSF and NAF */
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_TIMEOUT, cfg->timeout_s ? (long)cfg->timeout_s : TIMEOUT_S);
-    SET(CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, c);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -271,39 +278,48 @@ static bool set_options(curl_carrier *c, const gba_ue_carrier_config *cfg)
         SET(CURLOPT_CAPATH, NULL);
     }
 #undef SET
-    return k == CURLE_OK;
+    /* anything but memory: this libcurl lacks what we need of it */
+    return k == CURLE_OK ? GBA_OK : k == CURLE_OUT_OF_MEMORY ? GBA_E_NOMEM : GBA_E_UNSUPPORTED;
 }
 
-/* ADDR, ADDR:PORT, [IPv6], [IPv6]:PORT for every host. */
-static bool set_connect(curl_carrier *c, const char *to)
+/* Every host's connections go there. */
+static gba_err set_connect(curl_carrier *c, const char *to)
 {
     char line[320];
-    const char *after = to[0] == '[' ? strchr(to, ']') : to;
-    bool port = after && strchr(after, ':') != NULL;
-    int n = snprintf(line, sizeof line, "::%s%s", to, port ? "" : ":");
-    return n > 0 && (size_t)n < sizeof line && add_line(&c->connect_to, line);
+    ue_place at = {.port = ""};
+    if (!ue_place_parse(to, &at))
+        return GBA_E_ARG;
+    const char *ipv6 = strchr(at.host, ':');
+    snprintf(line, sizeof line, "::%s%s%s:%s", ipv6 ? "[" : "", at.host, ipv6 ? "]" : "", at.port);
+    return add_line(&c->connect_to, line) ? GBA_OK : GBA_E_NOMEM;
+}
+
+static gba_err set_up(curl_carrier *c, const gba_ue_carrier_config *cfg)
+{
+    c->easy = curl_easy_init();
+    c->head = malloc(UE_HEADER_MAX);
+    c->timeout_s = cfg->timeout_s ? cfg->timeout_s : TIMEOUT_S;
+    c->max_body = cfg->max_body ? cfg->max_body : BODY_MAX;
+    if (!c->easy || !c->head || (cfg->ca_file && !(c->ca_file = strdup(cfg->ca_file))))
+        return GBA_E_NOMEM;
+    for (size_t i = 0; cfg->resolve && cfg->resolve[i]; i++)
+        if (!add_line(&c->resolve, cfg->resolve[i]))
+            return GBA_E_NOMEM;
+    gba_err e = cfg->connect ? set_connect(c, cfg->connect) : GBA_OK;
+    return e ? e : set_options(c);
 }
 
 gba_err gba_ue_carrier_curl(const gba_ue_carrier_config *cfg, gba_ue_carrier *out)
 {
+    *out = (gba_ue_carrier){0};
     pthread_once(&once, start_curl);
     curl_carrier *c = calloc(1, sizeof *c);
     if (!c)
         return GBA_E_NOMEM;
-    c->easy = curl_easy_init();
-    c->head = malloc(UE_HEADER_MAX);
-    c->max_body = cfg->max_body ? cfg->max_body : BODY_MAX;
-    bool ok = c->easy && c->head;
-    if (cfg->ca_file)
-        ok = (c->ca_file = strdup(cfg->ca_file)) && ok;
-    for (size_t i = 0; ok && cfg->resolve && cfg->resolve[i]; i++)
-        ok = add_line(&c->resolve, cfg->resolve[i]);
-    if (ok && cfg->connect)
-        ok = set_connect(c, cfg->connect);
-    if (!ok || !set_options(c, cfg)) {
+    gba_err e = set_up(c, cfg);
+    if (e)
         carrier_close(c);
-        return GBA_E_NOMEM;
-    }
-    *out = (gba_ue_carrier){&curl_ops, c};
-    return GBA_OK;
+    else
+        *out = (gba_ue_carrier){&curl_ops, c};
+    return e;
 }

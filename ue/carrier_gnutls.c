@@ -166,7 +166,8 @@ static gba_err converse(gnutls_carrier *c, const gba_ue_request *r, gba_span hea
 /* A kept connection that the server has closed meanwhile is opened anew, once. */
 static gba_err perform(gnutls_carrier *c, const gba_ue_request *r, const ue_url *url, gba_span head)
 {
-    int64_t deadline = ue_clock() + (int64_t)c->c.timeout_s * 1000;
+    int64_t ms = (int64_t)c->c.timeout_s * 1000;
+    int64_t deadline = ue_clock() + (r->timeout_ms && r->timeout_ms < ms ? (int64_t)r->timeout_ms : ms);
     bool kept = serves(c, r, url), heard;
     for (;;) {
         gba_err e = kept ? GBA_OK : reach(c, r, url, deadline);
@@ -263,6 +264,10 @@ static bool keep_config(gnutls_carrier *c, const gba_ue_carrier_config *cfg)
 
 gba_err gba_ue_carrier_gnutls(const gba_ue_carrier_config *cfg, gba_ue_carrier *out)
 {
+    ue_place at;
+    *out = (gba_ue_carrier){0};
+    if (cfg->connect && !ue_place_parse(cfg->connect, &at))
+        return GBA_E_ARG;
     gnutls_carrier *c = calloc(1, sizeof *c);
     if (!c)
         return GBA_E_NOMEM;

@@ -26,7 +26,7 @@ static gba_err try_connect(gba_ue *u, ue_psk_run *x)
     attempt *t = x->arg;
     unsigned seconds = t->c->net && t->c->net->timeout_s ? t->c->net->timeout_s : UE_EXCHANGE_S;
     const ue_link_config l = {.host = x->host.s, .port = t->c->port, .tls = true, .psk = &x->psk, .net = t->c->net};
-    return ue_link_open(&l, ue_clock() + (int64_t)seconds * 1000, &t->link, u->text);
+    return ue_link_open(&l, ue_call_until(u, (int64_t)seconds * 1000), &t->link, u->text);
 }
 
 gba_err gba_ue_connect(gba_ue *u, const gba_ue_connect_config *c, gba_ue_conn **out)
@@ -41,6 +41,7 @@ gba_err gba_ue_connect(gba_ue *u, const gba_ue_connect_config *c, gba_ue_conn **
     gba_ue_conn *conn = calloc(1, sizeof *conn);
     if (!conn)
         return ue_say(u->text, GBA_E_NOMEM, "out of memory");
+    ue_call_begin(u);
     gba_err e = ue_psk_go(u, &x);
     if (e) {
         free(conn);

@@ -14,6 +14,7 @@ struct gba_ue {
     ue_url bsf_url; /* origin empty: none given */
     ue_state state;
     char path[PATH_MAX]; /* the session's file */
+    int64_t deadline;    /* of the call (ue_clock); UE_FOREVER: none */
     /* the NAF answered last: its nonce serves again (RFC 7616 3.3: nc, nextnonce) */
     gba_ue_ua ua;
     struct {
@@ -35,6 +36,10 @@ struct gba_ue {
 };
 
 int64_t ue_now(const gba_ue *u);
+void ue_call_begin(gba_ue *u); /* of each function that an application calls, and that may wait */
+/* The end of something that begins now and may take ms: of the call at the latest. */
+int64_t ue_call_until(const gba_ue *u, int64_t ms);
+gba_err ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out) GBA_MUST_USE; /* within a call */
 gba_err ue_entropy(gba_ue *u, uint8_t out[GBA_UE_ENTROPY]) GBA_MUST_USE;
 void ue_trace(gba_ue *u, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 gba_err ue_exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *r, gba_ue_answer *a) GBA_MUST_USE;

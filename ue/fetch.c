@@ -172,7 +172,7 @@ gba_err ue_renew(gba_ue *u, const gba_fqdn *host, bool *renewed, gba_ue_session 
                       (long long)wait);
     *renewed = true;
     ue_trace(u, 1, "%.400s; bootstrapping anew", why);
-    return gba_ue_bootstrap(u, true, s);
+    return ue_bootstrap(u, true, s);
 }
 
 /*
@@ -184,7 +184,7 @@ static gba_err on_refused_digest(gba_ue *u, ua_run *x, const gba_ue_answer *a)
     gba_naf_id here = naf_id(x, a);
     if (x->early) { /* its nonce was an old one, and not every NAF says so */
         x->early = false;
-        return gba_ue_bootstrap(u, false, &x->session);
+        return ue_bootstrap(u, false, &x->session);
     }
     bool moved = memcmp(here.ua.o, x->naf.ua.o, sizeof here.ua.o) != 0;
     if ((moved || u->ua.challenge.stale) && !x->restarted) {
@@ -200,7 +200,11 @@ static gba_err run_ua(gba_ue *u, ua_run *x, gba_ue_answer *a)
     gba_err e = begin(u, x);
     bool digest = !e && authorize_early(u, x);
     for (int i = 0; !e; i++) {
-        const gba_ue_request r = {x->r->method, x->r->url, x->fields, x->n_fields + digest, x->r->body, NULL};
+        const gba_ue_request r = {.method = x->r->method,
+                                  .url = x->r->url,
+                                  .fields = x->fields,
+                                  .n_fields = x->n_fields + digest,
+                                  .body = x->r->body};
         if ((e = ue_exchange(u, &u->c.carrier, &r, a)) || a->status != 401)
             break;
         if (i == UA_ROUNDS)
@@ -208,7 +212,7 @@ static gba_err run_ua(gba_ue *u, ua_run *x, gba_ue_answer *a)
         u->last.origin[0] = '\0';
         if ((e = gba_ue_ua_choose(&u->ua, &x->host, a)))
             return say_choice(u, x, e);
-        e = digest ? on_refused_digest(u, x, a) : gba_ue_bootstrap(u, false, &x->session);
+        e = digest ? on_refused_digest(u, x, a) : ue_bootstrap(u, false, &x->session);
         /* Ub may have used the same carrier: *a is gone, what we need of it is not */
         if (!e) {
             x->naf = naf_id(x, &(gba_ue_answer){.transport = a->transport, .suite = a->suite});
@@ -231,12 +235,16 @@ static gba_err run_ua(gba_ue *u, ua_run *x, gba_ue_answer *a)
 gba_err gba_ue_fetch(gba_ue *u, const gba_ue_request *r, gba_ue_answer *a)
 {
     ua_run *x = calloc(1, sizeof *x);
+    memset(a, 0, sizeof *a);
     if (!x)
         return ue_say(u->text, GBA_E_NOMEM, "out of memory");
     x->r = r;
+    ue_call_begin(u);
     gba_err e = run_ua(u, x, a);
-    if (e)
+    if (e) {
         u->last.origin[0] = '\0';
+        memset(a, 0, sizeof *a); /* what came last is no answer */
+    }
     wipe_run(x);
     return e;
 }
@@ -268,7 +276,7 @@ gba_err ue_psk_go(gba_ue *u, ue_psk_run *x)
     x->u = u;
     x->psk.key = psk_key;
     x->psk.arg = x;
-    gba_err e = gba_ue_bootstrap(u, false, &x->session);
+    gba_err e = ue_bootstrap(u, false, &x->session);
     while (!e) {
         x->psk.btid = x->session.btid;
         if ((e = x->attempt(u, x)) != GBA_E_AUTH)
@@ -300,11 +308,13 @@ gba_err gba_ue_fetch_psk(gba_ue *u, const gba_ue_request *r, gba_ue_tls tls, gba
     ue_url url;
     psk_fetch f = {.r = *r, .a = a};
     ue_psk_run x = {.attempt = psk_attempt, .arg = &f, .psk = {.tls = tls}};
+    memset(a, 0, sizeof *a);
     gba_err e = ue_url_parse(r->url, &url);
     if (e || !url.tls)
         return ue_say(u->text, e ? e : GBA_E_SYNTAX, "\"%.200s\" is not an https URL", r->url);
     if ((e = gba_fqdn_parse(gba_str(url.host), &x.host)))
         return ue_say(u->text, e, "\"%.200s\": a NAF is named by its FQDN", url.host);
+    ue_call_begin(u);
     e = ue_psk_go(u, &x);
     gba_ue_session_wipe(&x.session);
     return e;

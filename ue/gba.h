@@ -16,13 +16,14 @@ typedef struct options {
     const char *bsf, *bsf_domain, *usim, *state, *key_file, *ca, *bsf_ca, *connect;
     const char *resolve[LIST_MAX + 1];
     size_t n_resolve;
-    unsigned timeout;
+    unsigned timeout, call_timeout;
     bool no_tmpi;
     const char *carrier;
     /* usim create */
     const char *impi, *algorithm;
     gba_secret k, opc, op; /* n == 0: not given */
     bool exportable, force;
+    uint8_t res_len, ck_len, ik_len, iterations; /* 0: not given */
     /* bootstrap, key */
     bool export_ks, if_needed;
     const char *ua;

@@ -113,6 +113,8 @@ static int open_carriers(const options *o, device *d)
         c.ca_file = o->bsf_ca;
     if (!e && (o->bsf_ca || o->psk))
         e = make(&c, &d->bsf_carrier);
+    if (e == GBA_E_ARG && o->connect)
+        return complain(EXIT_USAGE, "--connect: \"%s\" is not ADDR[:PORT], an IPv6 address or [IPv6][:PORT]", o->connect);
     return e ? complain(EXIT_FAILED, "no HTTP: %s", gba_err_text(e)) : EXIT_DONE;
 }
 
@@ -127,6 +129,7 @@ static int open_ue(const options *o, device *d)
                        .state_dir = state_folder(o, room, sizeof room),
                        .seal = {.key_file = o->key_file},
                        .no_tmpi = o->no_tmpi,
+                       .call_s = o->call_timeout,
                        .trace = show_line,
                        .arg = (void *)(uintptr_t)o};
     if (!c.state_dir)

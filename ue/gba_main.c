@@ -16,6 +16,7 @@ static const char usage_text[] =
     "\n"
     "  gba usim create FILE --impi IMPI --k HEX (--opc HEX | --op HEX)   make a software USIM\n"
     "        [--algorithm milenage|tuak] [--exportable] [--force]\n"
+    "        TUAK also: [--res-len N] [--ck-len N] [--ik-len N] [--keccak-iterations N]\n"
     "        secrets also: --k-file F|-, --opc-file F|-, --op-file F|-\n"
     "  gba usim show FILE                     what it is, without its secrets\n"
     "  gba bootstrap [--if-needed] [--export-ks]   run Ub against the BSF\n"
@@ -39,6 +40,7 @@ static const char usage_text[] =
     "  --resolve HOST:PORT:ADDR   as if DNS said so; repeatable\n"
     "  --connect ADDR[:PORT]      every connection goes there\n"
     "  --timeout SECONDS    of one exchange; default 30\n"
+    "  --call-timeout SECONDS     of all exchanges together; default: none\n"
     "  --no-tmpi            always bootstrap under the IMPI\n"
     "  --carrier curl|gnutls      what carries HTTP; --psk and a build without curl: gnutls\n"
     "Everywhere: --json, --verbose (the exchange, secrets left out), --quiet, --help, --version\n"
@@ -78,8 +80,8 @@ int code_of(gba_err e)
 
 enum {
     O_JSON = 256, O_VERBOSE, O_QUIET, O_HELP, O_VERSION, O_BSF, O_BSF_DOMAIN, O_USIM, O_STATE, O_KEY_FILE, O_CA,
-    O_BSF_CA, O_RESOLVE, O_CONNECT, O_TIMEOUT, O_NO_TMPI, O_IMPI, O_K, O_K_FILE, O_OPC, O_OPC_FILE, O_OP, O_OP_FILE,
-    O_ALGORITHM, O_EXPORTABLE, O_FORCE, O_EXPORT_KS, O_IF_NEEDED, O_UA, O_DATA, O_OUTPUT, O_HEADER,
+    O_BSF_CA, O_RESOLVE, O_CONNECT, O_TIMEOUT, O_CALL_TIMEOUT, O_NO_TMPI, O_IMPI, O_K, O_K_FILE, O_OPC, O_OPC_FILE, O_OP, O_OP_FILE,
+    O_ALGORITHM, O_RES_LEN, O_CK_LEN, O_IK_LEN, O_ITERATIONS, O_EXPORTABLE, O_FORCE, O_EXPORT_KS, O_IF_NEEDED, O_UA, O_DATA, O_OUTPUT, O_HEADER,
     O_PSK, O_TLS, O_PRIORITY, O_CARRIER,
 };
 static const struct option option_list[] = {
@@ -98,6 +100,7 @@ static const struct option option_list[] = {
     {"resolve", required_argument, NULL, O_RESOLVE},
     {"connect", required_argument, NULL, O_CONNECT},
     {"timeout", required_argument, NULL, O_TIMEOUT},
+    {"call-timeout", required_argument, NULL, O_CALL_TIMEOUT},
     {"no-tmpi", no_argument, NULL, O_NO_TMPI},
     {"impi", required_argument, NULL, O_IMPI},
     {"k", required_argument, NULL, O_K},
@@ -107,6 +110,10 @@ static const struct option option_list[] = {
     {"op", required_argument, NULL, O_OP},
     {"op-file", required_argument, NULL, O_OP_FILE},
     {"algorithm", required_argument, NULL, O_ALGORITHM},
+    {"res-len", required_argument, NULL, O_RES_LEN},
+    {"ck-len", required_argument, NULL, O_CK_LEN},
+    {"ik-len", required_argument, NULL, O_IK_LEN},
+    {"keccak-iterations", required_argument, NULL, O_ITERATIONS},
     {"exportable", no_argument, NULL, O_EXPORTABLE},
     {"force", no_argument, NULL, O_FORCE},
     {"export-ks", no_argument, NULL, O_EXPORT_KS},
@@ -159,14 +166,22 @@ static int take_list(const char *name, const char **list, size_t *n, const char 
     return EXIT_DONE;
 }
 
-static int take_timeout(const char *value, unsigned *out)
+static int take_number(const char *name, const char *value, unsigned long most, const char *unit, unsigned *out)
 {
     char *end;
     unsigned long v = strtoul(value, &end, 10);
-    if (*end || end == value || v < 1 || v > 3600)
-        return complain(EXIT_USAGE, "--timeout: %s is not 1 to 3600 seconds", value);
+    if (*end || end == value || v < 1 || v > most)
+        return complain(EXIT_USAGE, "--%s: %s is not 1 to %lu%s", name, value, most, unit);
     *out = (unsigned)v;
     return EXIT_DONE;
+}
+
+static int take_length(const char *name, const char *value, uint8_t *out)
+{
+    unsigned v = 0;
+    int code = take_number(name, value, 32, "", &v);
+    *out = (uint8_t)v;
+    return code;
 }
 
 /* Where a plain option's value goes; NULL: not a plain one. */
@@ -219,7 +234,12 @@ static int take_option(options *o, int k, char *value)
     switch (k) {
     case O_RESOLVE: return take_list("resolve", o->resolve, &o->n_resolve, value);
     case O_HEADER: return take_list("header", o->header, &o->n_header, value);
-    case O_TIMEOUT: return take_timeout(value, &o->timeout);
+    case O_TIMEOUT: return take_number("timeout", value, 3600, " seconds", &o->timeout);
+    case O_CALL_TIMEOUT: return take_number("call-timeout", value, 3600, " seconds", &o->call_timeout);
+    case O_RES_LEN: return take_length("res-len", value, &o->res_len);
+    case O_CK_LEN: return take_length("ck-len", value, &o->ck_len);
+    case O_IK_LEN: return take_length("ik-len", value, &o->ik_len);
+    case O_ITERATIONS: return take_length("keccak-iterations", value, &o->iterations);
     case O_K: return take_secret("k", value, &o->k);
     case O_OPC: return take_secret("opc", value, &o->opc);
     case O_OP: return take_secret("op", value, &o->op);

@@ -13,7 +13,7 @@ static int choose_opc(options *o, gba_aka_key *key)
         key->opc = o->opc;
         return EXIT_DONE;
     }
-    gba_err e = gba_aka_opc(key->algorithm, &key->k, &o->op, 0, &key->opc);
+    gba_err e = gba_aka_opc(key->algorithm, &key->k, &o->op, key->keccak_iterations, &key->opc);
     return e ? complain(EXIT_USAGE, "--op: it or --k has the wrong length for %s: %s",
                         gba_aka_algorithm_name(key->algorithm), gba_err_text(e))
              : EXIT_DONE;
@@ -32,6 +32,10 @@ static int read_config(options *o, gba_uicc_soft_config *c)
     c->key.algorithm = GBA_MILENAGE;
     if (o->algorithm && gba_aka_algorithm_parse(o->algorithm, &c->key.algorithm))
         return complain(EXIT_USAGE, "--algorithm: %s is neither milenage nor tuak", o->algorithm);
+    c->key.res_len = o->res_len;
+    c->key.ck_len = o->ck_len;
+    c->key.ik_len = o->ik_len;
+    c->key.keccak_iterations = o->iterations;
     c->exportable = o->exportable;
     c->overwrite = o->force;
     return choose_opc(o, &c->key);

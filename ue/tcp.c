@@ -18,6 +18,7 @@
 
 #include "ue/file.h"
 #include "ue/link.h"
+#include "ue/resolve.h"
 
 int64_t ue_clock(void)
 {
@@ -45,39 +46,8 @@ gba_err ue_wait(int fd, short events, int64_t deadline)
 
 /* ---- where to ---- */
 
-typedef struct place {
-    char host[254], port[6];
-} place;
-
-/* ADDR, [IPv6], each with or without :PORT; brackets dropped. false: does not fit. */
-static bool take_place(const char *text, place *out)
-{
-    size_t n;
-    const char *host = text, *port = NULL;
-    if (text[0] == '[') {
-        const char *close = strchr(text, ']');
-        if (!close)
-            return false;
-        host = text + 1;
-        n = (size_t)(close - host);
-        port = close[1] == ':' ? close + 2 : NULL;
-    } else {
-        const char *colon = strchr(text, ':');
-        bool ipv6 = colon && strchr(colon + 1, ':');
-        n = colon && !ipv6 ? (size_t)(colon - text) : strlen(text);
-        port = colon && !ipv6 ? colon + 1 : NULL;
-    }
-    if (n == 0 || n >= sizeof out->host || (port && (strlen(port) >= sizeof out->port || !*port)))
-        return false;
-    memcpy(out->host, host, n);
-    out->host[n] = '\0';
-    if (port)
-        snprintf(out->port, sizeof out->port, "%s", port);
-    return true;
-}
-
 /* "HOST:PORT:ADDR" of the list that fits; NULL: none. */
-static const char *resolved(const gba_ue_carrier_config *net, const place *at)
+static const char *resolved(const gba_ue_carrier_config *net, const ue_place *at)
 {
     size_t host_n = strlen(at->host), port_n = strlen(at->port);
     for (size_t i = 0; net && net->resolve && net->resolve[i]; i++) {
@@ -89,11 +59,11 @@ static const char *resolved(const gba_ue_carrier_config *net, const place *at)
     return NULL;
 }
 
-static gba_err locate(const char *host, unsigned port, const gba_ue_carrier_config *net, place *out, char *text)
+static gba_err locate(const char *host, unsigned port, const gba_ue_carrier_config *net, ue_place *out, char *text)
 {
     snprintf(out->host, sizeof out->host, "%s", host);
     snprintf(out->port, sizeof out->port, "%u", port);
-    if (net && net->connect && !take_place(net->connect, out))
+    if (net && net->connect && !ue_place_parse(net->connect, out))
         return ue_say(text, GBA_E_ARG, "\"%.100s\" is not ADDR[:PORT] to connect to", net->connect);
     const char *said = net && net->connect ? NULL : resolved(net, out);
     if (!said)
@@ -144,7 +114,7 @@ static int64_t soon(int64_t deadline)
 }
 
 /* An address as such: no resolver, which on a small device is half of libc. -2: it is a name. */
-static int try_address(const place *at, int64_t deadline, int *why)
+static int try_address(const ue_place *at, int64_t deadline, int *why)
 {
     union {
         struct sockaddr any;
@@ -168,17 +138,20 @@ static int try_address(const place *at, int64_t deadline, int *why)
 gba_err ue_tcp_connect(const char *host, unsigned port, const gba_ue_carrier_config *net, int64_t deadline, int *fd,
                        char *text)
 {
-    place at;
+    ue_place at;
     int why = 0;
     struct addrinfo *list = NULL;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    const char *said;
+    *fd = -1;
     gba_err e = locate(host, port, net, &at, text);
     if (e)
         return e;
     *fd = try_address(&at, soon(deadline), &why);
-    int r = *fd == -2 ? getaddrinfo(at.host, at.port, &hints, &list) : 0;
-    if (r)
-        return ue_say(text, GBA_E_IO, "%s: %s", at.host, gai_strerror(r));
+    if (*fd == -2) {
+        e = ue_resolve(at.host, (unsigned)strtoul(at.port, NULL, 10), deadline, ue_wait, &list, &said);
+        if (e)
+            return ue_say(text, e == GBA_E_NOMEM ? e : GBA_E_IO, "%s: %s", at.host, said);
+    }
     for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next)
         *fd = try_one(a->ai_addr, a->ai_addrlen, soon(deadline), &why);
     if (list)

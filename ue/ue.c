@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "ue/device.h"
 #include "ue/file.h"
+#include "ue/link.h"
 
 #define UB_ROUNDS 8 /* more than the step machine ever asks for */
 
@@ -66,13 +68,31 @@ static void trace_fields(gba_ue *u, char way, const gba_ue_field *f, size_t n)
     }
 }
 
-gba_err ue_exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *r, gba_ue_answer *a)
+/* ---- the call's time ---- */
+
+void ue_call_begin(gba_ue *u)
 {
+    u->deadline = u->c.call_s ? ue_clock() + (int64_t)u->c.call_s * 1000 : UE_FOREVER;
+}
+
+int64_t ue_call_until(const gba_ue *u, int64_t ms)
+{
+    int64_t t = ue_clock() + ms;
+    return t < u->deadline ? t : u->deadline;
+}
+
+gba_err ue_exchange(gba_ue *u, const gba_ue_carrier *carrier, const gba_ue_request *request, gba_ue_answer *a)
+{
+    gba_ue_request timed = *request, *r = &timed;
+    memset(a, 0, sizeof *a);
     if (!carrier->ops)
         return ue_say(u->text, GBA_E_ARG, "no carrier: this device was set up for stored keys only");
+    int64_t left = u->deadline == UE_FOREVER ? 0 : u->deadline - ue_clock();
+    if (left < 0 || (left == 0 && u->deadline != UE_FOREVER))
+        return ue_say(u->text, GBA_E_IO, "%.200s: not asked: the call's %u s are over", r->url, u->c.call_s);
+    r->timeout_ms = left > INT_MAX ? INT_MAX : (unsigned)left;
     ue_trace(u, 2, "> %s %s", r->method, r->url);
     trace_fields(u, '>', r->fields, r->n_fields);
-    memset(a, 0, sizeof *a);
     gba_err e = carrier->ops->exchange(carrier->self, r, a);
     if (e) {
         const char *says = carrier->ops->text ? carrier->ops->text(carrier->self) : NULL;
@@ -173,7 +193,8 @@ static gba_err run_ub(gba_ue *u, gba_ub *ub)
         if (i == UB_ROUNDS)
             return ue_say(u->text, GBA_E_FORBIDDEN, "the BSF never comes to an end");
         snprintf(url, sizeof url, "%s%s", u->bsf_url.origin, want.target);
-        const gba_ue_request r = {want.method, url, want.fields, want.n_fields, {NULL, 0}, NULL};
+        const gba_ue_request r = {
+            .method = want.method, .url = url, .fields = want.fields, .n_fields = want.n_fields};
         if ((e = ue_exchange(u, carrier, &r, &a)) || (e = ue_entropy(u, random)))
             return e;
         e = gba_ub_feed(ub, &a, random, ue_now(u), &next, &want);
@@ -219,7 +240,7 @@ static gba_err bootstrap_locked(gba_ue *u, gba_ue_session *s)
     return e;
 }
 
-gba_err gba_ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
+gba_err ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
 {
     gba_btid before;
     gba_err e = load_or_renew(u, out);
@@ -244,6 +265,12 @@ gba_err gba_ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
     return e;
 }
 
+gba_err gba_ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
+{
+    ue_call_begin(u);
+    return ue_bootstrap(u, renew, out);
+}
+
 gba_err gba_ue_forget(gba_ue *u)
 {
     if (unlink(u->path) != 0)
@@ -261,7 +288,8 @@ gba_err ue_derive(gba_ue *u, const gba_ue_session *s, const gba_naf_id *naf, gba
 gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out, gba_ue_session *s)
 {
     gba_ue_session session;
-    gba_err e = gba_ue_bootstrap(u, false, &session);
+    ue_call_begin(u);
+    gba_err e = ue_bootstrap(u, false, &session);
     if (!e)
         e = ue_derive(u, &session, naf, out);
     if (!e && s)

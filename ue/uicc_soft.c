@@ -251,6 +251,16 @@ static gba_err beside(const char *path, const char *ending, char out[PATH_MAX], 
     return GBA_OK;
 }
 
+/* TS 33.102 6.3.7: AUTN has room for a MAC of 8 octets, RES is 4 to 16. */
+static gba_err check_key(gba_aka_key *k, char *text)
+{
+    gba_err e = gba_aka_key_check(k);
+    if (!e && k->mac_len == 8 && k->res_len <= 16)
+        return GBA_OK;
+    return ue_say(text, e ? e : GBA_E_RANGE, "a length is not one that %s knows (Milenage: K and OPc 16 octets, RES 8; "
+                  "TUAK: K 16 or 32, TOPc 32, RES 4, 8 or 16, CK and IK 16 or 32)", gba_aka_algorithm_name(k->algorithm));
+}
+
 gba_err gba_uicc_soft_create(const char *path, const gba_uicc_soft_config *c, const gba_uicc_seal *seal, char *text)
 {
     soft_usim s = {.impi = c->impi, .key = c->key, .sqn = c->sqn, .exportable = c->exportable};
@@ -264,9 +274,8 @@ gba_err gba_uicc_soft_create(const char *path, const gba_uicc_soft_config *c, co
         e = ue_say(text, e, "IMPI \"%s\": not user@realm of at most %d octets", c->impi.s, GBA_ID_MAX);
     if (!e && !profile_ok(&s.sqn))
         e = ue_say(text, GBA_E_RANGE, "SQN profile: at most 8 IND bits, delta from 1 to 2^48-1");
-    if (!e && (e = gba_aka_key_check(&s.key)))
-        ue_say(text, e, "K or OPc has the wrong length for %s (Milenage: 16 and 16 octets, TUAK: 16 or 32 and 32)",
-               gba_aka_algorithm_name(s.key.algorithm));
+    if (!e)
+        e = check_key(&s.key, text);
     if (!e)
         e = beside(path, ".key", key_path, text);
     if (!e)

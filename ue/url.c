@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* url.c - the few URLs a UE speaks, taken apart once for carrier and Digest alike. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,4 +67,35 @@ gba_err ue_url_parse(const char *text, ue_url *out)
             (int)sizeof out->target)
         return GBA_E_RANGE;
     return GBA_OK;
+}
+
+bool ue_place_parse(const char *text, ue_place *out)
+{
+    size_t n;
+    const char *host = text, *port = NULL;
+    uint8_t address[16];
+    bool ipv6 = text[0] == '[';
+    if (ipv6) {
+        const char *close = strchr(text, ']');
+        if (!close || (close[1] && close[1] != ':'))
+            return false;
+        host = text + 1;
+        n = (size_t)(close - host);
+        port = close[1] ? close + 2 : NULL;
+    } else {
+        const char *colon = strchr(text, ':');
+        ipv6 = colon && strchr(colon + 1, ':');
+        n = colon && !ipv6 ? (size_t)(colon - text) : strlen(text);
+        port = colon && !ipv6 ? colon + 1 : NULL;
+    }
+    if (n == 0 || n >= sizeof out->host ||
+        (port && (!*port || strlen(port) >= sizeof out->port || port[strspn(port, "0123456789")])))
+        return false;
+    memcpy(out->host, host, n);
+    out->host[n] = '\0';
+    if (ipv6 && !strchr(out->host, '%') && inet_pton(AF_INET6, out->host, address) != 1)
+        return false;
+    if (port)
+        snprintf(out->port, sizeof out->port, "%s", port);
+    return true;
 }

@@ -106,6 +106,7 @@ typedef struct gba_ue_request {
     size_t n_fields;
     gba_span body; /* p == NULL: none */
     const gba_ue_psk *psk; /* of a carrier's request; NULL: certificate. Others leave it NULL */
+    unsigned timeout_ms;   /* of a carrier's request: what is left of the call; 0: the carrier's own. Others leave it 0 */
 } gba_ue_request;
 typedef struct gba_ue_carrier_ops {
     const char *name; /* "curl", "gnutls" */
@@ -124,11 +125,11 @@ typedef struct gba_ue_carrier {
 typedef struct gba_ue_carrier_config {
     const char *ca_file;          /* PEM; NULL: the system's */
     const char *const *resolve;   /* "HOST:PORT:ADDR", NULL-terminated; may be NULL */
-    const char *connect;          /* every connection goes to ADDR[:PORT]; NULL */
-    unsigned timeout_s;           /* of one exchange; 0: 30 */
+    const char *connect;          /* every connection goes to ADDR[:PORT], IPv6 or [IPv6][:PORT]; NULL */
+    unsigned timeout_s;           /* of one exchange, name and handshake included; 0: 30 */
     size_t max_body;              /* 0: 64 MiB */
 } gba_ue_carrier_config;
-/* libcurl; UNSUPPORTED in a build without it. */
+/* libcurl; UNSUPPORTED in a build without it. ARG: connect is none of its forms. *out is empty after an error. */
 GBA_API gba_err gba_ue_carrier_curl(const gba_ue_carrier_config *c, gba_ue_carrier *out) GBA_MUST_USE;
 /* GnuTLS over sockets of its own: TLS-PSK, and the smallest device. One connection is kept. */
 GBA_API gba_err gba_ue_carrier_gnutls(const gba_ue_carrier_config *c, gba_ue_carrier *out) GBA_MUST_USE;
@@ -145,6 +146,9 @@ typedef struct gba_ue_config {
     const char *state_dir;  /* made with mode 0700 */
     gba_uicc_seal seal;     /* default: DIR/state.key */
     bool no_tmpi;           /* always bootstrap under the IMPI */
+    /* Seconds that one call may take: Ub and Ua with all their exchanges, from resolving names to the answer. IO when
+     * it is over. The wait for a card that another process holds is its own. 0: each exchange's limit alone. */
+    unsigned call_s;
     int64_t (*now)(void *arg);                            /* NULL: the system's clock */
     gba_err (*entropy)(void *arg, uint8_t *out, size_t n); /* NULL: getrandom */
     /* One line of progress (level 1) or of the exchange with secrets left out (2). */

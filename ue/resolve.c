@@ -3,7 +3,7 @@
  * resolve.c - getaddrinfo knows no deadline: a DNS server that is silent holds it for half a minute. So a
  * thread of its own asks for a name, and whoever waits for it goes in time; the last of the two cleans up.
  */
-#include "onem2m-binding/resolve.h"
+#include "ue/resolve.h"
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "onem2m-binding/tls.h"
 
 typedef struct lookup {
     atomic_int users;
@@ -80,24 +79,35 @@ static lookup *begin(const char *host, const char *service)
     return NULL;
 }
 
-gba_err m2m_resolve(const char *host, uint16_t port, int64_t deadline, struct addrinfo **out)
+/* getaddrinfo's outcome */
+static gba_err outcome(int r, const char **why)
+{
+    *why = r ? gai_strerror(r) : "";
+    return r == 0 ? GBA_OK : r == EAI_MEMORY ? GBA_E_NOMEM : GBA_E_IO;
+}
+
+gba_err ue_resolve(const char *host, unsigned port, int64_t deadline, ue_wait_fn *wait, struct addrinfo **out,
+                   const char **why)
 {
     char service[8];
 
     *out = NULL;
     snprintf(service, sizeof service, "%u", port);
     if (ask(host, service, AI_NUMERICHOST, out) == 0)
-        return GBA_OK;
+        return outcome(0, why);
     *out = NULL;
+    *why = "no thread to resolve it in";
     lookup *l = begin(host, service);
     if (!l)
         return GBA_E_NOMEM;
-    gba_err e = m2m_wait(l->fd, POLLIN, deadline);
-    if (e == GBA_OK && atomic_load(&l->done) && l->result == 0) {
+    gba_err e = wait(l->fd, POLLIN, deadline);
+    if (e == GBA_OK && atomic_load(&l->done)) {
+        e = outcome(l->result, why);
         *out = l->list;
         l->list = NULL;
-    } else if (e == GBA_OK) {
-        e = GBA_E_IO;
+    } else {
+        *why = "its name was not resolved in time";
+        e = e == GBA_OK ? GBA_E_IO : e;
     }
     leave(l);
     return e;
