@@ -249,6 +249,7 @@ gba_err av_zh_new(const av_zh_config *c, av_source **out)
     char label[64];
     gba_err e;
 
+    *out = NULL;
     if (!zh)
         return GBA_E_NOMEM;
     zh->base.ops = &ops;

@@ -355,8 +355,11 @@ static gba_err on_head(void *ctx, unsigned status, const http_field *f, size_t n
     h->status = status;
     h->back_length = length_of(f, n);
     for (size_t i = 0; i < n; i++)
-        if (!among(f[i].name, not_back) && !dropped(f, n, f[i].name))
+        if (!among(f[i].name, not_back) && !dropped(f, n, f[i].name)) {
+            if (h->n_back == NAFD_FIELDS) /* one more has room, for Authentication-Info */
+                return GBA_E_RANGE;
             h->back[h->n_back++] = f[i];
+        }
     if (bare)
         return begin(h, gba_str(""), h->back_length);
     h->gathers = !h->e.who && gba_naf_wants_body(&h->e.res) && h->back_length <= h->e.d->s->proxy.answer_max && !events;

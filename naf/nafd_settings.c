@@ -306,6 +306,7 @@ gba_err nafd_settings_naf(const nafd_settings *s, bool decision, gba_naf **out, 
     GBA_SECRET_SCOPED key = {0};
     const char *bsfs[GBA_NAF_BSFS], *reason = "";
     const nafd_bsf *b = s->naf.bsfs.v;
+    *out = NULL;
     for (size_t i = 0; i < s->naf.bsfs.n && i < GBA_NAF_BSFS; i++)
         bsfs[i] = b[i].domain.s;
     gba_naf_config c = {.fqdns = (const char *const *)s->naf.fqdns.v, .n_fqdns = s->naf.fqdns.n,

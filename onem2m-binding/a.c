@@ -47,7 +47,7 @@ const char *a_admin(const gba_m2m_a *a, const gba_m2m_id *other)
     return a->c.id.kind != GBA_M2M_ID_NONE ? a->c.id.sp.s : other->sp.s;
 }
 
-gba_err gba_m2m_a_new(const gba_m2m_a_config *c, gba_m2m_a **out, char *text)
+gba_err gba_m2m_a_new(const gba_m2m_a_config *c, gba_m2m_a **out, char text[GBA_M2M_TEXT])
 {
     gba_m2m_a *a = calloc(1, sizeof *a);
     gba_err e = a ? GBA_OK : GBA_E_NOMEM;

@@ -79,7 +79,7 @@ void a_record_wipe(a_record *r);
 #define A_RECORD_MAX 8192
 gba_err a_record_print(const a_record *r, uint8_t *out, size_t *n) GBA_MUST_USE;
 gba_err a_record_parse(gba_span in, a_record *out) GBA_MUST_USE;
-gba_err a_store_open(gba_m2m_a *a, char *text) GBA_MUST_USE;
+gba_err a_store_open(gba_m2m_a *a, char text[GBA_M2M_TEXT]) GBA_MUST_USE;
 gba_err a_store_save(gba_m2m_a *a, const a_record *r) GBA_MUST_USE;
 /* The newest of this kind that lives: target NULL: any, as an FQDN (CSE: its public domain name). UNKNOWN,
  * EXPIRED (*out is the one that was). */

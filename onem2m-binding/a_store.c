@@ -9,6 +9,8 @@
 #include "onem2m-binding/a.h"
 #include "ue/file.h"
 
+_Static_assert(GBA_M2M_TEXT == GBA_UICC_TEXT, "what ue/file.c writes fits where we have it written to");
+
 #define KIND "M2MC"
 #define RECORD_VERSION 1
 #define PREFIX "m2m-"
@@ -150,7 +152,7 @@ gba_err a_record_parse(gba_span record, a_record *r)
 }
 
 /* ---- the folder ---- */
-gba_err a_store_open(gba_m2m_a *a, char *text)
+gba_err a_store_open(gba_m2m_a *a, char text[GBA_M2M_TEXT])
 {
     char path[PATH_MAX];
     gba_err e = ue_folder_make(a->c.state_dir, text);

@@ -283,6 +283,7 @@ static void job_plan(void *ctx, store_batch *b, const store_row *row, store_faul
 gba_err seal_job_new(store *s, seal_job **out)
 {
     seal_job *j = calloc(1, sizeof *j);
+    *out = NULL;
     if (j == NULL)
         return GBA_E_NOMEM;
     j->url = s->url;

@@ -146,6 +146,7 @@ static int run_sql(conn *c, const char *text)
 gba_err sq_conn_open(const store_db *db, bool write, conn **out, store_fault *f)
 {
     conn *c = calloc(1, sizeof *c);
+    *out = NULL;
     if (c == NULL)
         return GBA_E_NOMEM;
     c->wait_ms = write ? store_sqlite_busy_ms : READ_WAIT_MS;
@@ -525,6 +526,7 @@ gba_err sq_open(const store_config *c, const char *where, store_db **out, store_
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, set_up_sqlite);
+    *out = NULL;
     if (where[0] == '\0') {
         store_fault_set(f, "the store's URL names no file: sqlite:/PATH");
         return GBA_E_ARG;

@@ -64,10 +64,23 @@ static int sink(int fd, char *buf, size_t room, size_t have, bool chunked, size_
     return k <= 0 || raw_send(fd, head, (size_t)h) || raw_send(fd, text, (size_t)m);
 }
 
+/* N header fields and no body: GET /app/fields/N. */
+static int fields(int fd, const char *number)
+{
+    char line[64];
+    size_t n = strtoul(number, NULL, 10);
+    int bad = raw_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", 36);
+    for (size_t i = 1; i < n && !bad; i++)
+        bad = raw_send(fd, line, (size_t)snprintf(line, sizeof line, "X-Field-%zu: %zu\r\n", i, i));
+    return bad || raw_send(fd, "\r\n", 2);
+}
+
 static int answer(int fd, char *request, size_t n_head, size_t n)
 {
     (void)n_head;
     const char *target = strchr(request, ' ');
+    if (target && !strncmp(target, " /app/fields/", 13))
+        return fields(fd, target + 13);
     if (target && !strncmp(target, " /app/chunks/", 13))
         return blocks(fd, target + 13, !strncmp(request, "HEAD ", 5), true);
     if (target && !strncmp(target, " /app/length/", 13))

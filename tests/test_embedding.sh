@@ -53,6 +53,21 @@ done
 ok "the examples say how they are built:${hosts:-}" test "$(wc -w <<<"${hosts:-}")" -ge 4
 ldd "$demo/bin/naf_blocking_http" >"$demo/out"
 ok "it is linked to the installed library" grep -q "libgbanaf.so.* => $root" "$demo/out"
+# A buffer that is too small for an operator's message is found at compile time (gcc 11 and later).
+cat >"$demo/text.c" <<'C'
+#include <gba/ue.h>
+int try(const gba_ue_config *c, gba_ue **out, char *why);
+int try(const gba_ue_config *c, gba_ue **out, char *why)
+{
+    char text[ROOM];
+    return gba_ue_new(c, out, text) || gba_ue_new(c, out, NULL) || (why[0] = text[0]);
+}
+C
+for room in 512 100; do
+    # shellcheck disable=SC2046
+    "${CC_STRANGER:-gcc}" -Wall -Wextra -Werror -DROOM=$room -c -o /dev/null "$demo/text.c" $(pkg-config --cflags gbaue) >"$demo/out" 2>&1
+    ok "a text of $room octets" test $? -eq $((room < 512))
+done
 if command -v g++ >/dev/null; then
     # shellcheck disable=SC2046
     for h in "$root"/*/*/include/gba/*.h "$root"/*/include/gba/*.h; do [ -f "$h" ] && echo "#include <gba/$(basename "$h")>"; done |

@@ -36,6 +36,12 @@ peak() { awk '/^VmHWM/ {print $2}' "/proc/$nafd_pid/status"; }
 challenge() { fetch "$P/app/" >/dev/null; }
 is "warm" 200 "$(get $B 0100000002 "$P/app/x")"
 
+# ---- header fields ----
+is "128 fields of an answer" 200 "$(get $B 0100000002 "$P/app/fields/128")"
+is "pass" 127 "$(grep -ci '^x-field-' "$demo/head")"
+ok "with ours behind them" head_has '^authentication-info: .*rspauth='
+is "129 do not" 502 "$(get $B 0100000002 "$P/app/fields/129")"
+
 # ---- large bodies pass as they come ----
 before=$(peak)
 is "128 MiB down, with length" 200 "$(get $B 0100000002 "$P/app/length/2048")"

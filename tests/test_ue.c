@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <gba/ue_connect.h>
 #include "tests/t_main.h"
 #include "tests/ue_peer.h"
 #include "ue/carrier.h"
@@ -487,6 +488,140 @@ static void arguments(void)
     end();
 }
 
+/* B10, B1: whatever stood in *out, an error leaves nothing in it that could be used or freed. */
+#define GARBAGE(x) memset(&(x), 0xa5, sizeof(x))
+static bool zeroed(const void *from, size_t n)
+{
+    const uint8_t *o = from;
+    while (n && !*o)
+        o++, n--;
+    return n == 0;
+}
+
+static void constructors(void)
+{
+    static const gba_uicc_ops none = {.name = "none"};
+    gba_ue_config c;
+    gba_ub_config uc = {.uicc = NULL};
+    gba_ue *o;
+    gba_uicc *card;
+    gba_ub *ub;
+    gba_ue_conn *conn;
+    begin();
+    for (int i = 0; i < 5; i++) {
+        c = config();
+        c.uicc = i == 0 ? NULL : u;
+        c.state_dir = i == 1 ? NULL : i == 2 ? "/proc/nonexistent/x" : state;
+        c.bsf_url = i == 3 ? "nonsense" : c.bsf_url;
+        if (i == 4)
+            c.seal.key_file = "/proc/nonexistent/key";
+        GARBAGE(o);
+        CU_ASSERT_NOT_EQUAL(gba_ue_new(&c, &o, i == 4 ? NULL : text), GBA_OK);
+        CU_ASSERT_PTR_NULL(o);
+    }
+    for (int i = 0; i < 2; i++) { /* no UICC; a target that is too long */
+        static char target[3000];
+        memset(target, '/', sizeof target - 1);
+        uc = (gba_ub_config){.uicc = i ? u : NULL, .impi = p.impi, .bsf = {PEER_BSF}, .target = target};
+        GARBAGE(ub);
+        CU_ASSERT_NOT_EQUAL(gba_ub_new(&uc, &ub), GBA_OK);
+        CU_ASSERT_PTR_NULL(ub);
+    }
+    GARBAGE(card);
+    CU_ASSERT_EQUAL(gba_uicc_new(&none, NULL, &card), GBA_E_ARG);
+    CU_ASSERT_PTR_NULL(card);
+    GARBAGE(card);
+    CU_ASSERT_EQUAL(gba_uicc_new(NULL, NULL, &card), GBA_E_ARG);
+    CU_ASSERT_PTR_NULL(card);
+    GARBAGE(card);
+    CU_ASSERT_EQUAL(gba_uicc_soft_open("/nonexistent/usim", NULL, &card, NULL), GBA_E_UNKNOWN);
+    CU_ASSERT_PTR_NULL(card);
+    const gba_ue_connect_config cc = {.host = "no host", .port = 443};
+    GARBAGE(conn);
+    CU_ASSERT_EQUAL(gba_ue_connect(ue, &cc, &conn), GBA_E_ARG);
+    CU_ASSERT_PTR_NULL(conn);
+    end();
+}
+
+static gba_err no_impi(void *card, gba_impi *out)
+{
+    (void)card, (void)out;
+    return GBA_E_IO;
+}
+static gba_err no_boot(void *card, const uint8_t r[16], const uint8_t autn[16], gba_uicc_answer *out)
+{
+    (void)card, (void)r, (void)autn, (void)out;
+    return GBA_E_IO;
+}
+static void no_close(void *card)
+{
+    (void)card;
+}
+
+static void results(void)
+{
+    static const gba_uicc_ops dead = {.name = "dead", .impi = no_impi, .boot = no_boot, .close = no_close};
+    const gba_naf_id naf = {.fqdn = {PEER_NAF}, .ua = {{1, 0, 0, 0, 2}}};
+    const gba_uicc_ks on_card = {.on_card = true};
+    const gba_ub_config uc = {.uicc = u, .impi = {PEER_IMPI}, .bsf = {PEER_BSF}};
+    gba_ue_session s;
+    gba_secret key;
+    gba_impi impi;
+    gba_uicc_soft_info info;
+    gba_uicc_answer answer;
+    gba_ub_request want;
+    gba_ub_next next;
+    gba_ue_answer a;
+    gba_uicc *card;
+    gba_ub *ub;
+    begin();
+    CU_ASSERT_EQUAL_FATAL(gba_ue_bootstrap(ue, false, &s), GBA_OK);
+    clock_now = s.expires + 1;
+    p.unreachable = true;
+    GARBAGE(s);
+    CU_ASSERT_NOT_EQUAL(gba_ue_bootstrap(ue, false, &s), GBA_OK); /* not the expired one's Ks, either */
+    CU_ASSERT_TRUE(zeroed(&s, sizeof s));
+    GARBAGE(s);
+    GARBAGE(key);
+    CU_ASSERT_NOT_EQUAL(gba_ue_naf_key(ue, &naf, &key, &s), GBA_OK);
+    CU_ASSERT_TRUE(zeroed(&s, sizeof s) && zeroed(&key, sizeof key));
+    GARBAGE(a);
+    CU_ASSERT_NOT_EQUAL(get("ftp://x/", &a), GBA_OK);
+    CU_ASSERT_TRUE(zeroed(&a, sizeof a));
+    const gba_ue_request r = {.method = "GET", .url = "http://" PEER_NAF "/"};
+    GARBAGE(a);
+    CU_ASSERT_NOT_EQUAL(gba_ue_fetch_psk(ue, &r, GBA_UE_TLS_ANY, &a), GBA_OK);
+    CU_ASSERT_TRUE(zeroed(&a, sizeof a));
+    CU_ASSERT_EQUAL_FATAL(gba_uicc_new(&dead, NULL, &card), GBA_OK);
+    GARBAGE(impi);
+    CU_ASSERT_EQUAL(gba_uicc_impi(card, &impi), GBA_E_IO);
+    CU_ASSERT_TRUE(zeroed(&impi, sizeof impi));
+    GARBAGE(info);
+    CU_ASSERT_EQUAL(gba_uicc_soft_info_read(card, &info), GBA_E_UNSUPPORTED);
+    CU_ASSERT_TRUE(zeroed(&info, sizeof info));
+    GARBAGE(answer);
+    CU_ASSERT_EQUAL(gba_uicc_boot(card, p.rand, p.rand, &answer), GBA_E_IO);
+    CU_ASSERT_TRUE(zeroed(&answer, sizeof answer));
+    GARBAGE(key);
+    CU_ASSERT_EQUAL(gba_uicc_naf_key(card, &on_card, p.rand, &p.impi, &naf, &key), GBA_E_UNSUPPORTED);
+    CU_ASSERT_TRUE(zeroed(&key, sizeof key));
+    gba_uicc_free(&card);
+    gba_ub_config real = uc;
+    real.uicc = u;
+    CU_ASSERT_EQUAL_FATAL(gba_ub_new(&real, &ub), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gba_ub_start(ub, &want), GBA_OK);
+    GARBAGE(want);
+    CU_ASSERT_EQUAL(gba_ub_start(ub, &want), GBA_E_ARG);
+    CU_ASSERT_TRUE(zeroed(&want, sizeof want));
+    const gba_ue_answer no = {.status = 503};
+    GARBAGE(want);
+    GARBAGE(next);
+    CU_ASSERT_EQUAL(gba_ub_feed(ub, &no, p.rand, clock_now, &next, &want), GBA_E_BUSY);
+    CU_ASSERT_TRUE(zeroed(&want, sizeof want) && next != GBA_UB_SEND && next != GBA_UB_DONE);
+    gba_ub_free(&ub);
+    end();
+}
+
 static void urls(void)
 {
     static const char *const bad[] = {"", "http://", "http:///x", "http://a b/", "http://u@h/", "http://h:0/", "http://h:65536/",
@@ -540,5 +675,5 @@ static void processes_share(void)
 T_MAIN("ue", {"sessions", sessions}, {"failures", failures}, {"damaged session", damaged_session},
        {"session record", session_record}, {"TMPI is kept", tmpi_is_kept}, {"NAF keys", naf_keys}, {"fetch", fetch},
        {"renewal", renewal}, {"a call's deadline", one_deadline}, {"nonce lives on", nonce_lives_on}, {"suite changes", suite_changes}, {"suite changes midway", suite_changes_midway},
-       {"hostile NAFs", hostile_nafs}, {"trace tells no secret", trace_tells_no_secret}, {"arguments", arguments},
+       {"hostile NAFs", hostile_nafs}, {"trace tells no secret", trace_tells_no_secret}, {"arguments", arguments}, {"constructors", constructors}, {"results", results},
        {"URLs", urls}, {"processes share", processes_share})

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-gba_err ue_say(char *text, gba_err e, const char *fmt, ...)
+gba_err ue_say(char text[GBA_UICC_TEXT], gba_err e, const char *fmt, ...)
 {
     if (!text)
         return e;
@@ -82,7 +82,7 @@ static bool write_all(int fd, gba_span data)
     return true;
 }
 
-gba_err ue_file_read(const char *path, void *out, size_t *n, char *text)
+gba_err ue_file_read(const char *path, void *out, size_t *n, char text[GBA_UICC_TEXT])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
@@ -115,7 +115,7 @@ static bool sync_folder_of(const char *path)
     return ok;
 }
 
-gba_err ue_file_replace(const char *path, gba_span data, bool overwrite, char *text)
+gba_err ue_file_replace(const char *path, gba_span data, bool overwrite, char text[GBA_UICC_TEXT])
 {
     char fresh[PATH_MAX];
     int n = snprintf(fresh, sizeof fresh, "%s.XXXXXX", path);
@@ -142,7 +142,7 @@ gba_err ue_file_replace(const char *path, gba_span data, bool overwrite, char *t
     return GBA_OK;
 }
 
-gba_err ue_folder_make(const char *path, char *text)
+gba_err ue_folder_make(const char *path, char text[GBA_UICC_TEXT])
 {
     char part[PATH_MAX];
     size_t n = strlen(path);
@@ -162,7 +162,7 @@ gba_err ue_folder_make(const char *path, char *text)
     return GBA_OK;
 }
 
-gba_err ue_lock_take(const char *path, int *fd, char *text)
+gba_err ue_lock_take(const char *path, int *fd, char text[GBA_UICC_TEXT])
 {
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     if (*fd < 0)
@@ -192,7 +192,7 @@ void ue_lock_drop(int *fd)
 
 /* ---- the sealing key ---- */
 
-static gba_err key_from_file(const char *path, gba_secret *out, char *text)
+static gba_err key_from_file(const char *path, gba_secret *out, char text[GBA_UICC_TEXT])
 {
     char hex[2 * GBA_SEAL_KEY + 8];
     size_t n = sizeof hex;
@@ -215,7 +215,7 @@ static gba_err key_from_file(const char *path, gba_secret *out, char *text)
     return e;
 }
 
-static gba_err key_file_make(const char *path, char *text)
+static gba_err key_file_make(const char *path, char text[GBA_UICC_TEXT])
 {
     uint8_t key[GBA_SEAL_KEY];
     char hex[2 * GBA_SEAL_KEY + 2];
@@ -229,7 +229,7 @@ static gba_err key_file_make(const char *path, char *text)
     return e == GBA_E_FORBIDDEN ? GBA_OK : e; /* another process was first: its key counts */
 }
 
-gba_err ue_seal_key(const gba_uicc_seal *seal, const char *beside, bool make, gba_secret *out, char *text)
+gba_err ue_seal_key(const gba_uicc_seal *seal, const char *beside, bool make, gba_secret *out, char text[GBA_UICC_TEXT])
 {
     if (seal && seal->key) {
         gba_err e = seal->key(seal->arg, out);
@@ -283,7 +283,7 @@ gba_err ue_sealed_parse(const char *kind, const gba_secret *key, gba_span file, 
 }
 
 gba_err ue_sealed_write(const char *path, const char *kind, const gba_secret *key, gba_span plain, bool overwrite,
-                        char *text)
+                        char text[GBA_UICC_TEXT])
 {
     uint8_t file[UE_FILE_MAX], nonce[NONCE];
     size_t n = sizeof file;
@@ -296,7 +296,7 @@ gba_err ue_sealed_write(const char *path, const char *kind, const gba_secret *ke
 }
 
 gba_err ue_sealed_read(const char *path, const char *kind, const gba_secret *key, uint8_t *plain, size_t *n,
-                       char *text)
+                       char text[GBA_UICC_TEXT])
 {
     uint8_t file[UE_FILE_MAX];
     size_t have = sizeof file;

@@ -150,7 +150,7 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, a) == 1 || inet_pton(AF_INET6, host, a) == 1;
 }
 
-static gba_err say_gnutls(char *text, gba_err e, const char *what, int r)
+static gba_err say_gnutls(char text[GBA_UICC_TEXT], gba_err e, const char *what, int r)
 {
     return ue_say(text, e, "%s: %s", what, gnutls_strerror(r));
 }
@@ -273,7 +273,7 @@ static gba_err handshake(ue_link *l, const char *host, int64_t deadline)
     return GBA_OK;
 }
 
-gba_err ue_link_open(const ue_link_config *c, int64_t deadline, ue_link **out, char *text)
+gba_err ue_link_open(const ue_link_config *c, int64_t deadline, ue_link **out, char text[GBA_UICC_TEXT])
 {
     *out = NULL;
     ue_link *l = calloc(1, sizeof *l);
@@ -317,7 +317,7 @@ void ue_link_close(ue_link **link)
 
 /* ---- octets ---- */
 
-gba_err ue_link_read(ue_link *l, void *p, size_t *n, int64_t deadline, char *text)
+gba_err ue_link_read(ue_link *l, void *p, size_t *n, int64_t deadline, char text[GBA_UICC_TEXT])
 {
     size_t room = *n;
     *n = 0;
@@ -337,7 +337,7 @@ gba_err ue_link_read(ue_link *l, void *p, size_t *n, int64_t deadline, char *tex
     }
 }
 
-gba_err ue_link_write(ue_link *l, const void *p, size_t *n, int64_t deadline, char *text)
+gba_err ue_link_write(ue_link *l, const void *p, size_t *n, int64_t deadline, char text[GBA_UICC_TEXT])
 {
     size_t want = *n;
     *n = 0;
@@ -358,7 +358,7 @@ gba_err ue_link_write(ue_link *l, const void *p, size_t *n, int64_t deadline, ch
     return GBA_OK;
 }
 
-gba_err ue_link_end(ue_link *l, int64_t deadline, char *text)
+gba_err ue_link_end(ue_link *l, int64_t deadline, char text[GBA_UICC_TEXT])
 {
     int r;
     if (!l->tls)
@@ -388,7 +388,7 @@ void ue_link_facts(const ue_link *l, gba_transport *t, uint16_t *suite)
     *suite = l->suite;
 }
 
-gba_err ue_link_export(ue_link *l, const char *label, size_t n, gba_secret *out, char *text)
+gba_err ue_link_export(ue_link *l, const char *label, size_t n, gba_secret *out, char text[GBA_UICC_TEXT])
 {
     gba_secret_wipe(out);
     if (!l->tls || n > sizeof out->o || n == 0)

@@ -85,7 +85,7 @@ gba_err ue_session_good(const gba_ue_session *s, int64_t now)
 
 /* ---- the folder ---- */
 
-gba_err ue_state_open(ue_state *s, const char *dir, const gba_uicc_seal *seal, bool make, char *text)
+gba_err ue_state_open(ue_state *s, const char *dir, const gba_uicc_seal *seal, bool make, char text[GBA_UICC_TEXT])
 {
     char key_path[PATH_MAX];
     memset(s, 0, sizeof *s);
@@ -119,7 +119,7 @@ gba_err ue_state_path(const ue_state *s, const gba_impi *impi, const gba_fqdn *b
     return n > 0 && n < PATH_MAX ? GBA_OK : GBA_E_RANGE;
 }
 
-gba_err ue_state_load(const ue_state *s, const char *path, gba_ue_session *out, char *text)
+gba_err ue_state_load(const ue_state *s, const char *path, gba_ue_session *out, char text[GBA_UICC_TEXT])
 {
     uint8_t record[UE_SESSION_MAX];
     size_t n = sizeof record;
@@ -130,7 +130,7 @@ gba_err ue_state_load(const ue_state *s, const char *path, gba_ue_session *out, 
     return e;
 }
 
-gba_err ue_state_save(const ue_state *s, const char *path, const gba_ue_session *session, char *text)
+gba_err ue_state_save(const ue_state *s, const char *path, const gba_ue_session *session, char text[GBA_UICC_TEXT])
 {
     uint8_t record[UE_SESSION_MAX];
     size_t n = sizeof record;
@@ -150,7 +150,7 @@ static bool is_session(const char *name)
 }
 
 gba_err gba_ue_sessions(const char *state_dir, const gba_uicc_seal *seal,
-                        void (*each)(void *arg, const char *path, const gba_ue_session *s), void *arg, char *text)
+                        void (*each)(void *arg, const char *path, const gba_ue_session *s), void *arg, char text[GBA_UICC_TEXT])
 {
     ue_state state;
     gba_err e = ue_state_open(&state, state_dir, seal, false, text);

@@ -59,7 +59,7 @@ static const char *resolved(const gba_ue_carrier_config *net, const ue_place *at
     return NULL;
 }
 
-static gba_err locate(const char *host, unsigned port, const gba_ue_carrier_config *net, ue_place *out, char *text)
+static gba_err locate(const char *host, unsigned port, const gba_ue_carrier_config *net, ue_place *out, char text[GBA_UICC_TEXT])
 {
     snprintf(out->host, sizeof out->host, "%s", host);
     snprintf(out->port, sizeof out->port, "%u", port);
@@ -136,7 +136,7 @@ static int try_address(const ue_place *at, int64_t deadline, int *why)
 }
 
 gba_err ue_tcp_connect(const char *host, unsigned port, const gba_ue_carrier_config *net, int64_t deadline, int *fd,
-                       char *text)
+                       char text[GBA_UICC_TEXT])
 {
     ue_place at;
     int why = 0;

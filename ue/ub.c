@@ -69,6 +69,7 @@ void gba_ue_session_wipe(gba_ue_session *s)
 gba_err gba_ub_new(const gba_ub_config *c, gba_ub **out)
 {
     const char *target = c->target ? c->target : "/", *agent = c->agent ? c->agent : "OpenGBA";
+    *out = NULL;
     if (!c->uicc || !c->impi.s[0] || !c->bsf.s[0] || target[0] != '/')
         return GBA_E_ARG;
     gba_ub *u = calloc(1, sizeof *u);
@@ -147,6 +148,7 @@ static gba_err ask(gba_ub *u, gba_ub_request *out)
 
 gba_err gba_ub_start(gba_ub *u, gba_ub_request *out)
 {
+    *out = (gba_ub_request){0};
     return u->state == NEW ? ask(u, out) : GBA_E_ARG;
 }
 
@@ -402,6 +404,8 @@ static gba_err on_refusal(gba_ub *u, int status, gba_ub_request *out)
 gba_err gba_ub_feed(gba_ub *u, const gba_ue_answer *a, const uint8_t entropy[GBA_UE_ENTROPY], int64_t now,
                     gba_ub_next *next, gba_ub_request *out)
 {
+    *next = (gba_ub_next)0;
+    *out = (gba_ub_request){0};
     if (u->state != ASKED && u->state != ANSWERED && u->state != RESYNCED)
         return GBA_E_ARG;
     gba_err e;

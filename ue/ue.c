@@ -124,8 +124,9 @@ static gba_err set_up(gba_ue *u, const gba_ue_config *c)
     return e;
 }
 
-gba_err gba_ue_new(const gba_ue_config *c, gba_ue **out, char *text)
+gba_err gba_ue_new(const gba_ue_config *c, gba_ue **out, char text[GBA_UICC_TEXT])
 {
+    *out = NULL;
     if (!c->uicc || !c->state_dir)
         return ue_say(text, GBA_E_ARG, "a UE needs a UICC and a state folder");
     gba_ue *u = calloc(1, sizeof *u);
@@ -240,7 +241,7 @@ static gba_err bootstrap_locked(gba_ue *u, gba_ue_session *s)
     return e;
 }
 
-gba_err ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
+static gba_err bootstrap_if_needed(gba_ue *u, bool renew, gba_ue_session *out)
 {
     gba_btid before;
     gba_err e = load_or_renew(u, out);
@@ -260,7 +261,13 @@ gba_err ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
     else if (!e || e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
         e = bootstrap_locked(u, out);
     gba_uicc_unlock(u->c.uicc);
-    if (e)
+    return e;
+}
+
+gba_err ue_bootstrap(gba_ue *u, bool renew, gba_ue_session *out)
+{
+    gba_err e = bootstrap_if_needed(u, renew, out);
+    if (e) /* what was stored and is of no use stays here */
         gba_ue_session_wipe(out);
     return e;
 }
@@ -289,6 +296,9 @@ gba_err gba_ue_naf_key(gba_ue *u, const gba_naf_id *naf, gba_secret *out, gba_ue
 {
     gba_ue_session session;
     ue_call_begin(u);
+    gba_secret_wipe(out);
+    if (s)
+        gba_ue_session_wipe(s);
     gba_err e = ue_bootstrap(u, false, &session);
     if (!e)
         e = ue_derive(u, &session, naf, out);

@@ -19,6 +19,7 @@ void gba_uicc_answer_wipe(gba_uicc_answer *a)
 
 gba_err gba_uicc_new(const gba_uicc_ops *ops, void *card, gba_uicc **out)
 {
+    *out = NULL;
     if (!ops || !ops->impi || !ops->boot || !ops->close || !ops->lock != !ops->unlock)
         return GBA_E_ARG;
     gba_uicc *u = calloc(1, sizeof *u);
@@ -46,6 +47,7 @@ const char *gba_uicc_name(const gba_uicc *u)
 
 gba_err gba_uicc_impi(gba_uicc *u, gba_impi *out)
 {
+    memset(out, 0, sizeof *out);
     return u->ops->impi(u->card, out);
 }
 
@@ -66,6 +68,7 @@ gba_err gba_uicc_keep(gba_uicc *u, const gba_btid *btid, const char *lifetime)
 gba_err gba_uicc_naf_key(gba_uicc *u, const gba_uicc_ks *ks, const uint8_t rand[16], const gba_impi *impi,
                          const gba_naf_id *naf, gba_secret *out)
 {
+    gba_secret_wipe(out);
     if (!ks->on_card) /* TS 33.220 B.3, in the ME */
         return gba_ks_naf(GBA_KS_NAF, &ks->ks, gba_mem(rand, 16), impi, naf, out);
     if (!u || !u->ops->derive)

@@ -132,7 +132,7 @@ static gba_err soft_read(soft_card *c)
     return e;
 }
 
-static gba_err soft_write(const char *path, const gba_secret *seal, const soft_usim *s, bool overwrite, char *text)
+static gba_err soft_write(const char *path, const gba_secret *seal, const soft_usim *s, bool overwrite, char text[GBA_UICC_TEXT])
 {
     uint8_t record[SOFT_USIM_MAX];
     size_t n = sizeof record;
@@ -243,7 +243,7 @@ static const gba_uicc_ops soft_ops = {
 
 /* ---- making and opening ---- */
 
-static gba_err beside(const char *path, const char *ending, char out[PATH_MAX], char *text)
+static gba_err beside(const char *path, const char *ending, char out[PATH_MAX], char text[GBA_UICC_TEXT])
 {
     int n = snprintf(out, PATH_MAX, "%s%s", path, ending);
     if (n < 0 || n >= PATH_MAX)
@@ -252,7 +252,7 @@ static gba_err beside(const char *path, const char *ending, char out[PATH_MAX], 
 }
 
 /* TS 33.102 6.3.7: AUTN has room for a MAC of 8 octets, RES is 4 to 16. */
-static gba_err check_key(gba_aka_key *k, char *text)
+static gba_err check_key(gba_aka_key *k, char text[GBA_UICC_TEXT])
 {
     gba_err e = gba_aka_key_check(k);
     if (!e && k->mac_len == 8 && k->res_len <= 16)
@@ -261,7 +261,7 @@ static gba_err check_key(gba_aka_key *k, char *text)
                   "TUAK: K 16 or 32, TOPc 32, RES 4, 8 or 16, CK and IK 16 or 32)", gba_aka_algorithm_name(k->algorithm));
 }
 
-gba_err gba_uicc_soft_create(const char *path, const gba_uicc_soft_config *c, const gba_uicc_seal *seal, char *text)
+gba_err gba_uicc_soft_create(const char *path, const gba_uicc_soft_config *c, const gba_uicc_seal *seal, char text[GBA_UICC_TEXT])
 {
     soft_usim s = {.impi = c->impi, .key = c->key, .sqn = c->sqn, .exportable = c->exportable};
     GBA_SECRET_SCOPED key = {0};
@@ -301,9 +301,10 @@ static gba_err soft_open(soft_card *c, const char *path, const gba_uicc_seal *se
     return e ? e : soft_read(c);
 }
 
-gba_err gba_uicc_soft_open(const char *path, const gba_uicc_seal *seal, gba_uicc **out, char *text)
+gba_err gba_uicc_soft_open(const char *path, const gba_uicc_seal *seal, gba_uicc **out, char text[GBA_UICC_TEXT])
 {
     soft_card *c = calloc(1, sizeof *c);
+    *out = NULL;
     if (!c)
         return ue_say(text, GBA_E_NOMEM, "out of memory");
     c->lock_fd = -1;
@@ -320,6 +321,7 @@ gba_err gba_uicc_soft_open(const char *path, const gba_uicc_seal *seal, gba_uicc
 gba_err gba_uicc_soft_info_read(gba_uicc *u, gba_uicc_soft_info *out)
 {
     soft_card *c = ue_uicc_card(u, &soft_ops);
+    memset(out, 0, sizeof *out);
     if (!c)
         return GBA_E_UNSUPPORTED;
     gba_err e = soft_read(c);

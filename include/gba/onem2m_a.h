@@ -60,7 +60,7 @@ typedef struct gba_m2m_a_config {
     void *arg;
 } gba_m2m_a_config;
 /* text: GBA_M2M_TEXT or NULL */
-GBA_API gba_err gba_m2m_a_new(const gba_m2m_a_config *c, gba_m2m_a **out, char *text) GBA_MUST_USE;
+GBA_API gba_err gba_m2m_a_new(const gba_m2m_a_config *c, gba_m2m_a **out, char text[GBA_M2M_TEXT]) GBA_MUST_USE;
 GBA_API void gba_m2m_a_free(gba_m2m_a **a);
 GBA_API const char *gba_m2m_a_text(const gba_m2m_a *a); /* why the last call failed */
 

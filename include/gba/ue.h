@@ -33,7 +33,7 @@ typedef struct gba_ue_answer {
     uint16_t suite;          /* the negotiated TLS cipher suite */
 } gba_ue_answer;
 
-#define GBA_UE_TEXT 512      /* room of an operator's message */
+#define GBA_UE_TEXT GBA_UICC_TEXT /* room of an operator's message */
 #define GBA_UE_ENTROPY 16    /* random octets a step takes for its cnonce */
 #define GBA_UE_TMPI_TOKEN "3gpp-gba-tmpi"
 #define GBA_UE_GBA_TOKEN "3gpp-gba"
@@ -69,6 +69,7 @@ typedef struct gba_ue_session {
 } gba_ue_session;
 GBA_API void gba_ue_session_wipe(gba_ue_session *s);
 
+/* Here and below: whatever *out and the like held, an error leaves them NULL, empty or wiped, unless said otherwise. */
 typedef enum gba_ub_next { GBA_UB_SEND = 1, GBA_UB_DONE } gba_ub_next;
 GBA_API gba_err gba_ub_new(const gba_ub_config *c, gba_ub **out) GBA_MUST_USE;
 GBA_API void gba_ub_free(gba_ub **u);
@@ -156,7 +157,7 @@ typedef struct gba_ue_config {
     void *arg;
 } gba_ue_config;
 /* text: GBA_UE_TEXT or NULL */
-GBA_API gba_err gba_ue_new(const gba_ue_config *c, gba_ue **out, char *text) GBA_MUST_USE;
+GBA_API gba_err gba_ue_new(const gba_ue_config *c, gba_ue **out, char text[GBA_UE_TEXT]) GBA_MUST_USE;
 GBA_API void gba_ue_free(gba_ue **u);
 GBA_API const char *gba_ue_text(const gba_ue *u); /* why the last call failed */
 /* The stored session: UNKNOWN none, EXPIRED over (it is filled all the same). */
@@ -177,7 +178,7 @@ GBA_API gba_err gba_ue_forget(gba_ue *u) GBA_MUST_USE;
 /* Every session of a state folder, without a card. */
 GBA_API gba_err gba_ue_sessions(const char *state_dir, const gba_uicc_seal *seal,
                                 void (*each)(void *arg, const char *path, const gba_ue_session *s), void *arg,
-                                char *text) GBA_MUST_USE;
+                                char text[GBA_UE_TEXT]) GBA_MUST_USE;
 
 /* ---- Ua by itself, for a device with an HTTP stack of its own ---- */
 /* From the NAF's 401 (its field values one by one) to the Authorization value.

@@ -17,6 +17,9 @@
 extern "C" {
 #endif
 
+/* Room of an operator's message. Where a function takes `text`, it is so many octets, or NULL. */
+#define GBA_UICC_TEXT 512
+
 /* A handle of Ks. on_card: Ks (and RAND) live on the UICC and ks is empty. */
 typedef struct gba_uicc_ks {
     bool on_card;
@@ -88,12 +91,11 @@ typedef struct gba_uicc_soft_config {
     bool exportable;     /* Ks may be shown (test subscriptions) */
     bool overwrite;      /* an existing file is replaced; else FORBIDDEN */
 } gba_uicc_soft_config;
-#define GBA_UICC_TEXT 512
 /* text (GBA_UICC_TEXT, may be NULL) names the file, the fault and the way out. */
 GBA_API gba_err gba_uicc_soft_create(const char *path, const gba_uicc_soft_config *c, const gba_uicc_seal *seal,
-                                     char *text) GBA_MUST_USE;
+                                     char text[GBA_UICC_TEXT]) GBA_MUST_USE;
 GBA_API gba_err gba_uicc_soft_open(const char *path, const gba_uicc_seal *seal, gba_uicc **out,
-                                   char *text) GBA_MUST_USE;
+                                   char text[GBA_UICC_TEXT]) GBA_MUST_USE;
 /* What may be shown of it: no secret. */
 typedef struct gba_uicc_soft_info {
     gba_impi impi;
