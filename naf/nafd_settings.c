@@ -37,7 +37,7 @@ const conf_field nafd_settings_table[] = {
     {.path = "naf.require_product_token", .type = CONF_BOOL, AT(naf.require_product_token), .def = "false",
      .help = "403 instead of a challenge for clients without 3gpp-gba in User-Agent (TS 24.109 5.2.2)"},
     {.path = "naf.check_identity", .type = CONF_BOOL, AT(naf.check_identity), .def = "true",
-     .help = "403 when X-3GPP-Intended-Identity is not one of the user's"},
+     .help = "403 when X-3GPP-Intended-Identity is not one of the user's; else it is the one asserted to upstreams"},
 
     {.path = "zn.cert", .type = CONF_PATH, AT(zn.cert),
      .help = "PEM client certificate; its dNSName is who we are to the BSFs"},
