@@ -7,6 +7,7 @@
 #include "bsf/seq.h"
 #include "service/daemon.h"
 #include "service/log.h"
+#include "service/metrics.h"
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -45,6 +46,7 @@ typedef struct av_local {
     pthread_mutex_t mark_lock;
     uint64_t stored; /* the mark as it was in the store last; under mark_lock */
     _Atomic uint64_t slot[SLOTS]; /* last tick issued */
+    metric *damaged;
     _Atomic uint64_t no_guss; /* store_change_count_of the GUSSs, and 1, when there was none at all */
     pthread_mutex_t cache_lock[CACHE_LOCKS];
     cached cache[CACHE_SLOTS];
@@ -168,7 +170,7 @@ static gba_err take_tick(av_local *a, const gba_impi *impi, uint64_t *out)
         if (next >= atomic_load(&a->mark)) {
             gba_err e = mark_reach(a, next);
             if (e != GBA_OK)
-                return e;
+                return e == GBA_E_CORRUPT ? GBA_E_IO : e; /* the store's fault, no subscriber's */
         }
         if (next < atomic_load(&a->floor))
             continue; /* the range was lost meanwhile */
@@ -360,8 +362,9 @@ static gba_err make_vector(const rec_subscriber *sub, uint64_t sqn, av_result *r
     return gba_aka_vector(&sub->key, rand, sqn, sub->amf, &r->vector);
 }
 
-/* An SQN that cannot be counted on is a damaged subscriber, not a malformed request. */
-static gba_err outward(gba_err e)
+/* What its record says cannot be used, nor an SQN be counted on from it: this subscriber's fault alone, told here
+ * whoever asks. */
+static gba_err outward(av_local *a, const gba_impi *impi, gba_err e)
 {
     switch (e) {
     case GBA_OK:
@@ -370,8 +373,11 @@ static gba_err outward(gba_err e)
     case GBA_E_AUTH:
     case GBA_E_BUSY:
     case GBA_E_IO:
+    case GBA_E_NOMEM:
         return e;
     default:
+        metric_add(a->damaged, 1);
+        log_event(LOG_LEVEL_ERROR, "av.subscriber_damaged", "impi", impi->s, "error", gba_err_name(e), NULL);
         return GBA_E_CORRUPT;
     }
 }
@@ -391,7 +397,7 @@ static void fetch_plain(av_local *a, const gba_impi *impi, av_done *done, void *
             e = make_vector(&sub, sqn, &r);
         rec_subscriber_wipe(&sub);
     }
-    done(ctx, outward(e), e == GBA_OK ? &r : NULL);
+    done(ctx, outward(a, impi, e), e == GBA_OK ? &r : NULL);
     gba_vector_wipe(&r.vector);
 }
 
@@ -448,7 +454,7 @@ static void fetch_resync(av_local *a, const gba_impi *impi, const av_resync *rs,
     }
     if (e == GBA_E_STALE)
         e = GBA_E_BUSY;
-    done(ctx, outward(e), e == GBA_OK ? &r : NULL);
+    done(ctx, outward(a, impi, e), e == GBA_OK ? &r : NULL);
     gba_vector_wipe(&r.vector);
 }
 
@@ -462,16 +468,17 @@ static void local_fetch(av_source *s, const gba_impi *impi, const av_resync *res
 
 static gba_err local_recompute(av_source *s, const gba_impi *impi, const uint8_t rand[16], av_result *out)
 {
+    av_local *a = (av_local *)s;
     rec_subscriber sub;
-    gba_err e = subscriber_get((av_local *)s, impi, &sub, NULL);
+    gba_err e = subscriber_get(a, impi, &sub, NULL);
 
     if (e != GBA_OK)
-        return outward(e);
-    out->lifetime = lifetime_of((av_local *)s, impi, &sub);
+        return outward(a, impi, e);
+    out->lifetime = lifetime_of(a, impi, &sub);
     out->recomputable = true;
     e = gba_aka_vector(&sub.key, rand, 0, sub.amf, &out->vector); /* f2, f3, f4 see neither SQN nor AMF */
     rec_subscriber_wipe(&sub);
-    return outward(e);
+    return outward(a, impi, e);
 }
 
 static bool one_is_enough(void *ctx, gba_span key, const store_record *r)
@@ -526,6 +533,8 @@ gba_err av_local_new(store *s, unsigned ind, av_source **out, char *why, size_t 
     a->base.ops = &local_ops;
     a->store = s;
     a->ind = ind;
+    a->damaged = metric_counter("gba_av_damaged_total", NULL,
+                                "requests for a vector or a key of a subscriber whose record is damaged");
     service_random(&a->hash, sizeof a->hash);
     pthread_mutex_init(&a->mark_lock, NULL);
     for (size_t i = 0; i < CACHE_LOCKS; i++)

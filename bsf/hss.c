@@ -49,6 +49,8 @@ static int result_of(gba_err e, bool resync)
         return R_FORBIDDEN;
     case GBA_E_AUTH:
         return resync ? R_FAILED : R_BUSY; /* a wrong AUTS: 5012, as other HSSs answer */
+    case GBA_E_CORRUPT: /* this subscriber's fault: no overload, for which a BSF leaves everyone alone */
+        return R_FAILED;
     default:
         return R_BUSY;
     }

@@ -103,6 +103,14 @@ static bool is_local(const char *text)
     return false;
 }
 
+/* freeDiameter keeps no such address of a peer. */
+static bool is_unkept(const char *text)
+{
+    struct in6_addr a;
+    return strncmp(text, "127.", 4) == 0 ||
+           (inet_pton(AF_INET6, text, &a) == 1 && (IN6_IS_ADDR_LOOPBACK(&a) || IN6_IS_ADDR_LINKLOCAL(&a)));
+}
+
 static bool is_address(const char *text)
 {
     uint8_t a[16];
@@ -129,6 +137,9 @@ static void check_peer(conf *c, const fd_settings *s, size_t i)
         conf_fault(c, path, "'%s' is not an IPv4 or IPv6 address", p->address);
     else if (!p->tls && !p->address)
         conf_fault(c, path, "is missing: a peer without TLS is known by its address alone");
+    else if (!p->tls && is_unkept(p->address))
+        conf_fault(c, path, "%s is a loopback or link-local address, at which no peer can be told: use another, or TLS",
+                   p->address);
     else if (!p->tls && !is_local(p->address))
         conf_fault(c, path,
                    "%s is not a private address: use TLS, or an IPsec tunnel whose inner addresses are private",

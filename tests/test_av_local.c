@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "service/metrics.h"
 #include "tests/bsf_kit.h"
 #include "tests/t_main.h"
 
@@ -350,6 +351,32 @@ static void resync_down(void)
     kit_close(&k, false);
 }
 
+/* A record that cannot be read is its subscriber's fault, told and counted; the others are served. */
+static void record_is_damaged(void)
+{
+    kit k = {0};
+    gba_impi impi = kit_impi("b@ims.test");
+    metric *m = metric_counter("gba_av_damaged_total", NULL, "");
+    av_result r = {0};
+    uint8_t junk[] = {1, 7}, rand[16] = {0};
+    av_resync rs = {{0}, {0}};
+    size_t failed;
+
+    kit_open(&k, NULL, false);
+    kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
+    store_op op = {.type = STORE_PUT, .kind = STORE_SUBSCRIBER, .key = gba_str(impi.s), .value = GBA_SPAN(junk)};
+    CU_ASSERT_EQUAL(store_write(k.store, &op, 1, kit_now_ms / 1000, &failed), GBA_OK);
+    int64_t before = metric_value(m);
+    CU_ASSERT_EQUAL(fetch(k.av, impi.s, NULL).err, GBA_E_CORRUPT);
+    CU_ASSERT_EQUAL(fetch(k.av, impi.s, &rs).err, GBA_E_CORRUPT);
+    CU_ASSERT_EQUAL(k.av->ops->recompute(k.av, &impi, rand, &r), GBA_E_CORRUPT);
+    CU_ASSERT_EQUAL(metric_value(m) - before, 3);
+    CU_ASSERT_EQUAL(fetch(k.av, KIT_IMPI, NULL).err, GBA_OK);
+    CU_ASSERT_EQUAL(fetch(k.av, "nobody@ims.test", NULL).err, GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(metric_value(m) - before, 3);
+    kit_close(&k, false);
+}
+
 static void mark_is_damaged(void)
 {
     kit k = {0};
@@ -427,5 +454,5 @@ static void changed_elsewhere(void)
 T_MAIN("av_local", {"the first SQN", first_sqn}, {"refused", refused}, {"recompute", recompute}, {"key lifetimes", lifetimes},
        {"restarts and steps of the clock: no SQN twice", restarts}, {"beyond the mark", beyond_the_mark},
        {"threads and a twin with the same IND", threads_and_a_twin}, {"AUTS", resync}, {"AUTS, downwards", resync_down},
-       {"the mark is damaged", mark_is_damaged}, {"housekeeping", housekeeping},
+       {"a record is damaged", record_is_damaged}, {"the mark is damaged", mark_is_damaged}, {"housekeeping", housekeeping},
        {"changed by another process", changed_elsewhere})

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Who is believed to be a Diameter peer: a stranger who takes the HSS's identity, from another address or with
-# another certificate, is asked nothing and gets nothing; and nothing that freeDiameter writes holds a key.
+# another certificate, is asked nothing and gets nothing; a subscriber whose record at the HSS is damaged is alone
+# with it; and nothing that freeDiameter writes holds a key.
 # The parties run in a network namespace. E2E_KEEP=yes leaves the folder.
 set -u
 top=$(cd "${top_srcdir:-.}" && pwd)
@@ -47,10 +48,10 @@ until_ok() { # SECONDS COMMAND...
     done
     return 1
 }
-ub_is() { # the status of a first Ub request
+ub_is() { # STATUS [IMPI]: of a first Ub request
     exec 7<>"/dev/tcp/$BSF_ADDRESS/8080"
     printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Digest username="%s", realm="%s", nonce="", uri="/", response=""\r\n\r\n' \
-        "$IMPI" "$BSF_DOMAIN" >&7
+        "${2:-$IMPI}" "$BSF_DOMAIN" >&7
     local got
     got=$(tr -d '\r' <&7 | sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p')
     exec 7>&-
@@ -92,6 +93,22 @@ dia_tls=no
 start
 ok "the HSS is asked" ub_is 401
 ok "and counts as connected" peers_are 1
+
+# ---- a damaged record is its subscriber's fault alone ----
+hurt=001010000000002@ims.mnc001.mcc001.3gppnetwork.org
+hssctl subscriber add "$hurt" --k "$K" --opc "$OPC" >/dev/null
+ok "another subscriber" ub_is 401 "$hurt"
+sqlite3 "$demo/hss.db" "UPDATE rec SET value = zeroblob(length(value)) WHERE kind = 1 AND key = CAST('$hurt' AS BLOB)"
+sleep 0.1 # the cache looks at the store every 10 ms
+for _ in 1 2 3; do
+    ok "its record is damaged: 503 for it" ub_is 503 "$hurt"
+    ok "and a challenge for the other" ub_is 401
+done
+ok "the HSS answered 5012" dia_is $HSS_ADDRESS 'gba_hss_total{result="DIAMETER_UNABLE_TO_COMPLY"}' 6
+ok "and names it" grep -q "av.subscriber_damaged.*impi=$hurt" "$demo/gba-hssd.log"
+ok "in its metric, too" test "$(dia_metric $HSS_ADDRESS gba_av_damaged_total | tail -n 1)" -eq 6
+
+# ---- plain TCP, continued: one who takes the HSS's identity ----
 kill "$HSS_PID" && gone "$HSS_PID"
 until_ok 10 peers_are 0
 # From the hub's address; freeDiameter believes who says that he is the HSS.
@@ -104,7 +121,7 @@ ok "and is no connected peer" peers_are 0
 stranger_ends
 ok "no question reached him" not grep -q asked "$demo/stranger"
 dia_start_hss
-ok "the HSS itself is believed again" until_ok 40 ub_is 401
+ok "the HSS itself is believed again" until_ok 90 ub_is 401
 boot
 asks $DIAMETER_TESTER home.test $DIAMETER_HUB bsf.home.test $BSF_ADDRESS bir home.test "$(btid)" naf.home.test 0100000002
 ok "a NAF that connects from its address is told" says code=2001
@@ -119,12 +136,14 @@ for way in "$HSS_HOLD_PID $HSS_ADDRESS" "$BSF_HOLD_PID 127.0.0.1"; do
 done
 ok "each was named" test "$(grep -c "diameter.stack.*$DIAMETER_TESTER.*not believed" "$demo/gba-bsfd.log")" -eq 2
 
-# ---- whoever sends while the stack stops has its end told ----
-nsenter -t "$HSS_HOLD_PID" -n "$build/tests/raw_hss" mute $HSS_ADDRESS hss.home.test home.test >"$demo/mute" 2>&1 &
+dia_start_hss
+ok "the BSF believes who stands at the HSS's own address, whoever else was there" until_ok 90 came_up 3
+
+# ---- whoever sends while the stack stops has its end told: a peer that never answers ----
+nsenter -t "$NAF_HOLD_PID" -n "$build/tests/raw_hss" mute $NAF_ADDRESS mute.home.test home.test >"$demo/mute" 2>&1 &
 mute_pid=$!
-asks $DIAMETER_TESTER home.test $DIAMETER_HUB hss.home.test $HSS_ADDRESS stop home.test "$IMPI"
+asks $DIAMETER_TESTER home.test $DIAMETER_HUB mute.home.test $NAF_ADDRESS stop home.test "$IMPI"
 ok "a question that is sent while the stack stops has one end, none is sent behind" says 'sent=1 told=1 late=0'
-ok "the BSF believes who stands at the HSS's own address, whoever else was there" until_ok 20 came_up 3
 kill $mute_pid
 cleanup
 trap - EXIT
@@ -149,7 +168,7 @@ ok "TLS: he is asked nothing" ub_is 503
 stranger_ends
 ok "TLS: no question reached him" not grep -q asked "$demo/stranger"
 dia_start_hss
-ok "TLS: the HSS itself is believed again" until_ok 40 ub_is 401
+ok "TLS: the HSS itself is believed again" until_ok 90 ub_is 401
 boot
 demo_cert dia dia-$DIAMETER_TESTER $DIAMETER_TESTER
 asks --tls "$demo" $DIAMETER_TESTER home.test $DIAMETER_HUB bsf.home.test - bir home.test "$(btid)" naf.home.test 0100000002

@@ -61,6 +61,8 @@ static void test_faults(void)
     CU_ASSERT(faulty("diameter:\n  peers:\n    - identity: a.test\n", "diameter.identity"));
     CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      tls: false\n", "known by its address"));
     CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      tls: false\n      address: 192.0.2.1\n", "not a private address"));
+    CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      tls: false\n      address: 127.0.0.2\n", "no peer can be told"));
+    CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      tls: false\n      address: fe80::1\n", "no peer can be told"));
     CU_ASSERT(faulty(PLAIN "    - identity: naf.test\n      address: 10.0.0.3\n", "needs diameter.cert"));
     CU_ASSERT(faulty(TLS "    - identity: naf.test\n      tls: false\n      address: 10.0.0.3\n", "insecure_plaintext: true"));
     CU_ASSERT(faulty(TLS "    - identity: naf.test\n    - identity: naf.test\n", "twice"));
