@@ -4,6 +4,7 @@
  * token in memory. A registrant that gives ever new addresses in subscriptions loses those not used for longest.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "onem2m-binding/gate_poa.h"
@@ -14,8 +15,8 @@ typedef struct entry {
     struct entry *next;
     int64_t expires;
     uint64_t used; /* a count that grows with each use of any; 0: never */
-    char token[GATE_TOKEN + 1], url[GATE_URL_MAX + 1];
-    gba_m2m_id id;
+    char token[GATE_TOKEN + 1];
+    char url[]; /* and behind it whose, as an absolute ID: there may be many of these */
 } entry;
 struct gate_poas {
     store *s;
@@ -76,14 +77,15 @@ static void remove_one(gate_poas *p, const char *token)
     free(e);
 }
 
-static bool put_one(gate_poas *p, const gba_m2m_id *id, const gate_address *a, int64_t expires)
+static bool put_one(gate_poas *p, const char *id, const gate_address *a, int64_t expires)
 {
     entry **at = place(p, a->token), *e = *at;
-    if (!e && (e = calloc(1, sizeof *e)) != NULL) {
+    size_t n = strlen(a->url) + 1, n_id = strlen(id) + 1;
+    if (!e && (e = calloc(1, sizeof *e + n + n_id)) != NULL) {
         *at = e;
         memcpy(e->token, a->token, sizeof e->token);
-        memcpy(e->url, a->url, sizeof e->url);
-        e->id = *id;
+        memcpy(e->url, a->url, n);
+        memcpy(e->url + n, id, n_id);
     }
     if (e)
         e->expires = expires;
@@ -91,7 +93,7 @@ static bool put_one(gate_poas *p, const gba_m2m_id *id, const gate_address *a, i
 }
 
 /* `was` gives way to `is`; NULL: none. */
-static bool index_change(gate_poas *p, const gba_m2m_id *id, const gate_addresses *was, const gate_addresses *is,
+static bool index_change(gate_poas *p, const char *id, const gate_addresses *was, const gate_addresses *is,
                          int64_t expires)
 {
     bool ok = true;
@@ -113,12 +115,12 @@ gba_err gate_poas_find(gate_poas *p, const char *token, bool for_use, gba_m2m_id
 {
     pthread_mutex_lock(&p->lock);
     entry *e = *place(p, token);
-    if (e && e->expires && e->expires <= service_now())
+    size_t n = e ? strlen(e->url) + 1 : 0;
+    if (e && ((e->expires && e->expires <= service_now()) ||
+              (id && gba_m2m_id_parse_assigned(gba_str(e->url + n), NULL, id) != GBA_OK)))
         e = NULL;
     if (e) {
-        memcpy(url, e->url, sizeof e->url);
-        if (id)
-            *id = e->id;
+        memcpy(url, e->url, n);
         if (for_use)
             e->used = ++p->uses;
     }
@@ -128,8 +130,6 @@ gba_err gate_poas_find(gate_poas *p, const char *token, bool for_use, gba_m2m_id
 
 /* ---- records ---- */
 typedef struct change { /* of one record, under p->writing */
-    gate_poas *p;
-    const gba_m2m_id *id;
     char key[GBA_M2M_ID_MAX + 1];
     gate_addresses was, is;
     int64_t expires;
@@ -145,8 +145,6 @@ static change *begin(gate_poas *p, const gba_m2m_id *id, gba_err *err)
     *err = c ? gba_m2m_id_print(id, GBA_M2M_ABSOLUTE, c->key) : GBA_E_NOMEM;
     if (!c)
         return NULL;
-    c->p = p;
-    c->id = id;
     if (*err == GBA_OK && strlen(c->key) > STORE_KEY_MAX)
         *err = GBA_E_RANGE;
     if (*err == GBA_OK)
@@ -175,7 +173,7 @@ static gba_err end(gate_poas *p, change *c, gba_err e, bool differs)
         op.value = gba_mem(c->text, n);
         if (e == GBA_OK)
             e = store_write(p->s, &op, 1, service_now(), NULL);
-        if (e == GBA_OK && !index_change(p, c->id, &c->was, &c->is, c->expires))
+        if (e == GBA_OK && !index_change(p, c->key, &c->was, &c->is, c->expires))
             e = GBA_E_NOMEM;
     }
     pthread_mutex_unlock(&p->writing);
@@ -305,12 +303,12 @@ gba_err gate_poas_drop(gate_poas *p, const gba_m2m_id *id)
 static bool load_visit(void *ctx, gba_span key, const store_record *rec)
 {
     gate_poas *p = ctx;
-    gba_m2m_id id;
+    char id[STORE_KEY_MAX + 1];
     gate_addresses *a = malloc(sizeof *a);
 
-    if (a && gba_m2m_id_parse_assigned(key, NULL, &id) == GBA_OK &&
-        gate_addresses_parse(gba_mem(rec->value, rec->n), a) == GBA_OK)
-        (void)index_change(p, &id, NULL, a, rec->expiry);
+    snprintf(id, sizeof id, "%.*s", (int)key.n, (const char *)key.p);
+    if (a && gate_addresses_parse(gba_mem(rec->value, rec->n), a) == GBA_OK)
+        (void)index_change(p, id, NULL, a, rec->expiry);
     else
         log_event(LOG_LEVEL_ERROR, "gate.record_damaged", NULL);
     free(a);
@@ -386,7 +384,7 @@ static void expire(gate_poas *p, int64_t now)
     pthread_mutex_unlock(&p->lock);
 }
 
-#define LOOK_S 60 /* credentials end by themselves, too */
+#define LOOK_S 600 /* credentials end by themselves, too */
 
 void gate_poas_follow(gate_poas *p, gate_book *b)
 {

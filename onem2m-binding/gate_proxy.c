@@ -90,7 +90,7 @@ static void on_field(void *ctx, const char *name, const char *value)
         pick_one(c, &c->http.origin, value);
         return;
     }
-    if (gate_field_drop(name, c->connection))
+    if (gate_field_drop(name, c->connection) || http_named(name, "Accept-Encoding")) /* answers are read here, too */
         return;
     c->named = c->named || !strcasecmp(name, "X-M2M-NM");
     if (!strcasecmp(name, "Content-Type")) {

@@ -127,7 +127,7 @@ static void record(gba_span in)
 {
     static gate_addresses a;
     static char text[GATE_RECORD_MAX], again[GATE_RECORD_MAX];
-    size_t n, m;
+    size_t n = 0, m = 0;
 
     if (gate_addresses_parse(in, &a) != GBA_OK)
         return;
