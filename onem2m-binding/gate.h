@@ -85,6 +85,8 @@ gba_err gate_credential_print(const gate_credential *c, char out[GATE_RECORD_MAX
 gba_err gate_credential_parse(gba_span text, gate_credential *out) GBA_MUST_USE;
 typedef struct gate_entity {
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1]; /* of its last association */
+    char identity[2 * GBA_ID_MAX]; /* and that PSK identity, where another tells the key; "" else */
+    uint16_t suite;                /* of that association: it is in a NAF key's NAF_Id */
     size_t n;
     char poa[GATE_POAS_MAX][GATE_POA_MAX + 1];
     /* of the resource of its registration, "" not known: ri, rn, and the CSEBase's name */
@@ -105,6 +107,7 @@ typedef struct gate_binding {
     gba_m2m_id ids[GATE_IDS_MAX];
 } gate_binding;
 typedef struct gate_book gate_book;
+typedef struct gate_who gate_who;
 gba_err gate_book_open(store *s, gate_book **out) GBA_MUST_USE;
 void gate_book_close(gate_book **b);
 /* Reads again what another process wrote; now and then, for the lists of the guard. */
@@ -126,6 +129,9 @@ void gate_book_turn_over(gate_book *b, const gate_turn *t);
 gba_err gate_book_reach(gate_book *b, const gba_m2m_id *id, const gate_entity *e) GBA_MUST_USE;
 /* Does any credential name it? As memory has it. */
 bool gate_book_names(gate_book *b, const gba_m2m_id *id);
+/* By which association it came last, of one that has registered; UNKNOWN: it has not. */
+gba_err gate_book_came(gate_book *b, const gba_m2m_id *id, const gate_who *w) GBA_MUST_USE;
+void gate_entity_by(gate_entity *e, const gate_who *w);
 gba_err gate_book_leave(gate_book *b, const gba_m2m_id *id) GBA_MUST_USE; /* it has ended that */
 gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out) GBA_MUST_USE;
 size_t gate_url_under(const char *url,
@@ -138,7 +144,7 @@ void gate_book_guard(gate_book *b, const gba_m2m_id *cse, const gba_m2m_associat
                      gba_m2m_verdict *out);
 
 /* ---- who is it ---- */
-typedef struct gate_who {
+struct gate_who {
     gba_m2m_framework framework;
     gba_m2m_psk form; /* NONE: a certificate */
     char credential[GBA_M2M_CREDENTIAL_ID_MAX + 1];
@@ -151,7 +157,7 @@ typedef struct gate_who {
     size_t n;
     gba_m2m_id *ids;
     const char *why;      /* of a certificate that names nobody: constant, else NULL */
-} gate_who;
+};
 void gate_who_free(void *who);
 gba_err gate_who_ids(gate_who *w, const gba_m2m_id *ids, size_t n) GBA_MUST_USE; /* sets bound, too */
 
@@ -217,6 +223,9 @@ gba_err gate_keys_open(gate *g) GBA_MUST_USE;
 void gate_keys_close(gate *g);
 void gate_keys_sweep(gate *g, int64_t now); /* drops, and wipes, those that have ended */
 gba_err gate_psk(void *g, const tls_psk_query *q, gba_secret *key, void **who);
+/* The key of an association that stood before our restart, told once more by whoever told it; the gate's side of what
+ * gate_psk is in a handshake. */
+gba_err gate_psk_again(gate *g, const char *identity, uint16_t suite, gate_who **out, const char **why) GBA_MUST_USE;
 void gate_psk_failed(void *g, void *who);
 void gate_cert_refused(void *g, const tls_refusal *r);
 bool gate_raw_key(void *g, const uint8_t id[32]); /* is its Credential-ID in the book? */

@@ -570,6 +570,26 @@ gba_err gate_book_entity(gate_book *b, const gba_m2m_id *id, gate_entity *out)
     return e;
 }
 
+gba_err gate_book_came(gate_book *b, const gba_m2m_id *id, const gate_who *w)
+{
+    gate_entity en, now;
+    char text[GATE_RECORD_MAX];
+    size_t n = 0;
+
+    pthread_mutex_lock(&b->writing);
+    gba_err e = gate_book_entity(b, id, &en);
+    if (e == GBA_OK) {
+        now = en;
+        gate_entity_by(&now, w);
+        bool same = !strcmp(now.credential, en.credential) && !strcmp(now.identity, en.identity) && now.suite == en.suite;
+        e = same ? GBA_OK : gate_entity_print(&now, text, &n);
+        if (e == GBA_OK && !same)
+            e = write_entity(b, id, (store_op){.type = STORE_PUT, .value = gba_mem(text, n)});
+    }
+    pthread_mutex_unlock(&b->writing);
+    return e;
+}
+
 typedef struct search {
     const char *url;
     gba_m2m_id *ids;

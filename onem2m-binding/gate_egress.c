@@ -17,7 +17,8 @@
 #define BUCKETS 4096
 #define FIELDS 64
 #define ARENA 20480
-#define HINT "3GPP-bootstrapping"
+#define WRITES 60 /* of one entity's last association, in a minute */
+#define GONE_S 60 /* a key that whoever told it does not know any more is not asked for again */
 
 typedef struct route {
     struct route *next;
@@ -26,7 +27,10 @@ typedef struct route {
     char identity[2 * GBA_ID_MAX]; /* or the Credential-ID of that */
     gba_secret key;
     uint16_t suite; /* of SA1: it is in a NAF key's NAF_Id */
-    int64_t expires;
+    int64_t expires, gone; /* gone: until then nobody is asked for its key */
+    int64_t minute;
+    unsigned writes; /* in that minute */
+    bool unwritten;  /* the store has another as its last association */
 } route;
 struct gate_routes {
     pthread_mutex_t lock;
@@ -76,31 +80,66 @@ static route *route_of(gate_routes *t, const gba_m2m_id *id)
     return r;
 }
 
-void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w)
+/* With the lock. May this association be written into the store now, as the last of its entity? */
+static bool may_write(route *r, int64_t now)
 {
-    gate_routes *t = g->routes;
+    if (!r->unwritten)
+        return false;
+    if (r->minute != now / 60) {
+        r->minute = now / 60;
+        r->writes = 0;
+    }
+    r->unwritten = r->writes >= WRITES;
+    r->writes += !r->unwritten;
+    return !r->unwritten;
+}
 
-    pthread_mutex_lock(&t->lock);
+/* With the lock. */
+static void take_over(route *r, const gate_who *w)
+{
+    char identity[sizeof r->identity];
+
+    snprintf(identity, sizeof identity, "%s", w->form == GBA_M2M_PSK_NONE ? w->credential : w->identity);
+    r->unwritten = r->unwritten || r->form != w->form || strcmp(r->identity, identity) != 0 || r->suite != w->suite;
+    r->form = w->form;
+    memcpy(r->identity, identity, sizeof r->identity);
+    gba_secret_wipe(&r->key);
+    if (w->form != GBA_M2M_PSK_KPSA) /* which the store has */
+        r->key = w->key;
+    r->suite = w->suite;
+    r->expires = w->expires;
+    r->gone = 0;
+}
+
+static route *route_made(gate_routes *t, const gba_m2m_id *id)
+{
     route *r = route_of(t, id);
+
     if (!r && (r = calloc(1, sizeof *r))) {
         size_t b = bucket_of(id);
         r->id = *id;
+        r->unwritten = true; /* not known yet what the store has */
         r->next = t->bucket[b];
         t->bucket[b] = r;
     }
+    return r;
+}
+
+void gate_routes_note(gate *g, const gba_m2m_id *id, const gate_who *w)
+{
+    gate_routes *t = g->routes;
+    bool write = false;
+
+    pthread_mutex_lock(&t->lock);
+    route *r = route_made(t, id);
     if (r) {
-        r->form = w->form;
-        if (w->form == GBA_M2M_PSK_NONE)
-            snprintf(r->identity, sizeof r->identity, "%s", w->credential);
-        else
-            memcpy(r->identity, w->identity, sizeof r->identity);
-        gba_secret_wipe(&r->key);
-        if (w->form != GBA_M2M_PSK_KPSA) /* which the store has */
-            r->key = w->key;
-        r->suite = w->suite;
-        r->expires = w->expires;
+        take_over(r, w);
+        write = may_write(r, service_now());
     }
     pthread_mutex_unlock(&t->lock);
+    gba_err e = write ? gate_book_came(g->book, id, w) : GBA_OK;
+    if (e != GBA_OK && e != GBA_E_UNKNOWN)
+        log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "last association", NULL);
 }
 
 void gate_routes_sweep(gate *g, int64_t now)
@@ -300,7 +339,72 @@ static void choose_raw(out *o, const char *credential)
         o->why = "revoked";
 }
 
-/* The key of SA1, when it still lives; a provisioned one also after our restart. */
+/* Is the key, as it is told now, that of this peer? */
+static bool is_of(out *o, const gate_who *w)
+{
+    gate_binding *b = malloc(sizeof *b);
+    const gba_m2m_id *ids = w->ids;
+    size_t n = w->n;
+    bool found = false;
+
+    if (!n && b) { /* told without a name: the book says whose it is */
+        gate_book_find(o->g->book, w->credential, b);
+        ids = b->ids;
+        n = b->n;
+    }
+    for (size_t i = 0; i < n && !found; i++)
+        found = gba_m2m_id_eq(&ids[i], &o->to);
+    free(b);
+    return found;
+}
+
+static bool is_gone(out *o, const char *identity, int64_t until)
+{
+    gate_routes *t = o->g->routes;
+    int64_t now = service_now();
+
+    pthread_mutex_lock(&t->lock);
+    route *r = until ? route_made(t, &o->to) : route_of(t, &o->to);
+    if (r && until && !r->identity[0]) { /* new: told, and without a key */
+        r->form = GBA_M2M_PSK_KC;
+        snprintf(r->identity, sizeof r->identity, "%s", identity);
+    }
+    if (r && until && !strcmp(r->identity, identity))
+        r->gone = until;
+    bool gone = r && r->gone > now && !strcmp(r->identity, identity);
+    pthread_mutex_unlock(&t->lock);
+    return gone;
+}
+
+/* After our restart MAF, MEF or BSF tell the key of SA1 once more. */
+static void ask_again(out *o, const gate_entity *en)
+{
+    gate_who *w = NULL;
+    const char *why = NULL;
+
+    if (is_gone(o, en->identity, 0)) {
+        o->why = "key_gone";
+        return;
+    }
+    gba_err e = gate_psk_again(o->g, en->identity, en->suite, &w, &why);
+    if (e == GBA_OK && !is_of(o, w)) {
+        why = "other_identity";
+        e = GBA_E_FORBIDDEN;
+    }
+    if (e == GBA_OK) {
+        memcpy(o->identity, w->identity, sizeof o->identity);
+        o->key = w->key;
+        o->suite = w->form == GBA_M2M_PSK_BTID ? w->suite : 0;
+        gate_routes_note(o->g, &o->to, w);
+    } else {
+        if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED || e == GBA_E_FORBIDDEN)
+            (void)is_gone(o, en->identity, service_now() + GONE_S);
+        o->why = why ? why : gba_err_name(e);
+    }
+    gate_who_free(w);
+}
+
+/* The key of SA1, when it still lives; after our restart a provisioned one, or what is told once more. */
 static void choose_key(out *o)
 {
     gate_routes *t = o->g->routes;
@@ -337,7 +441,9 @@ static void choose_key(out *o)
     }
     if (o->key.n || gate_book_entity(o->g->book, &o->to, &en) != GBA_OK)
         return;
-    if (!strncmp(en.credential, "12-", 3))
+    if (en.identity[0])
+        ask_again(o, &en);
+    else if (!strncmp(en.credential, "12-", 3))
         (void)key_of_store(o, en.credential);
     else
         choose_raw(o, en.credential);

@@ -355,6 +355,30 @@ static gba_err key_of(gate *g, const tls_psk_query *q, gate_who *who, const char
     }
 }
 
+gba_err gate_psk_again(gate *g, const char *identity, uint16_t suite, gate_who **out, const char **why)
+{
+    const tls_psk_query q = {.identity = gba_str(identity), .sni = gba_str(g->name.s), .transport = GBA_TLS12, .suite = suite};
+    gate_who *w = calloc(1, sizeof *w);
+    gba_err e = w ? GBA_OK : GBA_E_NOMEM;
+
+    *out = NULL;
+    *why = "no_memory";
+    if (e == GBA_OK) {
+        snprintf(w->identity, sizeof w->identity, "%s", identity);
+        w->suite = suite;
+        e = key_of(g, &q, w, why);
+    }
+    if (e == GBA_OK && w->expires && w->expires <= service_now()) {
+        *why = "expired";
+        e = GBA_E_EXPIRED;
+    }
+    if (e == GBA_OK)
+        *out = w;
+    else
+        gate_who_free(w);
+    return e;
+}
+
 /* Strangers shall not fill the log. */
 static bool may_audit(gate_keys *k)
 {

@@ -254,7 +254,7 @@ static void remember(call *c, const gba_m2m_id *id, const gate_made *made, const
         snprintf(en.base, sizeof en.base, "%.*s", GATE_NAME_MAX, base);
         en.base[strcspn(en.base, "/")] = 0;
     }
-    snprintf(en.credential, sizeof en.credential, "%s", c->who->credential);
+    gate_entity_by(&en, c->who);
     if (gate_book_reach(c->g->book, id, &en) != GBA_OK)
         log_event(LOG_LEVEL_ERROR, "gate.store_failed", "what", "registration", NULL);
 }

@@ -126,6 +126,15 @@ gba_err gate_credential_parse(gba_span text, gate_credential *out)
     return e;
 }
 
+void gate_entity_by(gate_entity *en, const gate_who *w)
+{
+    bool told = w->form == GBA_M2M_PSK_KC || w->form == GBA_M2M_PSK_KE || w->form == GBA_M2M_PSK_BTID;
+
+    snprintf(en->credential, sizeof en->credential, "%s", w->credential);
+    snprintf(en->identity, sizeof en->identity, "%s", told ? w->identity : "");
+    en->suite = told ? w->suite : 0;
+}
+
 gba_err gate_entity_print(const gate_entity *en, char out[GATE_RECORD_MAX], size_t *n)
 {
     writer w = {.out = out};
@@ -135,6 +144,8 @@ gba_err gate_entity_print(const gate_entity *en, char out[GATE_RECORD_MAX], size
     put(&w, "v 1\n");
     if (en->credential[0])
         put(&w, "credential %s\n", en->credential);
+    if (en->identity[0])
+        put(&w, "psk %s\nsuite %u\n", en->identity, (unsigned)en->suite);
     for (size_t i = 0; i < en->n; i++)
         put(&w, "poa %s\n", en->poa[i]);
     if (en->ri[0])
@@ -145,6 +156,18 @@ gba_err gate_entity_print(const gate_entity *en, char out[GATE_RECORD_MAX], size
         put(&w, "base %s\n", en->base);
     *n = w.n;
     return w.full ? GBA_E_SPACE : GBA_OK;
+}
+
+static bool suite_of(gba_span v, uint16_t *out)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] < '0' || v.p[i] > '9' || n > 65535)
+            return false;
+        n = 10 * n + (v.p[i] - '0');
+    }
+    *out = (uint16_t)n;
+    return v.n && n <= 65535;
 }
 
 gba_err gate_entity_parse(gba_span text, gate_entity *out)
@@ -166,6 +189,10 @@ gba_err gate_entity_parse(gba_span text, gate_entity *out)
             (is(name, "base") && !copy(v, out->base, sizeof out->base)))
             return GBA_E_CORRUPT;
         if (is(name, "credential") && !copy(v, out->credential, sizeof out->credential))
+            return GBA_E_CORRUPT;
+        if (is(name, "psk") && !copy(v, out->identity, sizeof out->identity))
+            return GBA_E_CORRUPT;
+        if (is(name, "suite") && !suite_of(v, &out->suite))
             return GBA_E_CORRUPT;
         if (is(name, "poa") && (out->n >= GATE_POAS_MAX || !copy(v, out->poa[out->n++], sizeof out->poa[0])))
             return GBA_E_CORRUPT;

@@ -193,6 +193,7 @@ heard() { # NAME WITH STATE FRAMEWORK MORE...
         [ -s "$demo/heard" ] && break # SA1 and its request
         sleep 0.1
     done
+    [ -z "${restart:-}" ] || gate_anew
     curl -s -i --max-time 20 -X POST -H 'X-M2M-Origin: /cse1' -H 'X-M2M-RI: v1' -H 'X-M2M-RVI: 3' -H 'Content-Type: application/json' \
         -d '{"m2m:sgn":{"vrq":true,"sur":"cse1/data/sub"}}' "$EGRESS_URL/_/$SP/cse1/$AE_ID/told" >>"$demo/answer"
     ok "SA2, m2m --listen, $name: 2000" has 'X-M2M-RSC: 2000'
@@ -202,9 +203,23 @@ heard() { # NAME WITH STATE FRAMEWORK MORE...
     ok "SA2, $name: the verification" has '"operation":"notify","to":"/told".*"verification":true'
     ok "SA2, $name: with the key of SA1" logged m2m-gate "gate.sent.*with=\"?[^ ]*$with"
 }
+gate_anew() { # as after a crash
+    kill -9 "$GATE_PID"
+    wait "$GATE_PID" 2>/dev/null
+    cat "$demo/m2m-gate.log" >>"$demo/m2m-gate-before.log"
+    : >"$demo/m2m-gate.log"
+    m2m_start_gate
+}
 heard "SAEF 3" "@$MAF_FQDN" a3 maf --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" --psk-id "$KM_ID" --psk-file "$demo/km.key"
 heard "SAEF 4" "@$BSF_DOMAIN" a4 gba --usim "$USIM" --bsf "$BSF_UB_URL" --bsf-domain "$BSF_DOMAIN"
 heard "SAEF 1 after SBF 1" "@$MEF_FQDN" b1 psk
+# E6: the gate begins anew in between, and MAF, BSF and MEF tell it the key of SA1 once more
+restart=1
+heard "SAEF 3, the gate restarted" "@$MAF_FQDN" a3 maf --maf "$MAF_URL" --maf-fqdn "$MAF_FQDN" --psk-id "$KM_ID" --psk-file "$demo/km.key"
+heard "SAEF 4, the gate restarted" "@$BSF_DOMAIN" a4 gba --usim "$USIM" --bsf "$BSF_UB_URL" --bsf-domain "$BSF_DOMAIN"
+heard "SAEF 1 after SBF 1, the gate restarted" "@$MEF_FQDN" b1 psk
+heard "SAEF 1, the gate restarted" "$KPSA_ID" a1 psk --psk-id "$KPSA_ID" --psk-file "$demo/kpsa.key"
+restart=
 curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "$EGRESS_URL/_/$SP/cse1/Cnobody" >"$demo/answer"
 ok "to nobody: 5103" has 'X-M2M-RSC: 5103'
 
@@ -235,6 +250,7 @@ dead() { # NAME PID IDENTITY
 dead MAF "$MAF_PID" "10000000000000000000000000000001@$MAF_FQDN"
 dead MEF "$MEF_PID" "10000000000000000000000000000002@$MEF_FQDN"
 dead BSF "$BSF_PID" "BAAAAAAAAAAAAAAAAAAAAA==@$BSF_DOMAIN"
+psk "$AE_ID" "$kc_id" "$kc" # which the gate holds from here on
 kill "$MAF_PID"
 for _ in $(seq 100); do kill -0 "$MAF_PID" 2>/dev/null || break; sleep 0.1; done
 psk "$AE_ID" "10000000000000000000000000000003@$MAF_FQDN" "$KPSA"
