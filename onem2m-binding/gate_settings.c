@@ -271,6 +271,11 @@ void gate_settings_check(conf *c, const void *settings)
         conf_fault(c, "seal.key_file",
                    "is missing: name a key file (m2m-gatectl seal create-key makes one), or give the "
                    "systemd credential seal.key");
+    const char *name = s->public_name.s[0] ? s->public_name.s : NULL;
+    if (!name && s->cse_id && gba_m2m_id_parse(gba_str(s->cse_id), NULL, &id) == GBA_OK && gba_m2m_id_fqdn(&id, &f) == GBA_OK)
+        name = f.s;
+    m2m_check_own_files(c, "cert", s->cert, name, gate_settings_seal(s, buf, sizeof buf),
+                        "m2m-gatectl --config FILE seal create-key");
     check_kms(c, s, "maf", "MAF", &s->maf);
     check_kms(c, s, "mef", "MEF", &s->mef);
     check_peers(c, s);

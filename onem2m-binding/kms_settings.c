@@ -5,6 +5,7 @@
 #include <string.h>
 #include "onem2m-binding/kms_server.h"
 #include "onem2m-binding/may_name.h"
+#include "onem2m-binding/secret_file.h"
 #include "service/seal_file.h"
 
 static const char *const sync_names[] = {"full", "normal", NULL};
@@ -153,6 +154,8 @@ void kms_settings_check(conf *c, const void *settings)
         conf_fault(c, "seal.key_file",
                    "is missing: name a key file (gba-bsfctl seal create-key makes one), or give the systemd credential "
                    "seal.key");
+    m2m_check_own_files(c, "cert", s->cert, s->fqdn.s[0] ? s->fqdn.s : NULL, kms_settings_key_file(s, buf, sizeof buf),
+                        "gba-bsfctl seal create-key FILE");
     for (size_t i = 0; i < s->admins.n; i++) {
         snprintf(item, sizeof item, "admins[%zu]", i);
         if (gba_fqdn_parse(gba_str(s->admins.v[i]), &f) != GBA_OK)

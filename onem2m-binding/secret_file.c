@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* secret_file.c - a symmetric key in a file. */
+/* secret_file.c - a symmetric key in a file; the files of a server. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "onem2m-binding/secret_file.h"
+#include "service/cert.h"
+#include "service/seal_file.h"
 
 gba_err m2m_read_secret(const char *file, gba_secret *out, char *why, size_t why_n)
 {
@@ -41,4 +43,22 @@ gba_err m2m_read_secret(const char *file, gba_secret *out, char *why, size_t why
     snprintf(why, why_n, "%s: is no key: 16 to %d octets as hexadecimal digits, or base64: and their base64", file,
              GBA_SECRET_MAX);
     return e == GBA_E_IO ? GBA_E_IO : GBA_E_SYNTAX;
+}
+
+void m2m_check_own_files(conf *c, const char *cert_setting, const char *cert, const char *fqdn, const char *seal,
+                         const char *make)
+{
+    SEAL_KEYS_SCOPED keys;
+    char why[1024] = "";
+    memset(&keys, 0, sizeof keys);
+
+    if (cert && fqdn && cert_file_is_for(cert, fqdn, why, sizeof why) != GBA_OK)
+        conf_fault(c, cert_setting, "%s", why);
+    if (!seal)
+        return;
+    gba_err e = seal_file_load(seal, &keys, why, sizeof why);
+    if (e == GBA_E_UNKNOWN) /* the text of a store that stands would frighten who begins */
+        conf_fault(c, "seal.key_file", "%s: is not there: restore it, or, for a new store, make it: %s", seal, make);
+    else if (e != GBA_OK)
+        conf_fault(c, "seal.key_file", "%s", why);
 }

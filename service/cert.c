@@ -270,3 +270,53 @@ gba_err cert_set_raw(void *credentials, const void *pem, size_t n)
         gnutls_privkey_deinit(priv);
     return r >= 0 ? GBA_OK : GBA_E_SYNTAX;
 }
+
+/* ---- a file of ours ---- */
+/* The names in a certificate, for a text. */
+static void list_names(gnutls_x509_crt_t crt, char *out, size_t room)
+{
+    char san[256];
+    size_t at = 0;
+
+    out[0] = 0;
+    for (unsigned i = 0; at + 1 < room; i++) {
+        size_t n = sizeof san - 1;
+        int type = gnutls_x509_crt_get_subject_alt_name(crt, i, san, &n, NULL);
+        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        if (type != GNUTLS_SAN_DNSNAME && type != GNUTLS_SAN_URI)
+            continue;
+        san[n] = 0;
+        int k = snprintf(out + at, room - at, "%s%s", at ? ", " : "", san);
+        at += k > 0 ? (size_t)k : 0;
+    }
+}
+
+gba_err cert_file_is_for(const char *path, const char *fqdn, char *why, size_t why_n)
+{
+    gnutls_datum_t pem = {0};
+    gnutls_x509_crt_t crt = NULL;
+    char names[256];
+    gba_err e = GBA_OK;
+
+    if (gnutls_load_file(path, &pem) < 0) {
+        snprintf(why, why_n, "%s: cannot be read", path);
+        return GBA_E_IO;
+    }
+    if (gnutls_x509_crt_init(&crt) < 0)
+        e = GBA_E_NOMEM;
+    else if (gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM) < 0)
+        e = GBA_E_SYNTAX;
+    if (e != GBA_OK) {
+        snprintf(why, why_n, "%s: %s", path, e == GBA_E_SYNTAX ? "holds no PEM certificate" : "no memory");
+    } else if (!gnutls_x509_crt_check_hostname(crt, fqdn)) {
+        e = GBA_E_FORBIDDEN;
+        list_names(crt, names, sizeof names);
+        snprintf(why, why_n, "%s: is the certificate of %s, not of %s (dNSName in subjectAltName): no peer would trust it",
+                 path, names[0] ? names : "nobody", fqdn);
+    }
+    if (crt)
+        gnutls_x509_crt_deinit(crt);
+    gnutls_free(pem.data);
+    return e;
+}

@@ -23,6 +23,9 @@ void cert_name(void *session, char *out, size_t n);
 /* Does a name constraint of type URI (RFC 5280 4.2.1.10) hold the host of this URI? Also of one without a
  * scheme, as an absolute AE-ID is ("//sp.example.com/cse/C1"). */
 bool cert_uri_in(gba_span uri, gba_span constraint);
+/* Is the first certificate of this PEM file one for this host name, as a client looks? IO, SYNTAX; FORBIDDEN: it is for
+ * others. why: for operators. */
+gba_err cert_file_is_for(const char *path, const char *fqdn, char *why, size_t why_n) GBA_MUST_USE;
 /* The key file's public key as a raw public key of these credentials, PEM. */
 gba_err cert_set_raw(void *credentials, const void *key_pem, size_t n) GBA_MUST_USE;
 #endif

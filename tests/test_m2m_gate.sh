@@ -58,6 +58,13 @@ seal: {key_file: seal.key}
 keys: {wait_ms: 1500, unknown_ttl: 1}
 admin: {listen: "127.0.0.1:0"}
 END
+# E7: a check, and a start, refuse what could not serve
+refused() { # CONFIG PATTERN: by the check and by the start, with this text
+    "$gate" --config "$dir/$1" --check >"$dir/answer" 2>&1
+    [ $? -eq 78 ] && grep -q -- "$2" "$dir/answer" && { timeout 10 "$gate" --config "$dir/$1" >"$dir/answer" 2>&1; [ $? -eq 78 ]; } &&
+        grep -q -- "$2" "$dir/answer"
+}
+check "no seal file: refused" refused gate.yaml 'seal.key: is not there: restore it, or, for a new store, make it: m2m-gatectl'
 check "create-key" "$ctl" --config "$dir/gate.yaml" seal create-key
 check "--check" "$gate" --config "$dir/gate.yaml" --check
 sed '/mute/s/, identities.*}/}/' "$dir/gate.yaml" >"$dir/unlisted.yaml"
@@ -67,6 +74,15 @@ check "with a text that says so" has 'maf\[1\].identities.*is missing.*mute.exam
 sed '/mute/s/identities.*}/identities: "\/cse1"}/' "$dir/gate.yaml" >"$dir/unlisted.yaml"
 "$gate" --config "$dir/unlisted.yaml" --check >"$dir/answer" 2>&1
 check "a pattern that is none is told" has "maf\[1\].identities.*'/cse1' is no pattern"
+sed 's/^cert: server/cert: mn/; s/^key: server/key: mn/' "$dir/gate.yaml" >"$dir/other.yaml"
+check "the certificate of another CSE: refused" refused other.yaml 'mn.pem: is the certificate of mn1.sp.example.com, not of cse1.sp.example.com'
+sed 's/^cert: server/cert: ae/; s/^key: server/key: ae/' "$dir/gate.yaml" >"$dir/other.yaml"
+check "that of an AE: refused" refused other.yaml 'ae.pem: is the certificate of //sp.example.com/cse1/CcertAE, not of'
+sed 's/^cert: server/cert: gone/' "$dir/gate.yaml" >"$dir/other.yaml"
+check "a certificate that is not there: refused" refused other.yaml 'gone.pem: cannot be read'
+chmod 644 "$dir/seal.key"
+check "a seal file that others may read: refused" refused gate.yaml 'seal.key: mode 0644'
+chmod 600 "$dir/seal.key"
 add() { "$ctl" --config "$dir/gate.yaml" credential add "$@" >"$dir/answer" 2>&1; }
 check "add a KpsaID" add --kpsa-id dev1@sp.example.com --key-file "$dir/kpsa" --ae-id //sp.example.com/cse1/Cdev1
 check "add one without AE-ID" add --kpsa-id new1@sp.example.com --key-file "$dir/kpsa"

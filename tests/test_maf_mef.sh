@@ -104,6 +104,20 @@ out=$("$bin/m2m-mafd" --config two.yaml --check 2>&1) && fail "two MEFs without 
 has "$out" 'mefs\[1\].identities.*is missing.*mef2.example.com' "two MEFs without identities"
 out=$(sed 's/maf.example.com, l/maf.com, l/' maf.yaml >two.yaml; "$bin/m2m-mafd" --config two.yaml --check 2>&1) && fail "a MAF without a domain"
 has "$out" 'mefs\[0\].identities.*is missing: whom may mef.example.com name' "a MAF without a domain"
+# E7: neither a check nor a start takes another's certificate, or no seal file
+e7() { # MAF|MEF SED-COMMAND TEXT
+    local said check
+    sed "$2" "$1.yaml" >other.yaml
+    for check in --check ''; do
+        said=$(timeout 10 "$bin/m2m-${1}d" --config other.yaml $check 2>&1 </dev/null)
+        [ $? -eq 78 ] || fail "E7: m2m-${1}d ${check:-started}"
+        lit "$said" "$3" "E7: m2m-${1}d ${check:-started}"
+    done
+}
+for d in maf mef; do
+    e7 $d "s/cert: $d.pem, key: $d.key, client/cert: cse.pem, key: cse.key, client/" "cse.pem: is the certificate of mn1.sp.example.com, not of $d.example.com"
+    e7 $d "s/$d.seal/gone.seal/" "gone.seal: is not there: restore it, or, for a new store, make it: gba-bsfctl seal create-key"
+done
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/mn1 --km-id Km-A@maf.example.com --key-file - <<<"$KM" >/dev/null
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/in --km-id Km-B@maf.example.com --key-file - <<<"$KM_B" >/dev/null
 ctl m2m-mafctl maf.yaml credential add --cse-id //sp.example.com/mn7 --cert-dns device-7.example.net >/dev/null
