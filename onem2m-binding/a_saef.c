@@ -41,6 +41,19 @@ static gba_err b_from_name(const gba_fqdn *name, gba_m2m_id *out)
     return e == GBA_OK && out->kind == GBA_M2M_ID_CSE ? e : GBA_E_SYNTAX;
 }
 
+/* The name does not say in which case its CSE-ID is written (TS-0001 7.2: it has one): an AE of that CSE knows it. */
+static void spell_b(const gba_m2m_id *self, const gba_fqdn *name, gba_m2m_id *b)
+{
+    gba_m2m_id cse = *self;
+    gba_fqdn f;
+
+    cse.kind = GBA_M2M_ID_CSE;
+    cse.form = GBA_M2M_ABSOLUTE;
+    cse.stem[0] = 0;
+    if (self->kind == GBA_M2M_ID_AE_C && gba_m2m_id_fqdn(&cse, &f) == GBA_OK && !strcmp(f.s, name->s))
+        *b = cse;
+}
+
 static gba_err choose_b(run *x, const gba_m2m_id *from_credential)
 {
     x->b = x->how->b;
@@ -49,6 +62,8 @@ static gba_err choose_b(run *x, const gba_m2m_id *from_credential)
         x->b_id = *from_credential;
     if (!x->b.fqdn.s[0] && (x->b_id.kind == GBA_M2M_ID_NONE || gba_m2m_id_fqdn(&x->b_id, &x->b.fqdn) != GBA_OK))
         return a_say(x->a, GBA_E_ARG, "which name has Entity B? TLS needs its server name (SNI)");
+    if (x->b_id.kind == GBA_M2M_ID_NONE)
+        spell_b(&x->a->c.id, &x->b.fqdn, &x->b_id);
     if (x->b_id.kind == GBA_M2M_ID_NONE && b_from_name(&x->b.fqdn, &x->b_id) != GBA_OK)
         x->b_id = (gba_m2m_id){0};
     return GBA_OK;
@@ -248,6 +263,7 @@ static bool live_kc(run *x, a_record *out)
 
     return !x->how->fresh && !x->renew && gba_m2m_id_fqdn(&x->b_id, &name) == GBA_OK &&
            a_store_find(x->a, GBA_M2M_HELD_KC, &name, out) == GBA_OK && !strcmp(out->h.server.s, x->maf.fqdn.s) &&
+           gba_m2m_id_eq(&out->h.target, &x->b_id) && /* not a CSE's whose ID differs in case alone */
            out->h.self.kind == x->a->c.id.kind;
 }
 

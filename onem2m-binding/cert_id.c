@@ -2,6 +2,7 @@
 /* cert_id.c - a certificate's name as a Credential-ID. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "onem2m-binding/cert_id.h"
 
 /* The project's profile for what TS-0003 does not spell out: a Node-ID certificate has this URI. */
@@ -61,7 +62,29 @@ bool m2m_name_is_node(const tls_name *n)
     return n->kind == TLS_NAME_URI && !strncmp(n->text, NODE_URN, strlen(NODE_URN));
 }
 
-/* The grammar of 10.4 has no '/': an AE-ID's FQDN form stands for it, if there is one. */
+void m2m_fold_domain(char *dns)
+{
+    for (char *p = strchr(dns, '.'); p && *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+}
+
+bool m2m_name_is_cse(const tls_name *n, const gba_m2m_id *cse)
+{
+    const char *dot = strchr(n->text, '.');
+
+    if (n->kind != TLS_NAME_DNS || cse->kind != GBA_M2M_ID_CSE || !dot || strcmp(dot + 1, cse->sp.s) != 0)
+        return false;
+    return gba_span_eq(gba_mem(n->text, (size_t)(dot - n->text)), gba_str(cse->cse));
+}
+
+bool m2m_id_same_but_case(const gba_m2m_id *a, const gba_m2m_id *b)
+{
+    return a->kind == b->kind && !gba_m2m_id_eq(a, b) && !strcmp(a->sp.s, b->sp.s) && !strcasecmp(a->cse, b->cse) &&
+           !strcasecmp(a->stem, b->stem);
+}
+
+/* The grammar of 10.4 has no '/': an AE-ID's FQDN form, in its own spelling, stands for it, if there is one. */
 static bool ae_value(const char *uri, char *out, size_t room)
 {
     gba_m2m_id id;
@@ -69,7 +92,9 @@ static bool ae_value(const char *uri, char *out, size_t room)
 
     if (gba_m2m_id_parse(gba_str(uri), NULL, &id) != GBA_OK || !gba_m2m_id_is_ae(&id))
         return false;
-    return (size_t)snprintf(out, room, "%s", gba_m2m_id_fqdn(&id, &f) == GBA_OK ? f.s : id.stem) < room;
+    if (gba_m2m_id_fqdn(&id, &f) != GBA_OK)
+        return (size_t)snprintf(out, room, "%s", id.stem) < room;
+    return (size_t)snprintf(out, room, "%s%s%s.%s", id.stem, id.cse[0] ? "." : "", id.cse, id.sp.s) < room;
 }
 
 bool m2m_name_credential(const tls_name *n, char out[GBA_M2M_CREDENTIAL_ID_MAX + 1])

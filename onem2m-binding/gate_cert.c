@@ -35,7 +35,7 @@ static bool take_uri(gate_who *w, const tls_name *name, gba_m2m_id *ids, size_t 
     return set_credential(w, name);
 }
 
-/* CSE-ID certificate: its public domain name, cse.sp of //sp/cse for a CSE of our SP. */
+/* CSE-ID certificate: its public domain name, cse.sp of //sp/cse for a CSE of our SP, in the CA's spelling. */
 static bool take_dns(const gba_m2m_id *cse, gate_who *w, const tls_name *name, gba_m2m_id *ids, size_t *n)
 {
     char text[GBA_M2M_ID_MAX + 1];
@@ -99,6 +99,8 @@ void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_
         no_one(out, "wrong_flavour");
     else if (f.cse && n_ids > 1)
         no_one(out, "several_cse_ids");
+    else if (f.cse && n_ids && gba_m2m_id_eq(&ids[0], cse))
+        no_one(out, "our_cse_id");
     else if (n_ids && gate_who_ids(out, ids, n_ids) != GBA_OK)
         no_one(out, "no_memory");
 }

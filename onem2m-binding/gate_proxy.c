@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/gate_poa.h"
 #include "onem2m-binding/names.h"
 
@@ -116,9 +117,25 @@ static void on_field(void *ctx, const char *name, const char *value)
 }
 
 /* ---- answers of our own ---- */
+/* How a CSE's certificate comes to another CSE-ID than its name says, or to one at all. NULL: that is not the matter. */
+static const char *hint(const call *c, char out[900])
+{
+    char id[GBA_M2M_ID_MAX + 1];
+    const gba_m2m_id *from = &c->v.from;
+    bool known = c->assoc.bound == GBA_M2M_BOUND_CSE && c->assoc.n;
+
+    if (!c->who || c->who->form != GBA_M2M_PSK_NONE || strncmp(c->who->credential, "32-", 3) != 0 ||
+        (known && !m2m_id_same_but_case(from, &c->assoc.ids[0])) || (!known && (!c->why || strcmp(c->why, "not_bound") != 0)))
+        return NULL;
+    if (!known || gba_m2m_id_print(from, GBA_M2M_ABSOLUTE, id) != GBA_OK)
+        snprintf(id, sizeof id, "//%s/CSE", c->g->cse.sp.s);
+    snprintf(out, 900, "if it is that CSE: m2m-gatectl credential add --credential-id %s --cse-id %s", c->who->credential, id);
+    return out;
+}
+
 static void audit(const call *c, unsigned rsc, bool allowed)
 {
-    char origin[160], num[16];
+    char origin[160], num[16], text[900];
     const gba_m2m_row *row = c->who ? gba_m2m_row_of(c->who->framework) : NULL;
     snprintf(origin, sizeof origin, "%.*s", (int)(c->http.origin.n < 150 ? c->http.origin.n : 150),
              c->http.origin.p ? (const char *)c->http.origin.p : "");
@@ -127,7 +144,8 @@ static void audit(const call *c, unsigned rsc, bool allowed)
     log_event(LOG_LEVEL_AUDIT, allowed ? "gate.allowed" : "gate.refused", "framework", row ? row->name : "none",
               "credential", c->who && c->who->credential[0] ? c->who->credential : "none", "from", c->from, "origin",
               c->http.origin.p ? origin : NULL, "as", allowed && strcmp(c->v.as, origin) ? c->v.as : NULL, "op",
-              gate_op_text(c->m.op), "to", c->m.to[0] ? c->m.to : http_target(c->r), "rsc", num, "why", c->why, NULL);
+              gate_op_text(c->m.op), "to", c->m.to[0] ? c->m.to : http_target(c->r), "rsc", num, "why", c->why, "hint",
+              allowed ? NULL : hint(c, text), NULL);
 }
 
 static void answer(call *c, unsigned rsc, unsigned http)
@@ -189,7 +207,9 @@ static bool bind_who(call *c)
         c->why = "revoked";
         return false;
     }
-    if (w->n) {
+    /* a dNSName is of no case where it was folded: what the operator says of it counts (as of no other flavour) */
+    bool granted = w->form == GBA_M2M_PSK_NONE && !strncmp(w->credential, "32-", 3) && c->bind.bound != GBA_M2M_BOUND_NONE;
+    if (w->n && !granted) {
         c->assoc = (gba_m2m_association){.bound = w->bound, .ids = w->ids, .n = w->n};
         return true;
     }

@@ -124,6 +124,8 @@ static int name_of(ctl *c)
             strlen(c->credential_id) >= sizeof c->credential)
             return fail(RC_USAGE, "--credential-id: '%s' is not TYPE-VALUE such as 31-0.4.0.127.1", c->credential_id);
         snprintf(c->credential, sizeof c->credential, "%s", c->credential_id);
+        if (type == 32)
+            m2m_fold_domain(c->credential);
         return RC_OK;
     }
     if (gba_m2m_identify(&d, gba_str(c->kpsa_id), &id) != GBA_OK || id.form != GBA_M2M_PSK_KPSA ||

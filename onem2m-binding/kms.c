@@ -535,6 +535,17 @@ static bool relative_from(kms_call *c)
     return gba_m2m_id_parse(c->m.from, &cse, &c->from) == GBA_OK && gba_m2m_id_eq(&c->from, &c->r->who->id);
 }
 
+/* A CSE whose CA folded its name: what makes its certificate that CSE-ID's? */
+static void spelled_otherwise(kms_call *c)
+{
+    const tls_name *n = kms_who_but_case(c->r->who, &c->from);
+    char id[GBA_M2M_ID_MAX + 1];
+
+    if (n && gba_m2m_id_print(&c->from, GBA_M2M_ABSOLUTE, id) == GBA_OK)
+        snprintf(c->out->hint, sizeof c->out->hint, "if it is that CSE: m2m-%sctl credential add --cert-dns %.255s --cse-id %s",
+                 c->f->c.kind->name, n->text, id);
+}
+
 static bool authenticated(kms_call *c)
 {
     if (!c->r->who) {
@@ -547,6 +558,7 @@ static bool authenticated(kms_call *c)
         kms_say(c, GBA_M2M_BAD_REQUEST, "from_malformed");
     } else if (!kms_who_is(c->r->who, &c->from)) {
         kms_say(c, GBA_M2M_NOT_AUTHENTICATED, "other_originator");
+        spelled_otherwise(c);
     } else if (gba_m2m_id_print(&c->from, GBA_M2M_ABSOLUTE, c->client) != GBA_OK) {
         kms_say(c, GBA_M2M_BAD_REQUEST, "from_malformed");
     } else {

@@ -194,6 +194,7 @@ typedef struct kms_answer {
     const char *op, *why;   /* for the audit line; constants */
     char location[400];     /* Content-Location; "" none */
     char client[KMS_ID], resource[300];
+    char hint[900];         /* for the audit line; "" none */
     char *body;             /* malloc'ed JSON, may hold a key; kms_answer_free wipes */
 } kms_answer;
 void kms_handle(kms *k, const kms_request *r, kms_answer *out);
@@ -236,10 +237,12 @@ gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
 void kms_psk_failed(void *ctx, void *who);
 void kms_cert_refused(void *ctx, const tls_refusal *r);
 bool kms_raw_key(void *ctx, const uint8_t id[32]); /* a raw public key with a record of its own */
-/* Of a session with a certificate; of its names. RANGE: more of them than are read. */
+/* Of a session with a certificate; of its names. RANGE: more of them than are read; FORBIDDEN: a record in another spelling. */
 gba_err kms_cert_who(kms *k, void *session, kms_who *out) GBA_MUST_USE;
 gba_err kms_names_who(kms *k, kms_who *w, int64_t now) GBA_MUST_USE;
 bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed);
+/* Its dNSName that differs from this CSE-ID's in case alone; NULL: none. */
+const tls_name *kms_who_but_case(const kms_who *w, const gba_m2m_id *claimed);
 /* The store's key of a certificate's name; false: none. */
 bool kms_name_key(const tls_name *n, char out[256]);
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/kms.h"
 #include "service/daemon.h"
@@ -267,6 +268,26 @@ gba_err kms_cert_who(kms *k, void *session, kms_who *w)
     return e == GBA_OK ? kms_names_who(k, w, service_now()) : e;
 }
 
+/* FORBIDDEN: of this dNSName there is no record, but one in lower case. Two CSE-IDs can differ in case alone, so that one is
+ * not this certificate's; nor do its names speak for themselves, for the record may be meant. */
+static gba_err folded_alone(kms *k, const tls_name *n, int64_t now)
+{
+    char key[256];
+    tls_name low = *n;
+    kms_cred *c = NULL;
+
+    kms_lower(low.text);
+    if (n->kind != TLS_NAME_DNS || !strcmp(low.text, n->text) || !kms_name_key(&low, key))
+        return GBA_OK;
+    gba_err e = kms_cred_get(k->c.store, k->c.kind, key, now, &c);
+    kms_cred_free(&c);
+    if (e == GBA_E_UNKNOWN)
+        return GBA_OK;
+    log_event(LOG_LEVEL_WARN, "certificate.other_spelling", "name", n->text, "record", key, "hint",
+              "its credential must be added in the certificate's own spelling", NULL);
+    return GBA_E_FORBIDDEN;
+}
+
 /* A record of any of its names says whose it is. One that has expired or is removed, and none that lives, ends the
  * certificate: kms_handle says so. Without any the names themselves say who it is. */
 gba_err kms_names_who(kms *k, kms_who *w, int64_t now)
@@ -292,32 +313,16 @@ gba_err kms_names_who(kms *k, kms_who *w, int64_t now)
         else if (e != GBA_OK && e != GBA_E_EXPIRED && e != GBA_E_FORBIDDEN && e != GBA_E_UNKNOWN)
             return e;
     }
+    for (size_t i = 0; i < w->n_names && !w->record[0] && !ended[0]; i++) {
+        gba_err e = folded_alone(k, &w->name[i], now);
+        if (e != GBA_OK)
+            return e;
+    }
     if (!w->record[0])
         memcpy(w->record, ended, sizeof w->record);
     (void)!m2m_name_credential(&w->name[best],
                                w->credential); /* a name of no flavour that a record vouches for has none */
     return GBA_OK;
-}
-
-/* A CSE-ID certificate carries the CSE's public domain name (TS-0003 10.1.1.7); several CSE-IDs could be
- * spelt so that they give one name, so only the lower-case spelling of a CSE-ID is taken from it. */
-static bool dns_names(const kms_who *w, const gba_m2m_id *claimed)
-{
-    gba_fqdn f;
-
-    if (claimed->kind != GBA_M2M_ID_FQDN && claimed->kind != GBA_M2M_ID_CSE)
-        return false;
-    for (const char *p = claimed->cse; *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            return false;
-    if (claimed->kind == GBA_M2M_ID_FQDN)
-        f = claimed->sp;
-    else if (gba_m2m_id_fqdn(claimed, &f) != GBA_OK)
-        return false;
-    for (size_t i = 0; i < w->n_names; i++)
-        if (w->name[i].kind == TLS_NAME_DNS && !strcmp(w->name[i].text, f.s))
-            return true;
-    return false;
 }
 
 bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed)
@@ -330,5 +335,24 @@ bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed)
         for (size_t i = 0; i < w->n_names; i++) /* octet for octet (TS-0003 10.1.1.5, profile) */
             if (w->name[i].kind == TLS_NAME_URI && !strcmp(w->name[i].text, text))
                 return true;
-    return dns_names(w, claimed);
+    for (size_t i = 0; i < w->n_names; i++) /* a CSE-ID certificate's, or an FQDN certificate's (TS-0003 10.1.1.7) */
+        if (m2m_name_is_cse(&w->name[i], claimed) ||
+            (claimed->kind == GBA_M2M_ID_FQDN && w->name[i].kind == TLS_NAME_DNS && !strcasecmp(w->name[i].text, claimed->sp.s)))
+            return true;
+    return false;
+}
+
+const tls_name *kms_who_but_case(const kms_who *w, const gba_m2m_id *claimed)
+{
+    for (size_t i = 0; i < w->n_names && w->id.kind == GBA_M2M_ID_NONE; i++) {
+        gba_m2m_id id = *claimed;
+        size_t n = strcspn(w->name[i].text, ".");
+        if (claimed->kind != GBA_M2M_ID_CSE || w->name[i].kind != TLS_NAME_DNS || n >= sizeof id.cse)
+            continue;
+        memcpy(id.cse, w->name[i].text, n);
+        id.cse[n] = 0;
+        if (m2m_name_is_cse(&w->name[i], &id) && m2m_id_same_but_case(&id, claimed))
+            return &w->name[i];
+    }
+    return NULL;
 }

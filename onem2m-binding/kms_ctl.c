@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
+#include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/kms_server.h"
 
 #define EXIT_USAGE 2
@@ -126,7 +127,9 @@ static int record_key(ctl *c, char key[256])
         snprintf(n.oid, sizeof n.oid, "%.*s", (int)(colon - c->cert_other), c->cert_other);
         snprintf(n.text, sizeof n.text, "%s", colon + 1);
     }
-    if (n.kind != TLS_NAME_URI)
+    if (n.kind == TLS_NAME_DNS)
+        m2m_fold_domain(n.text);
+    else if (n.kind != TLS_NAME_URI)
         kms_lower(n.text);
     return kms_name_key(&n, key) ? 0 : say(c, EXIT_USAGE, "the certificate's name is too long");
 }

@@ -51,7 +51,7 @@ static void report(const server *s, const kms_answer *a, const kms_who *w, const
     snprintf(event, sizeof event, "%s.request", s->kind->name);
     log_event(LOG_LEVEL_AUDIT, event, "op", a->op, "rsc", rsc, "why", a->why, "client", a->client[0] ? a->client : NULL,
               "credential", w && w->credential[0] ? w->credential : NULL, "resource",
-              a->resource[0] ? a->resource : NULL, "source", source, NULL);
+              a->resource[0] ? a->resource : NULL, "source", source, "hint", a->hint[0] ? a->hint : NULL, NULL);
     snprintf(name, sizeof name, "m2m_%s_requests_total", s->kind->name);
     snprintf(labels, sizeof labels, "op=\"%s\",rsc=\"%s\"", a->op, rsc);
     metric_add(metric_counter(name, labels, "requests by operation and response status code"), 1);
@@ -103,8 +103,11 @@ static void handle(http_req *r, void *ctx)
 
     http_source_text(http_peer(r), source);
     memset(&cert, 0, sizeof cert);
-    if (!w && !q.nobody && kms_cert_who(&s->f, http_tls_session(r), &cert) == GBA_OK)
-        w = &cert;
+    if (!w && !q.nobody) {
+        gba_err e = kms_cert_who(&s->f, http_tls_session(r), &cert);
+        w = e == GBA_OK ? &cert : NULL;
+        q.nobody = e == GBA_E_RANGE ? "too_many_names" : e == GBA_E_FORBIDDEN ? "other_spelling" : NULL;
+    }
     q.who = w;
     if (http_header_n(r, M2M_H_ORIGIN) > 1 || http_header_n(r, "Content-Type") > 1 || http_header_n(r, M2M_H_RVI) > 1)
         q.http.target = gba_str(""); /* two originators are none: 4000 */

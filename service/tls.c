@@ -540,6 +540,7 @@ static bool read_name(gnutls_x509_crt_t crt, unsigned i, const char *san, size_t
     if (type == GNUTLS_SAN_DNSNAME && !memchr(san, 0, n) && !memchr(san, '*', n) &&
         gba_fqdn_parse(gba_mem(san, n), &fqdn) == GBA_OK) {
         memcpy(out->text, fqdn.s, strlen(fqdn.s) + 1);
+        memcpy(out->text, san, strcspn(fqdn.s, ".")); /* a name of oneM2M may stand there, which has its case */
         return true;
     }
     if (type == GNUTLS_SAN_URI && n < sizeof out->text && !memchr(san, 0, n)) {

@@ -121,7 +121,7 @@ typedef enum tls_name_kind { TLS_NAME_DNS = 0, TLS_NAME_URI, TLS_NAME_OTHER, TLS
 typedef struct tls_name {
     tls_name_kind kind;
     char oid[64];     /* of OTHER */
-    char text[520];   /* DNS (lower case), URI; OTHER: the DER value in hex; KEY: SHA-256 of the public key in hex */
+    char text[520];   /* DNS (as signed up to the first dot, lower case behind it), URI; OTHER: the DER value in hex; KEY: SHA-256 of the public key in hex */
 } tls_name;
 gba_err tls_peer_names(void *session, tls_name *names, size_t max, size_t *n) GBA_MUST_USE;
 /* SHA-256 of the public key in a PEM file: a certificate, a public or a private key. IO, SYNTAX. */

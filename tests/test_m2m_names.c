@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "onem2m-binding/cert_id.h"
 #include "onem2m-binding/gate.h"
 #include "onem2m-binding/may_name.h"
 #include "onem2m-binding/told.h"
@@ -159,5 +160,45 @@ static void users(void)
     free(uss);
 }
 
+/* A CSE's certificate: the CA's spelling is the ID's, octet for octet, and what differs in case alone is another's. */
+static void spelling(void)
+{
+    static const struct {
+        const char *dns, *credential, *id; /* id NULL: none by itself */
+    } row[] = {
+        {"Mobius4.sp.example.com", "32-Mobius4.sp.example.com", "//sp.example.com/Mobius4"},
+        {"mobius4.sp.example.com", "32-mobius4.sp.example.com", "//sp.example.com/mobius4"},
+        {"MOBIUS4.sp.example.com", "32-MOBIUS4.sp.example.com", "//sp.example.com/MOBIUS4"},
+        {"Mobius4.sp.example.org", "32-Mobius4.sp.example.org", NULL},
+        {"cse1.sp.example.com", "", NULL}, /* ourselves */
+        {"Cse1.sp.example.com", "32-Cse1.sp.example.com", "//sp.example.com/Cse1"},
+    };
+    const gba_m2m_id cse = id_of("//sp.example.com/cse1");
+    gate_who w;
+
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        tls_name name = {.kind = TLS_NAME_DNS};
+        snprintf(name.text, sizeof name.text, "%s", row[i].dns);
+        gate_cert_who(&cse, &name, 1, &w);
+        CU_ASSERT_EQUAL(w.n, row[i].id ? 1 : 0);
+        gba_m2m_id id = row[i].id ? id_of(row[i].id) : cse;
+        CU_ASSERT(!row[i].id || (w.n && gba_m2m_id_eq(&w.ids[0], &id) && m2m_name_is_cse(&name, &id)));
+        if (row[i].credential[0])
+            CU_ASSERT_STRING_EQUAL(w.credential, row[i].credential);
+        if (!row[i].credential[0])
+            CU_ASSERT(w.why && !strcmp(w.why, "our_cse_id"));
+        free(w.ids);
+    }
+    gba_m2m_id a = id_of("//sp.example.com/Mobius4"), b = id_of("//sp.example.com/mobius4"), c = id_of("//sp.example.com/Mobius4/Cx"),
+               d = id_of("//sp.example.com/Mobius4/CX");
+    CU_ASSERT(m2m_id_same_but_case(&a, &b) && m2m_id_same_but_case(&c, &d));
+    CU_ASSERT(!m2m_id_same_but_case(&a, &a) && !m2m_id_same_but_case(&a, &c));
+    tls_name one = {TLS_NAME_URI, "", "//sp.example.com/cse1/Cx"}, two = {TLS_NAME_URI, "", "//sp.example.com/cse1/CX"};
+    char first[GBA_M2M_CREDENTIAL_ID_MAX + 1], second[GBA_M2M_CREDENTIAL_ID_MAX + 1], fold[] = "Ab.Cd.EF";
+    CU_ASSERT(m2m_name_credential(&one, first) && m2m_name_credential(&two, second) && strcmp(first, second) != 0);
+    m2m_fold_domain(fold);
+    CU_ASSERT_STRING_EQUAL(fold, "Ab.cd.ef");
+}
+
 T_MAIN("names", {"patterns", patterns}, {"whom they name by default", homes}, {"what MAF and MEF tell", tellers},
-       {"what a BSF tells", users})
+       {"what a BSF tells", users}, {"the case of a CSE-ID", spelling})

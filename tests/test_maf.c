@@ -463,6 +463,54 @@ static void test_ended(void)
     CU_ASSERT_EQUAL(kms_names_who(&kit, &many, kit_now), GBA_E_RANGE);
 }
 
+static unsigned by_name(const char *dns, const char *origin)
+{
+    static kms_who w;
+
+    memset(&w, 0, sizeof w);
+    w.n_names = 1;
+    w.name[0].kind = TLS_NAME_DNS;
+    snprintf(w.name[0].text, sizeof w.name[0].text, "%s", dns);
+    gba_err e = kms_names_who(&kit, &w, kit_now);
+    return e != GBA_OK ? (unsigned)e : kit_ask(&w, origin, "GET", "/MAFBase", NULL, NULL);
+}
+
+static void grant(const char *record, const char *client)
+{
+    kms_cred *c = calloc(1, sizeof *c);
+
+    CU_ASSERT_FATAL(c != NULL);
+    snprintf(c->client, sizeof c->client, "%s", client);
+    c->created = kit_now;
+    CU_ASSERT_EQUAL(kms_cred_put(kit_store, &kms_maf, record, c, false), GBA_OK);
+    kms_cred_free(&c);
+}
+
+/* oneM2M's identifiers have their case, domain names have none: the CA's spelling counts, of a folded name what is granted. */
+static void test_spelling(void)
+{
+    static const char signed_name[] = "Mobius4.sp.example.com", folded[] = "mobius4.sp.example.com";
+    static const char capital[] = "//sp.example.com/Mobius4", small[] = "//sp.example.com/mobius4";
+
+    open_maf();
+    CU_ASSERT_EQUAL(by_name(signed_name, capital), 2000);
+    CU_ASSERT_EQUAL(by_name(signed_name, small), 4106);
+    CU_ASSERT_EQUAL(by_name(folded, small), 2000);
+    CU_ASSERT_EQUAL(by_name(folded, capital), 4106);
+    CU_ASSERT_PTR_NOT_NULL(strstr(kit_answer.hint, "m2m-mafctl credential add --cert-dns mobius4.sp.example.com --cse-id //sp.example.com/Mobius4"));
+    CU_ASSERT_EQUAL(by_name(folded, "//sp.example.com/mn1"), 4106);
+    CU_ASSERT_STRING_EQUAL(kit_answer.hint, "");
+    CU_ASSERT_EQUAL(by_name(signed_name, "MOBIUS4.sp.example.com"), 2000); /* an FQDN is an FQDN */
+    grant("dns:mobius4.sp.example.com", capital);
+    CU_ASSERT_EQUAL(by_name(folded, capital), 2000);
+    CU_ASSERT_EQUAL(by_name(folded, small), 4106);
+    CU_ASSERT_EQUAL(by_name(signed_name, capital), GBA_E_FORBIDDEN); /* is that record meant? */
+    grant("dns:Mobius4.sp.example.com", small);
+    CU_ASSERT_EQUAL(by_name(signed_name, small), 2000);
+    CU_ASSERT_EQUAL(by_name(folded, capital), 2000);
+    close_maf();
+}
+
 static void test_deregistration(void)
 {
     open_maf();
@@ -489,4 +537,4 @@ static void test_deregistration(void)
 T_MAIN("MAF", {"client registration", test_registration}, {"bad input", test_bad_input}, {"originator", test_originator},
        {"key by export", test_export}, {"expiry", test_expiry}, {"contents", test_key_contents}, {"assigned KmID", test_assigned},
        {"a removed Km", test_removed},
-       {"a certificate's new record", test_rotated}, {"a certificate that has ended", test_ended}, {"de-registration", test_deregistration})
+       {"a certificate's new record", test_rotated}, {"a certificate that has ended", test_ended}, {"the case of a CSE-ID", test_spelling}, {"de-registration", test_deregistration})

@@ -114,7 +114,7 @@ static void certificates(void)
     gate_who w;
     static const tls_name key = {TLS_NAME_KEY, "", "00ff"};
     tls_name ae[] = {{TLS_NAME_URI, "", "//sp.example.com/cse1/Cx"}, {TLS_NAME_URI, "", "//sp.example.com/cse1/Cy"}, key};
-    CU_ASSERT_STRING_EQUAL(who_of(ae, 3, &w), "33-cx.cse1.sp.example.com");
+    CU_ASSERT_STRING_EQUAL(who_of(ae, 3, &w), "33-Cx.cse1.sp.example.com");
     CU_ASSERT(w.bound == GBA_M2M_BOUND_AE && w.n == 2 && !w.why && w.framework == GBA_M2M_SAEF_2);
     free(w.ids);
     tls_name cse[] = {{TLS_NAME_DNS, "", "mn1.sp.example.com"}, key};
