@@ -114,7 +114,7 @@ typedef struct ctl_progress {
     const char *doing;
     bool bar, silent;
     int64_t started_ms, shown_ms;
-    uint64_t shown;
+    uint64_t shown, done; /* the bar's last; of the last step */
 } ctl_progress;
 void ctl_progress_begin(ctl_progress *p, const ctl *c, const char *doing);
 void ctl_progress_show(ctl_progress *p, uint64_t done, uint64_t total);

@@ -267,6 +267,7 @@ void ctl_progress_begin(ctl_progress *p, const ctl *c, const char *doing)
 void ctl_progress_show(ctl_progress *p, uint64_t done, uint64_t total)
 {
     int64_t now = service_mono_ms(), took = now - p->started_ms;
+    p->done = done;
     if (p->silent || now - p->shown_ms < (p->bar ? BAR_EVERY_MS : LINE_EVERY_MS))
         return;
     p->shown_ms = now;

@@ -30,10 +30,9 @@ static int run_create_key(ctl *c)
 static int run_rotate(ctl *c)
 {
     ctl_progress p;
-    uint64_t last[1] = {0};
     ctl_progress_begin(&p, c, "sealing anew");
     gba_err e = store_rotate(c->store, show, &p);
-    ctl_progress_end(&p, last[0]);
+    ctl_progress_end(&p, p.done);
     if (e != GBA_OK)
         return ctl_store_failed(c, "rotating the data key", e);
     return ctl_result(c, json_pack("{s:s}", "result", "rotated"),
@@ -54,7 +53,7 @@ static int run_backup(ctl *c)
     ctl_progress p;
     ctl_progress_begin(&p, c, "copying");
     gba_err e = store_backup(c->store, c->arg[0], show, &p);
-    ctl_progress_end(&p, p.shown);
+    ctl_progress_end(&p, p.done);
     if (e != GBA_OK)
         return ctl_fail("%s: %s; the file must not exist, and its folder must be writable", c->arg[0], gba_err_text(e));
     return ctl_result(c, json_pack("{s:s, s:s}", "file", c->arg[0], "result", "written"),

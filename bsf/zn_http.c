@@ -138,12 +138,17 @@ void zn_http_handle(http_req *r, void *ctx)
         return;
     q.names = names;
     q.source = source;
-    if (zn_json_parse(http_body(r), &q, &fault) != GBA_OK) {
+    gba_err e = zn_json_parse(http_body(r), &q, &fault);
+    if (e == GBA_E_NOMEM) {
+        problem_of(r, e);
+        return;
+    }
+    if (e != GBA_OK) {
         zn_refused(names[0].s, source, "malformed");
         problem(r, 400, "Bad Request", &fault);
         return;
     }
-    gba_err e = zn_release(z, &q, service_now(), &a);
+    e = zn_release(z, &q, service_now(), &a);
     if (e == GBA_OK)
         e = answer(r, &a);
     zn_answer_wipe(&a);

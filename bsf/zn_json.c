@@ -103,7 +103,7 @@ static gba_err parse_root(const json_t *root, zn_query *out, zn_fault *f)
 
 gba_err zn_json_parse(gba_span body, zn_query *out, zn_fault *f)
 {
-    json_error_t err;
+    json_error_t err = {0}; /* jansson leaves its code as it is where it has none */
     memset(&out->btid, 0, sizeof out->btid);
     memset(&out->naf_id, 0, sizeof out->naf_id);
     out->gba_u_aware = false;
@@ -114,6 +114,8 @@ gba_err zn_json_parse(gba_span body, zn_query *out, zn_fault *f)
     if (too_deep(body))
         return fault_is(f, "INVALID_MSG_FORMAT", NULL, "nested too deeply");
     json_t *root = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &err);
+    if (!root && json_error_code(&err) == json_error_unknown)
+        return GBA_E_NOMEM;
     if (!root)
         return fault_is(f, "INVALID_MSG_FORMAT", NULL,
                         json_error_code(&err) == json_error_duplicate_key ? "an attribute stands twice" : "not JSON");

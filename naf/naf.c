@@ -73,6 +73,8 @@ static void set_default(int64_t *v, int64_t d)
     *v = *v ? *v : d;
 }
 
+static const char no_memory[] = "out of memory", no_random[] = "the system gives no random octets";
+
 static const char *fill_defaults(gba_naf_config *c)
 {
     if (!c->n_algorithms) {
@@ -114,7 +116,7 @@ static const char *take_names(gba_naf *n, const gba_naf_config *c)
     n->fqdn = calloc(c->n_fqdns, sizeof *n->fqdn);
     n->bsf = calloc(c->n_bsfs, sizeof *n->bsf);
     if (!n->fqdn || !n->bsf)
-        return "out of memory";
+        return no_memory;
     for (size_t i = 0; i < c->n_fqdns; i++) {
         if (gba_fqdn_parse(gba_str(c->fqdns[i]), &n->fqdn[i].fqdn) != GBA_OK)
             return "a NAF name is no FQDN";
@@ -132,7 +134,7 @@ static const char *take_random(gba_naf *n, gba_span key)
         uint8_t key[32], seed[16], instance[NONCE_INSTANCE];
     } drawn;
     if (getrandom(&drawn, sizeof drawn, 0) != (ssize_t)sizeof drawn)
-        return "the system gives no random octets";
+        return no_random;
     memcpy(n->instance, drawn.instance, sizeof n->instance);
     gba_err e = key.n ? gba_secret_set(&n->nonce_key, key.p, key.n)
                       : gba_secret_set(&n->nonce_key, drawn.key, sizeof drawn.key);
@@ -140,7 +142,7 @@ static const char *take_random(gba_naf *n, gba_span key)
                           .per_source = n->c.unknown_per_source, .unknown_ttl = n->c.unknown_ttl};
     n->cache = naf_cache_new(&l, drawn.seed);
     gba_wipe(&drawn, sizeof drawn);
-    return e == GBA_OK && n->cache ? NULL : "out of memory";
+    return e == GBA_OK && n->cache ? NULL : no_memory;
 }
 
 gba_err gba_naf_new(const gba_naf_config *c, gba_naf **out, const char **why)
@@ -151,7 +153,7 @@ gba_err gba_naf_new(const gba_naf_config *c, gba_naf **out, const char **why)
     *out = NULL;
     gba_naf *n = calloc(1, sizeof *n);
     if (!n) {
-        *why = "out of memory";
+        *why = no_memory;
         return GBA_E_NOMEM;
     }
     n->c = *c;
@@ -163,7 +165,7 @@ gba_err gba_naf_new(const gba_naf_config *c, gba_naf **out, const char **why)
         *why = take_random(n, c->nonce_key);
     if (*why) {
         gba_naf_free(&n);
-        return GBA_E_ARG;
+        return *why == no_memory ? GBA_E_NOMEM : *why == no_random ? GBA_E_IO : GBA_E_ARG;
     }
     *out = n;
     return GBA_OK;

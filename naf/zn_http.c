@@ -38,7 +38,10 @@ struct gba_naf_zn_http {
 typedef struct answer {
     uint8_t *p;
     size_t n, room;
+    bool no_memory;
 } answer;
+
+static const char no_memory[] = "out of memory", no_curl[] = "libcurl cannot start";
 
 static const char *take_bsfs(gba_naf_zn_http *z, const gba_naf_zn_http_config *c)
 {
@@ -46,7 +49,7 @@ static const char *take_bsfs(gba_naf_zn_http *z, const gba_naf_zn_http_config *c
         return "one BSF at least, and 64 at most";
     z->bsfs = calloc(c->n_bsfs, sizeof *z->bsfs);
     if (!z->bsfs)
-        return "out of memory";
+        return no_memory;
     for (; z->n_bsfs < c->n_bsfs; z->n_bsfs++) {
         const char *url = c->bsfs[z->n_bsfs].url;
         bsf *b = &z->bsfs[z->n_bsfs];
@@ -60,7 +63,7 @@ static const char *take_bsfs(gba_naf_zn_http *z, const gba_naf_zn_http_config *c
         size_t room = n + sizeof PATH;
         b->url = malloc(room);
         if (!b->url)
-            return "out of memory"; /* [n_bsfs] holds nothing yet */
+            return no_memory; /* [n_bsfs] holds nothing yet */
         snprintf(b->url, room, "%.*s%s", (int)n, url, PATH);
     }
     return NULL;
@@ -88,12 +91,12 @@ gba_err gba_naf_zn_http_new(const gba_naf_zn_http_config *c, gba_naf_zn_http **o
     *out = NULL;
     gba_naf_zn_http *z = calloc(1, sizeof *z);
     if (!z) {
-        *why = "out of memory";
+        *why = no_memory;
         return GBA_E_NOMEM;
     }
     pthread_mutex_init(&z->lock, NULL);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) /* counted by libcurl: harmless when the host did it */
-        *why = "libcurl cannot start";
+        *why = no_curl;
     else
         *why = NULL;
     z->connect_ms = c->connect_ms ? c->connect_ms : 2000;
@@ -110,10 +113,11 @@ gba_err gba_naf_zn_http_new(const gba_naf_zn_http_config *c, gba_naf_zn_http **o
                   !copy(&z->agent, c->user_agent ? c->user_agent : "OpenGBA-NAF") ||
                   !add_header(z, "Content-Type: application/json") ||
                   !add_header(z, "Accept: application/json, application/problem+json") || !add_header(z, "Expect:")))
-        *why = "out of memory";
+        *why = no_memory;
     if (*why) {
+        gba_err e = *why == no_memory ? GBA_E_NOMEM : *why == no_curl ? GBA_E_IO : GBA_E_ARG;
         gba_naf_zn_http_free(&z);
-        return GBA_E_ARG;
+        return e;
     }
     *out = z;
     return GBA_OK;
@@ -178,8 +182,12 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx)
 {
     answer *a = ctx;
     n *= one;
-    if (n > GBA_NAF_ZN_ANSWER_MAX - a->n || !answer_grow(a, a->n + n))
+    if (n > GBA_NAF_ZN_ANSWER_MAX - a->n)
         return 0;
+    if (!answer_grow(a, a->n + n)) {
+        a->no_memory = true;
+        return 0;
+    }
     memcpy(a->p + a->n, p, n);
     a->n += n;
     return n;
@@ -301,6 +309,8 @@ static gba_err perform(carrier *k, const char *url, const char *body, size_t n, 
     CURLcode c = curl_easy_perform(k->curl);
     if (c == CURLE_OPERATION_TIMEDOUT || c == CURLE_ABORTED_BY_CALLBACK)
         return GBA_E_BUSY;
+    if (c == CURLE_OUT_OF_MEMORY || a->no_memory)
+        return GBA_E_NOMEM;
     if (c == CURLE_WRITE_ERROR)
         return GBA_E_RANGE;
     if (c != CURLE_OK)

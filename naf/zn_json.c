@@ -18,7 +18,7 @@ gba_err gba_naf_zn_request_print_for(const gba_naf_query *q, const uint32_t *gsi
     json_t *j =
         json_pack("{s:s, s:{s:s, s:s}}", "btId", q->btid.s, "nafId", "nafFqdn", q->naf.fqdn.s, "uaSecProtId", ua);
     if (!j)
-        return GBA_E_ARG; /* no UTF-8, or no memory */
+        return GBA_E_NOMEM; /* names and B-TIDs are ASCII */
     json_t *ids = n_gsids ? json_array() : NULL;
     for (size_t i = 0; i < n_gsids; i++)
         json_array_append_new(ids, json_integer(gsids[i]));
@@ -199,9 +199,10 @@ gba_err gba_naf_zn_answer_parse(gba_span json, gba_naf_keys *out)
     *out = (gba_naf_keys){0};
     if (json.n > GBA_NAF_ZN_ANSWER_MAX)
         return GBA_E_RANGE;
-    json_t *j = json.n ? json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (!j)
-        return GBA_E_SYNTAX;
+    json_error_t why = {0}; /* jansson leaves its code as it is where it has none */
+    json_t *j = json.n ? json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &why) : NULL;
+    if (!j) /* without a reason it was memory; of a string's jansson says "invalid token" all the same */
+        return json.n && json_error_code(&why) == json_error_unknown ? GBA_E_NOMEM : GBA_E_SYNTAX;
     gba_err e = take_answer(j, out);
     json_decref(j);
     if (e != GBA_OK)

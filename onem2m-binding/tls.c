@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "libgba/gnutls_err.h"
 #include "libgba/psk_alert.h"
 #include "service/cert.h"
 
@@ -197,13 +198,13 @@ static gba_err load(m2m_tls *t, const m2m_peer_config *c, char *why, size_t why_
     if (c->raw_key && (e = load_raw(t, c, why, why_n)) != GBA_OK)
         return e;
     if (c->ca_file && (r = gnutls_certificate_set_x509_trust_file(t->cert, c->ca_file, GNUTLS_X509_FMT_PEM)) <= 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s: no CA certificate: %s", c->ca_file, r ? gnutls_strerror(r) : "empty");
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s: no CA certificate: %s", c->ca_file, r ? gnutls_strerror(r) : "empty");
     if (c->crl_file && (r = gnutls_certificate_set_x509_crl_file(t->cert, c->crl_file, GNUTLS_X509_FMT_PEM)) <= 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s: no revocation list: %s", c->crl_file,
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s: no revocation list: %s", c->crl_file,
                    r ? gnutls_strerror(r) : "empty");
     if (c->cert_file && !c->raw_key &&
         (r = gnutls_certificate_set_x509_key_file(t->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no certificate with its key: %s", c->cert_file,
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s and %s: no certificate with its key: %s", c->cert_file,
                    c->key_file ? c->key_file : "(no key file)", gnutls_strerror(r));
     return GBA_OK;
 }
@@ -231,8 +232,9 @@ static gba_err start(m2m_tls *t, const m2m_peer_config *c, int fd, char *why, si
                     GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_ENABLE_RAWPK) < 0)
         return GBA_E_NOMEM;
     const char *at = NULL;
-    if (gnutls_priority_set_direct(t->session, priority_of(c), &at) < 0)
-        return say(why, why_n, GBA_E_SYNTAX, "the TLS priority is wrong at '%.40s'", at ? at : "");
+    int r = gnutls_priority_set_direct(t->session, priority_of(c), &at);
+    if (r < 0)
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "the TLS priority is wrong at '%.40s'", at ? at : "");
     gnutls_session_set_ptr(t->session, t);
     gnutls_handshake_set_hook_function(t->session, GNUTLS_HANDSHAKE_SERVER_HELLO, GNUTLS_HOOK_PRE, on_server_hello);
     if (gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, c->sni, strlen(c->sni)) < 0 ||
@@ -258,8 +260,8 @@ static gba_err say_failure(const m2m_tls *t, int r, char *why, size_t why_n)
         return say(why, why_n, t->psk_err, "no pre-shared key for this handshake: %s", gba_err_text(t->psk_err));
     if (t->why[0])
         return say(why, why_n, GBA_E_AUTH, "the server is not accepted: %s", t->why);
-    if (r == GNUTLS_E_MEMORY_ERROR)
-        return say(why, why_n, GBA_E_NOMEM, "out of memory");
+    if (r == GNUTLS_E_MEMORY_ERROR || r == GNUTLS_E_RANDOM_FAILED)
+        return say(why, why_n, gnutls_err(r, GBA_E_IO), "%s", gnutls_strerror(r));
     if (r == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         unsigned alert = gnutls_alert_get(t->session);
         const char *name = gnutls_alert_get_name(alert);

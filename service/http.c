@@ -627,8 +627,10 @@ gba_err http_server_start(const http_config *c, http_server **out, char *why, si
     }
     if (e == GBA_OK && pthread_create(&s->watch, NULL, watch, s) == 0)
         s->watching = true;
-    else if (e == GBA_OK)
+    else if (e == GBA_OK) {
+        snprintf(why, why_n, "%s: no thread to watch it with: out of memory, or the system's limit of threads", s->name);
         e = GBA_E_NOMEM;
+    }
     if (e != GBA_OK) {
         if (!s->mhd && !s->each && s->listen_fd >= 0)
             close(s->listen_fd);

@@ -93,7 +93,8 @@ gba_err seal_file_parse(gba_span text, const char *name, seal_keys *out, char *w
         i = end + 1;
     }
     if (e == GBA_OK && out->n == 0) {
-        WHY("%s: holds no key: make one with gba-bsfctl, or restore the file", name);
+        WHY("%s: holds no key: restore the file from its copy; for a new store remove it and make another with gba-bsfctl "
+            "seal create-key", name);
         e = GBA_E_SYNTAX;
     }
     if (e != GBA_OK)
@@ -218,13 +219,16 @@ gba_err store_key_file_create(const char *path, char *why, size_t why_n)
                      "# Keep a copy in a safe place: without it the store cannot be read.\n"
                      "k%s %s\n",
                      id_hex, key_hex);
-    bool ok = n > 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
-    int error = errno;
-    ok = close(fd) == 0 && ok && sync_directory(path) == GBA_OK;
+    ssize_t put = n > 0 ? write(fd, text, (size_t)n) : 0;
+    int error = put < 0 || (put == n && fsync(fd)) ? errno : put == n ? 0 : ENOSPC; /* the first fault of them */
+    if (close(fd) && !error)
+        error = errno;
+    if (!error && sync_directory(path) != GBA_OK)
+        error = errno ? errno : EIO;
     gba_wipe(key, sizeof key);
     gba_wipe(key_hex, sizeof key_hex);
     gba_wipe(text, sizeof text);
-    if (ok)
+    if (!error)
         return GBA_OK;
     WHY("%s: cannot write: %s", path, strerror(error));
     (void)unlink(path);

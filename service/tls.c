@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "libgba/gnutls_err.h"
 #include "service/cert.h"
 #include "service/log.h"
 #include "service/tls_internal.h"
@@ -75,7 +76,8 @@ static gba_err read_pem(const char *file, gnutls_datum_t *out, char *why, size_t
     }
     close(fd);
     if (!p)
-        return say(why, why_n, GBA_E_RANGE, "%s: is too large", file);
+        return room > PEM_MAX ? say(why, why_n, GBA_E_RANGE, "%s: is longer than %d octets", file, PEM_MAX)
+                              : say(why, why_n, GBA_E_NOMEM, "%s: out of memory", file);
     p[n] = 0;
     *out = (gnutls_datum_t){p, (unsigned)n};
     if (got < 0 || n == 0) {
@@ -209,7 +211,7 @@ static gba_err load_client_ca(const tls_server *t, creds *c, char *why, size_t w
     int n = gnutls_certificate_set_x509_trust_mem(c->cert, &pem, GNUTLS_X509_FMT_PEM);
     datum_free(&pem);
     if (n <= 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s: holds no PEM certificate of a CA%s%s", t->client_ca_file,
+        return say(why, why_n, gnutls_err(n, GBA_E_SYNTAX), "%s: holds no PEM certificate of a CA%s%s", t->client_ca_file,
                    n < 0 ? ": " : "", n < 0 ? gnutls_strerror(n) : "");
     if (!t->crl_file)
         return GBA_OK;
@@ -218,7 +220,7 @@ static gba_err load_client_ca(const tls_server *t, creds *c, char *why, size_t w
     n = gnutls_certificate_set_x509_crl_mem(c->cert, &pem, GNUTLS_X509_FMT_PEM);
     datum_free(&pem);
     if (n <= 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s: holds no PEM revocation list%s%s", t->crl_file, n < 0 ? ": " : "",
+        return say(why, why_n, gnutls_err(n, GBA_E_SYNTAX), "%s: holds no PEM revocation list%s%s", t->crl_file, n < 0 ? ": " : "",
                    n < 0 ? gnutls_strerror(n) : "");
     return GBA_OK;
 }
@@ -234,7 +236,7 @@ static gba_err load_own(const tls_server *t, creds *c, char *why, size_t why_n)
     if (r == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
         return say(why, why_n, GBA_E_ARG, "%s: is not the key of the certificate in %s", t->key_file, t->cert_file);
     if (r < 0)
-        return say(why, why_n, GBA_E_SYNTAX, "%s and %s: no PEM certificate with its key: %s", t->cert_file,
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s and %s: no PEM certificate with its key: %s", t->cert_file,
                    t->key_file, gnutls_strerror(r));
     if (t->raw_key && cert_set_raw(c->cert, c->key_pem.data, c->key_pem.size) != GBA_OK)
         return say(why, why_n, GBA_E_SYNTAX, "%s: cannot be offered as a raw public key", t->key_file);
@@ -247,7 +249,7 @@ static gba_err load_own(const tls_server *t, creds *c, char *why, size_t why_n)
         return GBA_OK;
     }
     return r >= 0 ? GBA_OK
-                  : say(why, why_n, r == GNUTLS_E_FILE_ERROR ? GBA_E_IO : GBA_E_SYNTAX,
+                  : say(why, why_n, r == GNUTLS_E_FILE_ERROR ? GBA_E_IO : gnutls_err(r, GBA_E_SYNTAX),
                         "%s: no OCSP answer (DER) on the certificate in %s: %s", t->ocsp_file, t->cert_file, gnutls_strerror(r));
 }
 
@@ -292,8 +294,9 @@ static gba_err check_priority(tls_server *t, char *why, size_t why_n)
     gnutls_priority_t p;
     const unsigned *versions;
     const char *at = t->priority;
-    if (gnutls_priority_init(&p, t->priority, &at) < 0)
-        return say(why, why_n, GBA_E_SYNTAX, "the TLS priority is wrong at '%.40s'", at);
+    int r = gnutls_priority_init(&p, t->priority, &at);
+    if (r < 0)
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "the TLS priority is wrong at '%.40s'", at);
     for (int n = gnutls_priority_protocol_list(p, &versions); n-- > 0;)
         t->tls13 = t->tls13 || versions[n] == GNUTLS_TLS1_3;
     gnutls_priority_deinit(p);

@@ -225,6 +225,15 @@ run 0 subscriber show "$impi"
 run 0 backup "$work/copy.db"
 check "a copy" [ -s "$work/copy.db" ]
 run 1 backup "$work/copy.db"
+# the steps that were done are told, on a terminal and elsewhere
+if command -v script >/dev/null; then
+    { echo k,opc,impi; for i in $(seq 20000); do echo "$k,$opc,many$i@example.com"; done; } >"$work/many.csv"
+    sed 's/bsf.db/many.db/' "$conf" >"$work/many.yaml"
+    conf=$work/many.yaml run 0 subscriber import "$work/many.csv"
+    script -qec "'$ctl' --config '$work/many.yaml' seal rotate" /dev/null </dev/null >"$work/tty" 2>&1
+    told=$(tr '\r' '\n' <"$work/tty" | sed -n 's/.*sealing anew: \([0-9]*\) in .*/\1/p')
+    check "rotate tells how many were sealed anew (${told:-too quick to tell})" [ "${told:-20000}" -ge 20000 ]
+fi
 sed 's/bsf.db/copy.db/' "$conf" >"$work/copy.yaml"
 conf=$work/copy.yaml run 0 subscriber show "$impi"
 mv "$work/seal.key" "$work/kept.key"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_seal_file.c - the key file: text, permissions, creation. */
 #include "service/seal_file.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include "service/store.h"
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -36,7 +39,7 @@ static void text(void)
         const char *says;
     } bad[] = {
         {"", GBA_E_SYNTAX, "no key"},
-        {"# only\n", GBA_E_SYNTAX, "no key"},
+        {"# only\n", GBA_E_SYNTAX, "remove it and make another"},
         {"k1\n", GBA_E_SYNTAX, "seal.key:1:"},
         {"\nk1 " K1 "00\n", GBA_E_SYNTAX, "seal.key:2:"},
         {"k1 0" K1 "\n", GBA_E_SYNTAX, "64 hex"},
@@ -165,6 +168,23 @@ static void creation(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "/nonexistent/seal.key"));
 }
 
+/* The reason that is told is that of the write, and the file that was begun is gone. */
+static void no_room(void)
+{
+    struct rlimit before, few = {10, 10};
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &few), 0);
+    errno = 0;
+    gba_err e = store_key_file_create(path, why, sizeof why);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &before), 0);
+    CU_ASSERT_EQUAL(e, GBA_E_IO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "No space left"));
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+    (void)signal(SIGXFSZ, SIG_DFL);
+}
+
 int main(void)
 {
     (void)snprintf(dir, sizeof dir, "/tmp/test_seal.XXXXXX");
@@ -173,7 +193,7 @@ int main(void)
     (void)snprintf(path, sizeof path, "%s/seal.key", dir);
     CU_TestInfo tests[] = {
         {"text", text},         {"permissions", permissions}, {"systemd credential", credential},
-        {"creation", creation}, CU_TEST_INFO_NULL,
+        {"creation", creation}, {"no room", no_room}, CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"seal_file", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
     if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)

@@ -10,9 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "libgba/gnutls_err.h"
 #include "libgba/psk_alert.h"
 #include "ue/file.h"
 #include "ue/link.h"
+
+_Static_assert(GNUTLS_E_MEMORY_ERROR == -25 && GNUTLS_E_RANDOM_FAILED == -206, "libgba/gnutls_err.h");
 
 #define GBA_HINT "3GPP-bootstrapping" /* the key of the ME; -uicc and -digest are others */
 
@@ -152,7 +155,7 @@ static bool is_address(const char *host)
 
 static gba_err say_gnutls(char text[GBA_UICC_TEXT], gba_err e, const char *what, int r)
 {
-    return ue_say(text, e, "%s: %s", what, gnutls_strerror(r));
+    return ue_say(text, gnutls_err(r, e), "%s: %s", what, gnutls_strerror(r));
 }
 
 static gba_err arm_psk(ue_link *l)
@@ -161,7 +164,8 @@ static gba_err arm_psk(ue_link *l)
     const char *priority = l->psk->priority ? l->psk->priority : psk_priorities[l->psk->tls];
     int r = gnutls_priority_set_direct(l->tls, priority, &wrong);
     if (r)
-        return ue_say(l->text, GBA_E_ARG, "priority string: \"%.60s\": %s", wrong ? wrong : "", gnutls_strerror(r));
+        return ue_say(l->text, gnutls_err(r, GBA_E_ARG), "priority string: \"%.60s\": %s", wrong ? wrong : "",
+                      gnutls_strerror(r));
     if (gnutls_psk_allocate_client_credentials(&l->key) || gnutls_credentials_set(l->tls, GNUTLS_CRD_PSK, l->key))
         return ue_say(l->text, GBA_E_NOMEM, "out of memory");
     gnutls_psk_set_client_credentials_function2(l->key, on_key);
@@ -227,8 +231,8 @@ static gba_err say_failure(ue_link *l, const char *host, int r)
     const char *what = gnutls_strerror(r), *by = "";
     if (l->why)
         return l->why;
-    if (r == GNUTLS_E_MEMORY_ERROR)
-        return ue_say(l->text, GBA_E_NOMEM, "out of memory");
+    if (r == GNUTLS_E_MEMORY_ERROR || r == GNUTLS_E_RANDOM_FAILED)
+        return say_gnutls(l->text, GBA_E_IO, host, r);
     if (r == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
         return say_certificate(l, host);
     if (r == GNUTLS_E_FATAL_ALERT_RECEIVED) {

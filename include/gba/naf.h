@@ -46,7 +46,7 @@ typedef struct gba_naf_config {
     unsigned unknown_per_source; /* failed and running key queries a source may cause in a minute [128] */
     int64_t retry_after;        /* seconds, in a 503 [5] */
 } gba_naf_config;
-/* ARG, RANGE: see *why (a constant text; may be NULL). */
+/* ARG: a setting; NOMEM; IO: no random octets. *why (a constant text; may be NULL) says which. */
 GBA_API gba_err gba_naf_new(const gba_naf_config *c, gba_naf **out, const char **why) GBA_MUST_USE;
 GBA_API void gba_naf_free(gba_naf **naf); /* after the last check, and the last result is cleared */
 
