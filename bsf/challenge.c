@@ -21,6 +21,7 @@
 #define SEAL_FORMAT 1
 #define SEAL_VALUE (1 + 8 + 32)
 #define LATE_S 60 /* how late a rotation may come before sealing makes one itself */
+#define SETTLE_S 10 /* a key seals when it has been in the store so long, by any clock: every replica has it then */
 
 typedef struct seal_key {
     uint32_t id;
@@ -31,10 +32,10 @@ typedef struct seal_key {
 struct challenge_ring {
     challenge_config c;
     pthread_rwlock_t lock; /* over key[], n */
-    seal_key key[RING_MAX]; /* ascending by id: the last seals */
+    seal_key key[RING_MAX]; /* ascending by id */
     size_t n;
-    pthread_mutex_t reload_lock;
-    int64_t reloaded_ms; /* last reload for an unknown key id */
+    pthread_mutex_t reload_lock; /* one reads the store, and none puts older keys over newer ones */
+    uint64_t seen;               /* store_change_count_of before the last reload */
 };
 
 void challenge_wipe(challenge *c)
@@ -61,9 +62,21 @@ static uint64_t get_be(const uint8_t *in, int n)
 
 /* ---- the ring ---- */
 
-static int64_t key_grace_s(const challenge_ring *r)
+static int64_t settle_s(const challenge_ring *r)
 {
-    return LATE_S + (r->c.lifetime_ms + r->c.tolerance_ms + 999) / 1000;
+    return SETTLE_S + (r->c.tolerance_ms + 999) / 1000;
+}
+
+/* So long after its creation a key may seal. */
+static int64_t seals_s(const challenge_ring *r)
+{
+    return CHALLENGE_ROTATE_S + settle_s(r) + LATE_S;
+}
+
+/* So long it opens. */
+static int64_t opens_s(const challenge_ring *r)
+{
+    return seals_s(r) + (r->c.lifetime_ms + r->c.tolerance_ms + 999) / 1000;
 }
 
 typedef struct ring_load {
@@ -93,12 +106,15 @@ static bool load_key(void *ctx, gba_span key, const store_record *rec)
     return true;
 }
 
-static gba_err ring_reload(challenge_ring *r, int64_t now_ms)
+/* Under the reload lock. */
+static gba_err ring_read(challenge_ring *r, int64_t now_ms)
 {
     ring_load l = {.r = r};
+    uint64_t count = store_change_count_of(r->c.store, STORE_SEAL); /* before it is read */
     gba_err e = store_each(r->c.store, STORE_SEAL, gba_mem(NULL, 0), now_ms / 1000, load_key, &l);
 
     if (e == GBA_OK) {
+        r->seen = count;
         pthread_rwlock_wrlock(&r->lock);
         gba_wipe(r->key, sizeof r->key);
         memcpy(r->key, l.key, sizeof r->key);
@@ -106,6 +122,14 @@ static gba_err ring_reload(challenge_ring *r, int64_t now_ms)
         pthread_rwlock_unlock(&r->lock);
     }
     gba_wipe(&l, sizeof l);
+    return e;
+}
+
+static gba_err ring_reload(challenge_ring *r, int64_t now_ms)
+{
+    pthread_mutex_lock(&r->reload_lock);
+    gba_err e = ring_read(r, now_ms);
+    pthread_mutex_unlock(&r->reload_lock);
     return e;
 }
 
@@ -130,7 +154,7 @@ static gba_err ring_rotate(challenge_ring *r, int64_t now_ms)
         .kind = STORE_SEAL,
         .key = GBA_SPAN(id),
         .value = GBA_SPAN(value),
-        .expiry = now + CHALLENGE_ROTATE_S + key_grace_s(r),
+        .expiry = now + opens_s(r),
     };
     gba_err e = store_write(r->c.store, &op, 1, now, &failed);
     gba_wipe(value, sizeof value);
@@ -229,17 +253,33 @@ static bool ring_find(challenge_ring *r, uint32_t id, uint8_t key[CRYPT_SIV_KEY]
     return found;
 }
 
-/* Another replica may have rotated: look again, but at most once a second, for a stranger can
- * name any id. */
+/* Another process may have made the key a moment ago (a first start, a revocation: they do not wait for SETTLE_S).
+ * A stranger can name any id: so the store is read only when something was written since, and one reads for all. */
 static bool ring_find_again(challenge_ring *r, uint32_t id, int64_t now_ms, uint8_t key[CRYPT_SIV_KEY])
 {
-    bool due;
     pthread_mutex_lock(&r->reload_lock);
-    due = now_ms - r->reloaded_ms >= 1000 || now_ms < r->reloaded_ms;
-    if (due)
-        r->reloaded_ms = now_ms;
+    bool found = ring_find(r, id, key);
+    if (!found && store_change_count_of(r->c.store, STORE_SEAL) != r->seen)
+        found = ring_read(r, now_ms) == GBA_OK && ring_find(r, id, key);
     pthread_mutex_unlock(&r->reload_lock);
-    return due && ring_reload(r, now_ms) == GBA_OK && ring_find(r, id, key);
+    return found;
+}
+
+/* Under the lock. The newest key that every replica has; before there is one (a first start, a revocation, a stall),
+ * the oldest that may seal. NULL: none may. */
+static const seal_key *ring_sealing(const challenge_ring *r, int64_t now)
+{
+    const seal_key *oldest = NULL;
+
+    for (size_t i = r->n; i > 0; i--) {
+        const seal_key *k = &r->key[i - 1];
+        if (now - k->created >= seals_s(r))
+            continue;
+        if (now - k->created >= settle_s(r))
+            return k;
+        oldest = k;
+    }
+    return oldest;
 }
 
 /* ---- seal and open ---- */
@@ -323,9 +363,10 @@ gba_err challenge_seal(challenge_ring *r, const challenge *c, const gba_impi *im
     head[0] = c->flavour | (c->has_vector ? HAS_VECTOR : 0);
     put_be(head + 5, (uint64_t)c->issue_ms, 6);
     pthread_rwlock_rdlock(&r->lock);
-    if (r->n) {
-        put_be(head + 1, r->key[r->n - 1].id, 4);
-        memcpy(key, r->key[r->n - 1].key, sizeof key);
+    const seal_key *k = ring_sealing(r, c->issue_ms / 1000);
+    if (k) {
+        put_be(head + 1, k->id, 4);
+        memcpy(key, k->key, sizeof key);
         have = true;
     }
     pthread_rwlock_unlock(&r->lock);
@@ -350,25 +391,24 @@ void challenge_print(const challenge_ring *r, const challenge_wire *w, challenge
     }
 }
 
-/* RAND||AUTN||token from the two parameters. */
-static gba_err wire_read(const challenge_ring *r, gba_span nonce, gba_span opaque, challenge_wire *w)
+/* RAND||AUTN||token from the two parameters. Either form is taken: ub.challenge may have changed since it went out. */
+static gba_err wire_read(gba_span nonce, gba_span opaque, challenge_wire *w)
 {
     size_t n = sizeof w->o, m;
     uint8_t tag[CRYPT_SIV_TAG];
 
     if (nonce.n > GBA_B64_LEN(CHALLENGE_WIRE_MAX) || gba_b64_decode(nonce, w->o, &n) != GBA_OK || n < 32)
         return GBA_E_SYNTAX;
-    if (r->c.in_opaque) {
+    bool in_opaque = n == 32;
+    if (in_opaque) {
         m = CHALLENGE_TOKEN_MAX;
-        if (n != 32)
-            return GBA_E_AUTH; /* RFC 3310 lets a nonce go on, ours does not */
         if (opaque.n > GBA_B64_LEN(CHALLENGE_TOKEN_MAX) || gba_b64_decode(opaque, w->o + 32, &m) != GBA_OK)
             return GBA_E_SYNTAX;
         n += m;
     }
     if (n < 32 + HEAD + CRYPT_SIV_TAG)
         return GBA_E_SYNTAX;
-    if (!r->c.in_opaque) {
+    if (!in_opaque) {
         m = sizeof tag;
         if (opaque.n != 2 * sizeof tag || gba_hex_decode(opaque, tag, &m) != GBA_OK || m != sizeof tag ||
             !gba_equal_ct(tag, w->o + 32 + HEAD, sizeof tag))
@@ -376,6 +416,15 @@ static gba_err wire_read(const challenge_ring *r, gba_span nonce, gba_span opaqu
     }
     w->n = (uint8_t)n;
     return GBA_OK;
+}
+
+bool challenge_key_known(challenge_ring *r, const challenge_wire *w)
+{
+    uint8_t key[CRYPT_SIV_KEY];
+    bool known = ring_find(r, (uint32_t)get_be(w->o + 33, 4), key);
+
+    gba_wipe(key, sizeof key);
+    return known;
 }
 
 bool challenge_live(const challenge_ring *r, int64_t issue_ms, int64_t now_ms)
@@ -394,7 +443,7 @@ gba_err challenge_open(challenge_ring *r, gba_span nonce, gba_span opaque, const
     gba_err e;
 
     memset(out, 0, sizeof *out);
-    e = wire_read(r, nonce, opaque, &w);
+    e = wire_read(nonce, opaque, &w);
     if (e != GBA_OK)
         return e;
     if ((head[0] & ~HAS_VECTOR) != CHALLENGE_AKA_ME)

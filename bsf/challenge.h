@@ -5,7 +5,8 @@
  * 3.3). The seal binds RAND, AUTN, IMPI, realm, BSF name, flavour, key id and issue time.
  *
  * The keys are random, lie in the store (STORE_SEAL) for all replicas, rotate every 10 minutes
- * and are deleted when the last nonce under them has expired.
+ * and are deleted when the last nonce under them has expired. A new one begins to seal when every
+ * replica has had the time to read it, so that a rotation refuses nobody.
  */
 #ifndef BSF_CHALLENGE_H
 #define BSF_CHALLENGE_H
@@ -64,6 +65,8 @@ void challenge_print(const challenge_ring *r, const challenge_wire *w, challenge
  * changed. STALE: its key is gone. EXPIRED: its time is over (or lies ahead). */
 gba_err challenge_open(challenge_ring *r, gba_span nonce, gba_span opaque, const gba_impi *impi, int64_t now_ms,
                        challenge *out) GBA_MUST_USE;
+/* Is the key there under which it was sealed? */
+bool challenge_key_known(challenge_ring *r, const challenge_wire *w);
 /* Can the challenge be answered yet? */
 bool challenge_live(const challenge_ring *r, int64_t issue_ms, int64_t now_ms);
 #endif
