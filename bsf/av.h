@@ -20,7 +20,7 @@ typedef struct av_result {
     bool recomputable;
 } av_result;
 /* err: UNKNOWN no such IMPI; FORBIDDEN not allowed to bootstrap; AUTH AUTS wrong; BUSY overload;
- * IO unreachable. result is borrowed for the call, and NULL on error. */
+ * IO unreachable; SYNTAX what it said is malformed. result is borrowed for the call, and NULL on error. */
 typedef void av_done(void *ctx, gba_err err, const av_result *result);
 typedef struct av_ops {
     const char *name;

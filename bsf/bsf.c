@@ -197,6 +197,7 @@ static gba_err start_parts(bsf *b, const bsf_settings *s, char *why, size_t why_
         .nonce_lifetime = s->ub.nonce_lifetime,
         .min_res_bits = s->ub.min_res_bits,
         .tmpi = s->ub.tmpi,
+        .algorithm_optional = s->ub.algorithm_optional,
         .unknown_status = s->ub.unknown_status == UB_UNKNOWN_404 ? 404 : 403,
     };
     if ((e = ub_new(&uc, &b->ub)) != GBA_OK)

@@ -2,7 +2,9 @@
 /*
  * limits.c - three tables, each of sets of four ways under a keyed hash, each set under one of
  * 256 locks: token buckets by source, challenge windows by IMPI, wrong answers by challenge and
- * source. In a full set the entry that matters least makes room.
+ * source, and by challenge alone. In a full set the entry that matters least makes room. Beside
+ * the windows, under the same locks, two lists: challenges that are being made, and the requests
+ * that wait for one of them.
  */
 #include "bsf/limits.h"
 #include "bsf/hash.h"
@@ -43,6 +45,7 @@ struct limits {
     source_entry source[SOURCE_SETS][WAYS];
     impi_entry impi[IMPI_SETS][WAYS];
     wrong_entry wrong[WRONG_SETS][WAYS];
+    limits_ask *under_way[LOCKS], *waiting[LOCKS]; /* under LOCK_IMPI */
     pthread_mutex_t lock[3][LOCKS];
 };
 enum { LOCK_SOURCE, LOCK_IMPI, LOCK_WRONG };
@@ -172,21 +175,96 @@ static bool impi_live(const limits *l, const impi_entry *e, int64_t now_ms)
     return e->open && e->issue_ms <= now_ms + l->tolerance_ms && now_ms - e->issue_ms < l->nonce_lifetime_ms;
 }
 
-bool limits_impi(limits *l, const gba_impi *impi, int64_t now_ms, challenge_wire *again)
+static bool same_impi(const limits_ask *a, const gba_impi *impi)
+{
+    return strcmp(a->impi->s, impi->s) == 0;
+}
+
+/* So many new ones are being made for this IMPI: they count before they are there. */
+static uint64_t count_under_way(const limits *l, uint64_t h, const gba_impi *impi)
+{
+    uint64_t n = 0;
+    for (const limits_ask *a = l->under_way[h % IMPI_SETS % LOCKS]; a; a = a->next)
+        n += same_impi(a, impi);
+    return n;
+}
+
+static limits_verdict decide(const limits *l, uint64_t h, const limits_ask *a, const impi_entry *e, int64_t now_ms)
 {
     int64_t window = atomic_load(&l->impi_window) * 1000;
-    uint64_t h = hash_impi(l, impi);
-    pthread_mutex_t *m = take(l, LOCK_IMPI, h % IMPI_SETS);
-    impi_entry *e = impi_find(l, h);
-    bool fresh = true;
+    uint64_t coming = count_under_way(l, h, a->impi), count = coming;
 
-    if (e && now_ms >= e->window_ms && now_ms - e->window_ms < window &&
-        e->count >= (uint64_t)atomic_load(&l->impi_challenges) && impi_live(l, e, now_ms)) {
+    if (e && now_ms >= e->window_ms && now_ms - e->window_ms < window)
+        count += e->count;
+    if (count < (uint64_t)atomic_load(&l->impi_challenges))
+        return LIMITS_NEW;
+    if (e && impi_live(l, e, now_ms))
+        return LIMITS_LAST;
+    return coming ? LIMITS_WAIT : LIMITS_NEW;
+}
+
+static void push(limits_ask **list, limits_ask *a)
+{
+    a->next = *list;
+    *list = a;
+}
+
+limits_verdict limits_impi(limits *l, limits_ask *a, int64_t now_ms, challenge_wire *again)
+{
+    uint64_t h = hash_impi(l, a->impi);
+    size_t list = h % IMPI_SETS % LOCKS;
+    pthread_mutex_t *m = take(l, LOCK_IMPI, h % IMPI_SETS);
+    const impi_entry *e = impi_find(l, h);
+    limits_verdict v = decide(l, h, a, e, now_ms);
+
+    a->under_way = v == LIMITS_NEW;
+    if (v == LIMITS_LAST)
         *again = e->wire;
-        fresh = false;
-    }
+    else
+        push(v == LIMITS_NEW ? &l->under_way[list] : &l->waiting[list], a);
     pthread_mutex_unlock(m);
-    return fresh;
+    return v;
+}
+
+static void land(limits *l, uint64_t h, limits_ask *a)
+{
+    limits_ask **at = &l->under_way[h % IMPI_SETS % LOCKS];
+
+    if (!a->under_way)
+        return;
+    while (*at != a)
+        at = &(*at)->next;
+    *at = a->next;
+    a->under_way = false;
+}
+
+static limits_ask *take_waiting(limits *l, uint64_t h, const gba_impi *impi)
+{
+    limits_ask *out = NULL, **at = &l->waiting[h % IMPI_SETS % LOCKS];
+
+    while (*at) {
+        limits_ask *a = *at;
+        if (same_impi(a, impi)) {
+            *at = a->next;
+            push(&out, a);
+        } else {
+            at = &a->next;
+        }
+    }
+    return out;
+}
+
+limits_ask *limits_not_issued(limits *l, limits_ask *a)
+{
+    uint64_t h = hash_impi(l, a->impi);
+    limits_ask *waited = NULL;
+    pthread_mutex_t *m = take(l, LOCK_IMPI, h % IMPI_SETS);
+
+    land(l, h, a);
+    if (!count_under_way(l, h, a->impi))
+        waited = take_waiting(l, h, a->impi);
+    pthread_mutex_unlock(m);
+    return waited;
 }
 
 int64_t limits_issue_ms(limits *l, const gba_impi *impi, int64_t now_ms)
@@ -204,23 +282,30 @@ int64_t limits_issue_ms(limits *l, const gba_impi *impi, int64_t now_ms)
     return t;
 }
 
-void limits_issued(limits *l, const gba_impi *impi, const challenge_wire *w, int64_t issue_ms, int64_t now_ms)
+/* Its entry; without one, that of the set's IMPI whose last challenge is the oldest. */
+static impi_entry *impi_make(limits *l, uint64_t h, int64_t now_ms)
+{
+    impi_entry *set = l->impi[h % IMPI_SETS], *e = impi_find(l, h);
+
+    if (e)
+        return e;
+    e = &set[0];
+    for (int i = 1; i < WAYS; i++)
+        if (set[i].issue_ms < e->issue_ms)
+            e = &set[i];
+    memset(e, 0, sizeof *e);
+    e->hash = h;
+    e->window_ms = now_ms;
+    return e;
+}
+
+limits_ask *limits_issued(limits *l, limits_ask *a, const challenge_wire *w, int64_t issue_ms, int64_t now_ms)
 {
     int64_t window = atomic_load(&l->impi_window) * 1000;
-    uint64_t h = hash_impi(l, impi);
+    uint64_t h = hash_impi(l, a->impi);
     pthread_mutex_t *m = take(l, LOCK_IMPI, h % IMPI_SETS);
-    impi_entry *e = impi_find(l, h);
+    impi_entry *e = impi_make(l, h, now_ms);
 
-    if (!e) {
-        impi_entry *set = l->impi[h % IMPI_SETS];
-        e = &set[0];
-        for (int i = 1; i < WAYS; i++)
-            if (set[i].issue_ms < e->issue_ms)
-                e = &set[i];
-        memset(e, 0, sizeof *e);
-        e->hash = h;
-        e->window_ms = now_ms;
-    }
     if (now_ms < e->window_ms || now_ms - e->window_ms >= window) {
         e->window_ms = now_ms;
         e->count = 0;
@@ -229,7 +314,10 @@ void limits_issued(limits *l, const gba_impi *impi, const challenge_wire *w, int
     e->open = true;
     e->issue_ms = issue_ms;
     e->wire = *w;
+    land(l, h, a);
+    limits_ask *waited = take_waiting(l, h, a->impi);
     pthread_mutex_unlock(m);
+    return waited;
 }
 
 void limits_answered(limits *l, const gba_impi *impi, const uint8_t rand[16])
@@ -243,44 +331,56 @@ void limits_answered(limits *l, const gba_impi *impi, const uint8_t rand[16])
     pthread_mutex_unlock(m);
 }
 
+void limits_superseded(limits *l, const gba_impi *impi, int64_t challenge_ms)
+{
+    uint64_t h = hash_impi(l, impi);
+    pthread_mutex_t *m = take(l, LOCK_IMPI, h % IMPI_SETS);
+    impi_entry *e = impi_find(l, h);
+
+    if (e && e->issue_ms <= challenge_ms)
+        e->open = false;
+    pthread_mutex_unlock(m);
+}
+
 /* ---- wrong answers ---- */
 
-static wrong_entry *wrong_find(limits *l, uint64_t h)
+/* How many there were, with this one where it is to be added; the entry that was added to longest ago makes room. */
+static uint32_t wrong_count(limits *l, uint64_t h, int64_t now_ms, bool add)
 {
-    wrong_entry *set = l->wrong[h % WRONG_SETS];
-    for (int i = 0; i < WAYS; i++)
+    wrong_entry *set = l->wrong[h % WRONG_SETS], *e = NULL, *oldest = &set[0];
+    uint32_t n = 0;
+    pthread_mutex_t *m = take(l, LOCK_WRONG, h % WRONG_SETS);
+
+    for (int i = 0; i < WAYS; i++) {
         if (set[i].hash == h)
-            return &set[i];
-    return NULL;
-}
-
-bool limits_wrong_over(limits *l, const uint8_t rand[16], const uint8_t source[16], int64_t now_ms)
-{
-    uint64_t h = hash_of(l, rand, 16, source, 16);
-    pthread_mutex_t *m = take(l, LOCK_WRONG, h % WRONG_SETS);
-    wrong_entry *e = wrong_find(l, h);
-    bool over = e && e->count >= (uint64_t)atomic_load(&l->wrong_answers) &&
-                now_ms - e->last_ms <= l->nonce_lifetime_ms + l->tolerance_ms;
-
-    pthread_mutex_unlock(m);
-    return over;
-}
-
-void limits_wrong_add(limits *l, const uint8_t rand[16], const uint8_t source[16], int64_t now_ms)
-{
-    uint64_t h = hash_of(l, rand, 16, source, 16);
-    pthread_mutex_t *m = take(l, LOCK_WRONG, h % WRONG_SETS);
-    wrong_entry *e = wrong_find(l, h);
-
-    if (!e) {
-        wrong_entry *set = l->wrong[h % WRONG_SETS];
-        e = &set[0];
-        for (int i = 1; i < WAYS; i++)
-            if (set[i].last_ms < e->last_ms)
-                e = &set[i];
+            e = &set[i];
+        if (set[i].last_ms < oldest->last_ms)
+            oldest = &set[i];
+    }
+    if (!e && add) {
+        e = oldest;
         *e = (wrong_entry){.hash = h};
     }
-    e->count++;
-    e->last_ms = now_ms;
+    if (e && now_ms - e->last_ms > l->nonce_lifetime_ms + l->tolerance_ms)
+        e->count = 0; /* of a challenge that has died since */
+    if (e && add) {
+        e->count += e->count < UINT32_MAX;
+        e->last_ms = now_ms;
+    }
+    if (e)
+        n = e->count;
     pthread_mutex_unlock(m);
+    return n;
+}
+
+bool limits_wrong_add(limits *l, const gba_impi *impi, const uint8_t rand[16], const uint8_t source[16], int64_t now_ms)
+{
+    if (wrong_count(l, hash_of(l, rand, 16, NULL, 0), now_ms, true) >= LIMITS_GUESSES)
+        limits_answered(l, impi, rand);
+    return wrong_count(l, hash_of(l, rand, 16, source, 16), now_ms, true) > (uint64_t)atomic_load(&l->wrong_answers);
+}
+
+bool limits_spent(limits *l, const uint8_t rand[16], int64_t now_ms)
+{
+    return wrong_count(l, hash_of(l, rand, 16, NULL, 0), now_ms, false) >= LIMITS_GUESSES;
 }

@@ -71,7 +71,7 @@ gba_err session_head(store *s, const gba_impi *impi, int64_t now_ms, rec_head *h
 
 /* Not newer than what was answered already? A head from the future (further ahead than add_removal puts it) is from
  * before the clock stepped back: the challenges of that time are dead (their keys are gone). */
-static bool is_old(const sessions *s, const rec_head *h, int64_t challenge_ms, int64_t now_ms)
+bool session_head_covers(const sessions *s, const rec_head *h, int64_t challenge_ms, int64_t now_ms)
 {
     return h->challenge_ms <= now_ms + s->c.tolerance_ms + STORE_SETTLE_MS && challenge_ms <= h->challenge_ms;
 }
@@ -256,7 +256,7 @@ static gba_err plan(void *ctx, const store_record *r, const store_op **ops, size
 
     if (e != GBA_OK)
         return e;
-    if (is_old(c->s, &head, c->w.challenge_ms, c->now_ms))
+    if (session_head_covers(c->s, &head, c->w.challenge_ms, c->now_ms))
         return GBA_E_STALE;
     batch_build(c, &head);
     *ops = c->b.op;
@@ -378,7 +378,7 @@ gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms
         e = session_head(s->c.store, impi, now_ms, &head, &version);
         if (e != GBA_OK)
             return e;
-        if (is_old(s, &head, challenge_ms, now_ms))
+        if (session_head_covers(s, &head, challenge_ms, now_ms))
             return GBA_E_STALE;
         head.challenge_ms = challenge_ms;
         add_head(&b, impi, &head, version ? STORE_SWAP : STORE_INSERT, version, 0);

@@ -51,8 +51,10 @@ gba_err session_again(sessions *s, const uint8_t rand[16], const uint8_t answer[
 
 /* A valid AUTS to this challenge: it is used up. STALE: it was before (a replay). Waits. */
 gba_err session_resynced(sessions *s, const gba_impi *impi, int64_t challenge_ms, int64_t now_ms) GBA_MUST_USE;
-/* For an early look: would session_resynced say STALE? */
+/* For an early look: the IMPI's head, empty when there is none, and whether a challenge of that time is used up by it:
+ * then session_resynced says STALE. */
 gba_err session_head(store *s, const gba_impi *impi, int64_t now_ms, rec_head *head, uint64_t *version) GBA_MUST_USE;
+bool session_head_covers(const sessions *s, const rec_head *h, int64_t challenge_ms, int64_t now_ms);
 /* UNKNOWN: no such TMPI. */
 gba_err session_tmpi(store *s, gba_span tmpi, int64_t now_ms, gba_impi *out) GBA_MUST_USE;
 /* gba-bsfctl session revoke: the tombstone, the head without it, its TMPI, in one batch; *impi: whose it was.

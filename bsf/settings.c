@@ -41,6 +41,8 @@ const conf_field bsf_settings_table[] = {
     {.path = "ub.key", .type = CONF_PATH, AT(ub.key), .help = "PEM private key for ub.tls_listen"},
     {.path = "ub.challenge", .type = CONF_ENUM, AT(ub.challenge), .def = "nonce", .names = challenge_names,
      .help = "where the sealed challenge state travels: nonce, or opaque (a nonce of exactly 32 octets)"},
+    {.path = "ub.algorithm_optional", .type = CONF_BOOL, AT(ub.algorithm_optional), .def = "false",
+     .help = "an answer without the parameter algorithm is taken for AKAv1-MD5; some handsets leave it out"},
     {.path = "ub.nonce_lifetime", .type = CONF_DURATION, AT(ub.nonce_lifetime), .def = "60s", .min = 5, .max = 600,
      .help = "how long a challenge may be answered"},
     {.path = "ub.min_res_bits", .type = CONF_INT, AT(ub.min_res_bits), .def = "64", .min = 32, .max = 128,

@@ -37,7 +37,7 @@ typedef struct bsf_settings {
         int challenge;
         int64_t nonce_lifetime;
         int64_t min_res_bits;
-        bool tmpi;
+        bool tmpi, algorithm_optional;
         int unknown_status;
         int64_t threads, connections;
     } ub;

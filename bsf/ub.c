@@ -5,74 +5,24 @@
  *   an empty nonce:         challenge
  *   a nonce with auts:      resynchronise, challenge
  *   a nonce:                check RES, session, 200
- * What fails in an answer is answered by a fresh challenge, within the limits.
+ * What fails in an answer is answered by a fresh challenge, within the limits; with stale=true where it was not
+ * the answer's fault: its challenge has expired, was superseded, or its key is gone.
  */
 #include "bsf/ub.h"
 #include <gba/digest.h>
 #include <gba/kdf.h>
+#include "bsf/ub_outcome.h"
+#include "bsf/ub_text.h"
 #include "libgba/bootinfo.h"
 #include "libgba/crypt.h"
 #include "service/daemon.h"
-#include "service/log.h"
 #include "service/metrics.h"
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
-
-/* ---- outcomes: metric label, event, level ---- */
-typedef enum outcome {
-    OUT_CHALLENGE,
-    OUT_REPEATED,
-    OUT_SUCCESS,
-    OUT_RETRANSMISSION,
-    OUT_RESYNC,
-    OUT_WRONG_RES,
-    OUT_AUTS_WRONG,
-    OUT_REPLAY,
-    OUT_STALE_NONCE,
-    OUT_FORGED_NONCE,
-    OUT_UNKNOWN_IMPI,
-    OUT_UNKNOWN_TMPI,
-    OUT_BLOCKED,
-    OUT_RES_SHORT,
-    OUT_MALFORMED,
-    OUT_MISMATCH,
-    OUT_LIMITED,
-    OUT_METHOD,
-    OUT_PATH,
-    OUT_UNAVAILABLE,
-    OUT_N
-} outcome;
-
-static const struct {
-    const char *label, *event;
-    log_level level;
-} outcomes[OUT_N] = {
-    [OUT_CHALLENGE] = {"challenge", "ub.challenge", LOG_LEVEL_DEBUG},
-    [OUT_REPEATED] = {"repeated", "ub.repeated", LOG_LEVEL_WARN},
-    [OUT_SUCCESS] = {"success", "ub.success", LOG_LEVEL_INFO},
-    [OUT_RETRANSMISSION] = {"retransmission", "ub.retransmission", LOG_LEVEL_INFO},
-    [OUT_RESYNC] = {"resync", "ub.resync", LOG_LEVEL_INFO},
-    [OUT_WRONG_RES] = {"wrong_res", "ub.wrong_res", LOG_LEVEL_WARN},
-    [OUT_AUTS_WRONG] = {"auts_wrong", "ub.auts_wrong", LOG_LEVEL_WARN},
-    [OUT_REPLAY] = {"replay", "ub.replay", LOG_LEVEL_WARN},
-    [OUT_STALE_NONCE] = {"stale_nonce", "ub.stale_nonce", LOG_LEVEL_WARN},
-    [OUT_FORGED_NONCE] = {"forged_nonce", "ub.forged_nonce", LOG_LEVEL_WARN},
-    [OUT_UNKNOWN_IMPI] = {"unknown_impi", "ub.unknown_impi", LOG_LEVEL_WARN},
-    [OUT_UNKNOWN_TMPI] = {"unknown_tmpi", "ub.unknown_tmpi", LOG_LEVEL_WARN},
-    [OUT_BLOCKED] = {"blocked", "ub.blocked", LOG_LEVEL_WARN},
-    [OUT_RES_SHORT] = {"res_short", "ub.res_short", LOG_LEVEL_WARN},
-    [OUT_MALFORMED] = {"malformed", "ub.malformed", LOG_LEVEL_WARN},
-    [OUT_MISMATCH] = {"mismatch", "ub.mismatch", LOG_LEVEL_WARN},
-    [OUT_LIMITED] = {"limited", "ub.limited", LOG_LEVEL_WARN},
-    [OUT_METHOD] = {"method", "ub.method", LOG_LEVEL_WARN},
-    [OUT_PATH] = {"path", "ub.path", LOG_LEVEL_WARN},
-    [OUT_UNAVAILABLE] = {"unavailable", "ub.unavailable", LOG_LEVEL_ERROR},
-};
 
 struct ub {
     ub_config c;
@@ -89,7 +39,10 @@ typedef struct call {
     int64_t now_ms;
     struct timespec begin;
     outcome out; /* of an answer that a fresh challenge follows, else of the challenge itself */
+    bool stale;  /* the challenge says so */
+    bool over;   /* its source had used up its wrong answers */
     gba_impi impi;
+    limits_ask ask;
     challenge ch; /* the opened one */
     gba_secret xres;
     bool ch_set;
@@ -169,6 +122,7 @@ static void send_challenge(call *c, const challenge_wire *w)
     memset(&h, 0, offsetof(gba_challenge, store));
     h.algorithm = GBA_DIGEST_AKAV1_MD5;
     h.qop = GBA_QOP_AUTH_INT;
+    h.stale = c->stale;
     h.realm = gba_str(c->u->c.domain.s);
     h.nonce = gba_str(t.nonce);
     h.opaque = gba_str(t.opaque);
@@ -180,16 +134,12 @@ static void send_challenge(call *c, const challenge_wire *w)
     end(c, c->out, &a);
 }
 
-static void seal_and_send(call *c, const av_result *r)
+static gba_err seal(call *c, const av_result *r, int64_t issue_ms, challenge_wire *w)
 {
-    const ub_config *u = &c->u->c;
-    challenge ch = {.flavour = CHALLENGE_AKA_ME};
-    challenge_wire w;
-    int64_t issue_ms = limits_issue_ms(u->limits, &c->impi, c->now_ms);
+    challenge ch = {.flavour = CHALLENGE_AKA_ME, .issue_ms = issue_ms};
 
     memcpy(ch.rand, r->vector.rand, 16);
     memcpy(ch.autn, r->vector.autn, 16);
-    ch.issue_ms = issue_ms;
     if (!r->recomputable) {
         ch.has_vector = true;
         ch.xres = r->vector.xres;
@@ -197,22 +147,37 @@ static void seal_and_send(call *c, const av_result *r)
         ch.ik = r->vector.ik;
         ch.lifetime = r->lifetime;
     }
-    gba_err e = challenge_seal(u->ring, &ch, &c->impi, &w);
+    gba_err e = challenge_seal(c->u->c.ring, &ch, &c->impi, w);
     if (ch.has_vector)
         challenge_wipe(&ch);
-    if (e != GBA_OK) {
-        unavailable(c, e);
-        return;
-    }
-    limits_issued(u->limits, &c->impi, &w, issue_ms, c->now_ms);
-    if (c->out == OUT_CHALLENGE)
-        note(c, OUT_CHALLENGE, NULL);
-    send_challenge(c, &w);
+    return e;
 }
 
 static bool res_long_enough(const call *c, const gba_secret *xres)
 {
     return (int64_t)xres->n * 8 >= c->u->c.min_res_bits;
+}
+
+static void refuse_short(call *c)
+{
+    refuse(c, OUT_RES_SHORT, c->u->c.unknown_status, "RES is shorter than ub.min_res_bits");
+}
+
+/* The store has its own words (unavailable); these send an operator to where the vectors come from. */
+static const char *source_fault(gba_err e)
+{
+    switch (e) {
+    case GBA_E_IO:
+        return "vector source: unreachable or silent";
+    case GBA_E_BUSY:
+        return "vector source: overloaded";
+    case GBA_E_SYNTAX:
+        return "vector source: malformed answer";
+    case GBA_E_CORRUPT:
+        return "vector source: damaged subscriber";
+    default:
+        return "vector source: failed";
+    }
 }
 
 /* What the vector source refused. */
@@ -222,20 +187,73 @@ static void refuse_source(call *c, gba_err e)
         refuse(c, OUT_UNKNOWN_IMPI, c->u->c.unknown_status, NULL);
     else if (e == GBA_E_FORBIDDEN)
         refuse(c, OUT_BLOCKED, c->u->c.unknown_status, NULL);
+    else if (e == GBA_E_RANGE)
+        refuse_short(c);
     else
-        unavailable(c, e);
+        refuse_later(c, OUT_UNAVAILABLE, 503, 1, source_fault(e));
+}
+
+/* A challenge again that was sent before, or to another. */
+static void send_again(call *c, const challenge_wire *w)
+{
+    if (c->out == OUT_CHALLENGE) {
+        c->out = OUT_REPEATED;
+        note(c, OUT_REPEATED, "limits.impi_challenges");
+    }
+    send_challenge(c, w);
+}
+
+/* Those who waited for the same get the same; w NULL: that is the refusal e. */
+static void serve_waiting(limits_ask *waiting, gba_err e, const challenge_wire *w)
+{
+    while (waiting) {
+        call *c = waiting->ctx;
+        waiting = waiting->next;
+        if (w)
+            send_again(c, w);
+        else
+            refuse_source(c, e);
+    }
 }
 
 static void got_vector(void *ctx, gba_err e, const av_result *r)
 {
     call *c = ctx;
+    limits *l = c->u->c.limits;
+    challenge_wire w;
+    int64_t issue_ms = limits_issue_ms(l, &c->impi, c->now_ms);
 
-    if (e != GBA_OK)
+    bool is_short = e == GBA_OK && !res_long_enough(c, &r->vector.xres);
+
+    if (e == GBA_OK && !is_short)
+        e = seal(c, r, issue_ms, &w);
+    if (is_short)
+        e = GBA_E_RANGE; /* which refuse_source takes for just that */
+    else if (e == GBA_E_RANGE)
+        e = GBA_E_CORRUPT;
+    if (e != GBA_OK) {
+        limits_ask *waiting = limits_not_issued(l, &c->ask);
         refuse_source(c, e);
-    else if (!res_long_enough(c, &r->vector.xres))
-        refuse(c, OUT_RES_SHORT, c->u->c.unknown_status, "RES is shorter than ub.min_res_bits");
-    else
-        seal_and_send(c, r);
+        serve_waiting(waiting, e, NULL);
+        return;
+    }
+    limits_ask *waiting = limits_issued(l, &c->ask, &w, issue_ms, c->now_ms);
+    if (c->out == OUT_CHALLENGE)
+        note(c, OUT_CHALLENGE, NULL);
+    send_challenge(c, &w);
+    serve_waiting(waiting, GBA_OK, &w);
+}
+
+/* What the limits say; a last one whose key is gone (a revocation) can be answered by nobody. */
+static limits_verdict verdict_of(call *c, challenge_wire *again)
+{
+    const ub_config *u = &c->u->c;
+    limits_verdict v;
+
+    while ((v = limits_impi(u->limits, &c->ask, c->now_ms, again)) == LIMITS_LAST &&
+           !challenge_key_known(u->ring, again))
+        limits_answered(u->limits, &c->impi, again->o);
+    return v;
 }
 
 /* A challenge by the limits: a new one, or over the IMPI's limit its last one again. */
@@ -244,15 +262,16 @@ static void challenge_anew(call *c)
     const ub_config *u = &c->u->c;
     challenge_wire again;
 
-    if (limits_impi(u->limits, &c->impi, c->now_ms, &again)) {
+    switch (verdict_of(c, &again)) {
+    case LIMITS_NEW:
         u->av->ops->fetch(u->av, &c->impi, NULL, got_vector, c);
-        return;
+        break;
+    case LIMITS_LAST:
+        send_again(c, &again);
+        break;
+    case LIMITS_WAIT: /* got_vector of another call goes on with it; it may have, already */
+        break;
     }
-    if (c->out == OUT_CHALLENGE) {
-        c->out = OUT_REPEATED;
-        note(c, OUT_REPEATED, "limits.impi_challenges");
-    }
-    send_challenge(c, &again);
 }
 
 /* The answer is refused for reason o; a fresh challenge lets an honest UE go on. */
@@ -263,6 +282,81 @@ static void challenge_after(call *c, outcome o, const char *reason)
     challenge_anew(c);
 }
 
+/* The answer was not judged, or was right: a UE goes on with a fresh challenge, and doubts no key. */
+static void challenge_stale(call *c, outcome o, const char *reason)
+{
+    c->stale = true;
+    challenge_after(c, o, reason);
+}
+
+/* ---- an answer judged ---- */
+
+static bool verify(const call *c, gba_span password, gba_err *e)
+{
+    gba_digest_expect x = {
+        .algorithm = GBA_DIGEST_AKAV1_MD5,
+        .qop = GBA_QOP_AUTH_INT,
+        .realm = gba_str(c->u->c.domain.s),
+        .require_algorithm = !c->u->c.algorithm_optional,
+    };
+    gba_digest_message m = {.method = gba_str(c->r.method), .uri = c->a.uri, .body = c->r.body};
+
+    *e = gba_digest_verify(&c->a, &x, &m, password);
+    return *e == GBA_OK;
+}
+
+/* Where a challenge that can be opened stands, by the IMPI's head. */
+typedef enum standing {
+    OPEN,
+    USED,       /* the last that was answered rightly */
+    SUPERSEDED, /* a later one was */
+} standing;
+
+static gba_err standing_of(const call *c, standing *out)
+{
+    const ub_config *u = &c->u->c;
+    rec_head head;
+    uint64_t version;
+    gba_err e = session_head(u->store, &c->impi, c->now_ms, &head, &version);
+
+    *out = OPEN;
+    if (e != GBA_OK || !session_head_covers(u->sessions, &head, c->ch.issue_ms, c->now_ms))
+        return e;
+    *out = c->ch.issue_ms == head.challenge_ms ? USED : SUPERSEDED;
+    limits_superseded(u->limits, &c->impi, head.challenge_ms);
+    return GBA_OK;
+}
+
+static void count_wrong(call *c)
+{
+    c->over = limits_wrong_add(c->u->c.limits, &c->impi, c->ch.rand, c->r.source, c->now_ms);
+}
+
+/* A counted wrong answer. Only now the limit is asked: what strangers at the same address have sent cannot refuse
+ * the subscriber's right answer. */
+static void refuse_wrong(call *c, outcome o, const char *reason)
+{
+    if (c->over)
+        refuse_later(c, OUT_LIMITED, 429, c->u->c.nonce_lifetime, "limits.wrong_answers");
+    else
+        challenge_after(c, o, reason);
+}
+
+static void wrong_answer(call *c, outcome o, const char *reason)
+{
+    standing s;
+    gba_err e = standing_of(c, &s);
+
+    if (e != GBA_OK) {
+        unavailable(c, e);
+    } else if (s == SUPERSEDED) {
+        challenge_stale(c, OUT_REPLAY, "superseded");
+    } else {
+        count_wrong(c);
+        refuse_wrong(c, o, reason);
+    }
+}
+
 /* ---- AUTS (TS 33.102 6.3.5, RFC 3310 3.4) ---- */
 
 static void got_resynced(void *ctx, gba_err e, const av_result *r)
@@ -271,14 +365,13 @@ static void got_resynced(void *ctx, gba_err e, const av_result *r)
     const ub_config *u = &c->u->c;
 
     if (e == GBA_E_AUTH) {
-        limits_wrong_add(u->limits, c->ch.rand, c->r.source, c->now_ms);
-        challenge_after(c, OUT_AUTS_WRONG, "MAC-S");
+        refuse_wrong(c, OUT_AUTS_WRONG, "MAC-S");
         return;
     }
     if (e == GBA_OK)
         e = session_resynced(u->sessions, &c->impi, c->ch.issue_ms, c->now_ms);
     if (e == GBA_E_STALE) {
-        challenge_after(c, OUT_REPLAY, "auts");
+        challenge_stale(c, OUT_REPLAY, "auts");
         return;
     }
     if (e != GBA_OK) {
@@ -291,26 +384,11 @@ static void got_resynced(void *ctx, gba_err e, const av_result *r)
     got_vector(c, GBA_OK, r);
 }
 
-static bool verify(const call *c, gba_span password, gba_err *e)
-{
-    gba_digest_expect x = {
-        .algorithm = GBA_DIGEST_AKAV1_MD5,
-        .qop = GBA_QOP_AUTH_INT,
-        .realm = gba_str(c->u->c.domain.s),
-        .require_algorithm = true,
-    };
-    gba_digest_message m = {.method = gba_str(c->r.method), .uri = c->a.uri, .body = c->r.body};
-
-    *e = gba_digest_verify(&c->a, &x, &m, password);
-    return *e == GBA_OK;
-}
-
 static void answer_auts(call *c)
 {
     const ub_config *u = &c->u->c;
     av_resync rs;
-    rec_head head;
-    uint64_t version;
+    standing s;
     gba_err e;
 
     if (gba_auts_parse(c->a.auts, rs.auts) != GBA_OK) {
@@ -319,35 +397,21 @@ static void answer_auts(call *c)
     }
     memcpy(rs.rand, c->ch.rand, 16);
     if (!verify(c, gba_mem(NULL, 0), &e)) {
-        limits_wrong_add(u->limits, c->ch.rand, c->r.source, c->now_ms);
-        challenge_after(c, OUT_AUTS_WRONG, "response");
+        wrong_answer(c, OUT_AUTS_WRONG, "response");
         return;
     }
-    e = session_head(u->store, &c->impi, c->now_ms, &head, &version);
-    if (e != GBA_OK)
+    e = standing_of(c, &s);
+    if (e != GBA_OK) {
         unavailable(c, e);
-    else if (c->ch.issue_ms <= head.challenge_ms) /* used up: it changes nothing now */
-        challenge_after(c, OUT_REPLAY, "auts");
-    else
+    } else if (s != OPEN) { /* used up: it changes nothing now */
+        challenge_stale(c, OUT_REPLAY, "auts");
+    } else {
+        count_wrong(c); /* before the source says so, else many at once would count for nothing */
         u->av->ops->fetch(u->av, &c->impi, &rs, got_resynced, c);
+    }
 }
 
 /* ---- RES ---- */
-
-static bool http_date(int64_t t, char *out, size_t n)
-{
-    static const char day[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char month[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t tt = (time_t)t;
-    struct tm tm;
-
-    if (!gmtime_r(&tt, &tm))
-        return false;
-    snprintf(out, n, "%s, %02d %s %04d %02d:%02d:%02d GMT", day[tm.tm_wday % 7], tm.tm_mday, month[tm.tm_mon % 12],
-             tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    return true;
-}
 
 static gba_err print_body(call *c, const session_got *got)
 {
@@ -370,7 +434,7 @@ static gba_err print_header(call *c, const session_got *got, const char *rspauth
     i.cnonce = c->a.cnonce;
     i.rspauth = gba_str(rspauth);
     gba_err e = gba_authinfo_print(&i, c->header, &hn);
-    if (e == GBA_OK && !http_date(got->expires, c->expires, sizeof c->expires))
+    if (e == GBA_OK && !ub_http_date(got->expires, c->expires, sizeof c->expires))
         e = GBA_E_RANGE;
     return e;
 }
@@ -406,7 +470,7 @@ static void established(void *ctx, gba_err e, const session_got *got)
     char rspauth[65];
 
     if (e == GBA_E_STALE) {
-        challenge_after(c, OUT_REPLAY, "session");
+        challenge_stale(c, OUT_REPLAY, "session");
         return;
     }
     if (e == GBA_OK && got->repeated) /* else it was printed before the session was written */
@@ -490,12 +554,11 @@ static void answer_res(call *c)
     if (e != GBA_OK) {
         refuse_source(c, e);
     } else if (!res_long_enough(c, &r.vector.xres)) {
-        refuse(c, OUT_RES_SHORT, c->u->c.unknown_status, "RES is shorter than ub.min_res_bits");
+        refuse_short(c);
     } else if (verify(c, gba_secret_span(&r.vector.xres), &e)) {
         accept_answer(c, &r);
     } else if (e == GBA_E_AUTH) {
-        limits_wrong_add(c->u->c.limits, c->ch.rand, c->r.source, c->now_ms);
-        challenge_after(c, OUT_WRONG_RES, NULL);
+        wrong_answer(c, OUT_WRONG_RES, NULL);
     } else {
         refuse(c, OUT_MISMATCH, 400, gba_err_name(e));
     }
@@ -541,12 +604,15 @@ static bool answered_again(call *c)
     return e == GBA_OK;
 }
 
-/* NULL: it has the form of an answer to our challenge. */
+/* NULL: it has the form of an answer to our challenge. An absent algorithm means MD5 (RFC 7616 3.4), which here is the
+ * same computation under RES: there is nothing to bid down to. */
 static const char *form_fault(const call *c)
 {
     const gba_authorization *a = &c->a;
 
-    if (!a->algorithm_given || a->algorithm != GBA_DIGEST_AKAV1_MD5)
+    if (!a->algorithm_given && !c->u->c.algorithm_optional)
+        return "algorithm absent: see ub.algorithm_optional";
+    if (a->algorithm_given && a->algorithm != GBA_DIGEST_AKAV1_MD5)
         return "algorithm"; /* no downgrade to MD5, and no AKAv2 (RFC 4169 1) */
     if (a->qop != GBA_QOP_AUTH_INT)
         return "qop";
@@ -561,6 +627,16 @@ static const char *form_fault(const call *c)
     return NULL;
 }
 
+/* NULL: the challenge may be answered, or never was one of ours. */
+static const char *why_stale(const call *c, gba_err opened)
+{
+    if (opened == GBA_E_STALE)
+        return "key";
+    if (opened == GBA_E_EXPIRED)
+        return "time";
+    return opened == GBA_OK && limits_spent(c->u->c.limits, c->ch.rand, c->now_ms) ? "guesses" : NULL;
+}
+
 static void answer(call *c)
 {
     const ub_config *u = &c->u->c;
@@ -571,58 +647,23 @@ static void answer(call *c)
         refuse(c, OUT_MISMATCH, 400, fault);
         return;
     }
+    c->a.algorithm = GBA_DIGEST_AKAV1_MD5; /* also where it is absent */
     c->ch_set = true;
     e = challenge_open(u->ring, c->a.nonce, c->a.opaque, &c->impi, c->now_ms, &c->ch);
-    if ((e == GBA_E_STALE || e == GBA_E_EXPIRED) && answered_again(c))
+    const char *stale = why_stale(c, e);
+    if (stale && answered_again(c))
         return;
-    if (e == GBA_E_STALE || e == GBA_E_EXPIRED) {
-        challenge_after(c, OUT_STALE_NONCE, e == GBA_E_STALE ? "key" : "time");
-        return;
-    }
-    if (e != GBA_OK) {
+    if (stale)
+        challenge_stale(c, OUT_STALE_NONCE, stale);
+    else if (e != GBA_OK)
         challenge_after(c, OUT_FORGED_NONCE, gba_err_name(e));
-        return;
-    }
-    if (limits_wrong_over(u->limits, c->ch.rand, c->r.source, c->now_ms)) {
-        refuse_later(c, OUT_LIMITED, 429, u->nonce_lifetime, "limits.wrong_answers");
-        return;
-    }
-    if (c->a.auts.p)
+    else if (c->a.auts.p)
         answer_auts(c); /* never leads to 200 */
     else
         answer_res(c);
 }
 
 /* ---- who asks ---- */
-
-/* The host of an absolute http(s) URI whose path is "/" or empty (RFC 9112 3.2.2). */
-static bool absolute_root(gba_span uri, gba_span *host)
-{
-    const char *s = (const char *)uri.p;
-    size_t skip, n;
-
-    if (uri.n > 7 && strncasecmp(s, "http://", 7) == 0)
-        skip = 7;
-    else if (uri.n > 8 && strncasecmp(s, "https://", 8) == 0)
-        skip = 8;
-    else
-        return false;
-    s += skip;
-    n = uri.n - skip;
-    if (s[n - 1] == '/')
-        n--;
-    if (n == 0 || memchr(s, '/', n) || memchr(s, '?', n) || memchr(s, '#', n) || memchr(s, '@', n))
-        return false;
-    const char *port = memchr(s, ':', n);
-    *host = gba_mem(s, port ? (size_t)(port - s) : n);
-    return true;
-}
-
-static bool is_root(gba_span target)
-{
-    gba_span host;
-    return gba_span_eq(target, gba_str("/")) || absolute_root(target, &host);
-}
 
 /* RFC 7616 3.4.6: uri names the same resource as the request-target. */
 static bool same_resource(const call *c)
@@ -631,7 +672,7 @@ static bool same_resource(const call *c)
 
     if (gba_span_eq(uri, gba_str(c->r.target)) || gba_span_eq(uri, gba_str("/")))
         return true;
-    return absolute_root(uri, &host) && gba_span_ieq(host, gba_str(c->u->c.domain.s));
+    return ub_absolute_root(uri, &host) && gba_span_ieq(host, gba_str(c->u->c.domain.s));
 }
 
 /* The request was answered when false. */
@@ -643,7 +684,7 @@ static bool admit(call *c)
         refuse_later(c, OUT_LIMITED, 429, wait_s, "limits.source_requests");
         return false;
     }
-    if (!is_root(gba_str(c->r.target))) {
+    if (!ub_is_root(gba_str(c->r.target))) {
         refuse(c, OUT_PATH, 404, NULL);
         return false;
     }
@@ -707,6 +748,7 @@ void ub_handle(ub *u, const ub_request *r, ub_done *done, void *ctx)
         return;
     }
     memset(c, 0, offsetof(call, retry));
+    c->ask = (limits_ask){.impi = &c->impi, .ctx = c};
     c->a.nonce = gba_mem(NULL, 0);
     c->u = u;
     c->r = *r;

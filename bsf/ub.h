@@ -22,6 +22,7 @@ typedef struct ub_config {
     int64_t nonce_lifetime; /* seconds */
     int64_t min_res_bits;
     bool tmpi;
+    bool algorithm_optional; /* an answer may lack it: only AKAv1-MD5 is ever offered */
     unsigned unknown_status; /* 403 or 404 */
 } ub_config;
 gba_err ub_new(const ub_config *c, ub **out) GBA_MUST_USE;

@@ -84,6 +84,7 @@ void kit_open(kit *k, const kit_options *o, bool again)
                     .nonce_lifetime = KIT_NONCE_S,
                     .min_res_bits = o->min_res_bits ? o->min_res_bits : 64,
                     .tmpi = !o->no_tmpi,
+                    .algorithm_optional = o->algorithm_optional,
                     .unknown_status = o->not_found ? 404 : 403};
     must(ub_new(&uc, &k->ub), "ub");
 }

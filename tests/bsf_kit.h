@@ -24,7 +24,7 @@ extern int64_t kit_now_ms; /* the clock, 2026-11-25T10:00:00Z at first */
 
 typedef struct kit_options {
     const char *domain; /* NULL: KIT_DOMAIN */
-    bool in_opaque, no_tmpi, not_found;
+    bool in_opaque, no_tmpi, not_found, algorithm_optional;
     unsigned ind;
     int64_t impi_challenges; /* 0: 1000 */
     int64_t source_rate;     /* 0: none */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "t.h"
 
 static void die(const char *what, const char *which)
@@ -80,4 +81,27 @@ const char *t_str(const json_t *o, const char *name)
     if (!s)
         die("no such member", name);
     return s;
+}
+
+static FILE *hushed;
+static int true_stderr = -1;
+
+void t_hush(void)
+{
+    fflush(stderr);
+    hushed = tmpfile();
+    true_stderr = dup(STDERR_FILENO);
+    if (!hushed || true_stderr < 0 || dup2(fileno(hushed), STDERR_FILENO) < 0)
+        abort();
+}
+
+void t_heard(char *out, size_t n)
+{
+    fflush(stderr);
+    if (dup2(true_stderr, STDERR_FILENO) < 0)
+        abort();
+    close(true_stderr);
+    rewind(hushed);
+    out[fread(out, 1, n - 1, hushed)] = '\0';
+    fclose(hushed);
 }

@@ -22,4 +22,8 @@ json_t *t_cases(const char *family, json_t **root);
 const char *t_str(const json_t *o, const char *name);
 /* A file of the source tree, opened. */
 char *t_path(char *room, size_t n, const char *below_top);
+
+/* Standard error into a file and back: what was said meanwhile, at most n-1 octets. */
+void t_hush(void);
+void t_heard(char *out, size_t n);
 #endif

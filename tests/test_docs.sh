@@ -92,11 +92,11 @@ for page in gba_naf.3:embed_naf_mhd.c gba_ue.3:ue_minimal.c; do
 done
 
 # ---- events and metrics ----
-# The literals in log_event's second argument, ub.c's table, and ua.* with libgbanaf's reasons.
+# The literals in log_event's second argument, ub_outcome.c's table, and ua.* with libgbanaf's reasons.
 events=$({
     sources | xargs perl -0777 -ne 's{/\*.*?\*/}{}gs;
         while (/\blog_event\(\s*[^,"]+,\s*(.*?),\s*(?:"|NULL)/gs) { my $e = $1; print "$1\n" while $e =~ /"([^"%]+)"/g }'
-    sed -n 's/.*{"[a-z_]*", "\(ub\.[a-z_]*\)", LOG_LEVEL.*/\1/p' bsf/ub.c
+    sed -n 's/.*{"[a-z_]*", "\(ub\.[a-z_]*\)", LOG_LEVEL.*/\1/p' bsf/ub_outcome.c
     sed -n 's/^ *\[GBA_NAF_WHY_[A-Z_0-9]*\] = "\([a-z_]*\)".*/ua.\1/p' naf/naf.c
 } | grep -E '^[a-z0-9_.]+$' | sort -u)
 ok "events are found in the sources" "$([ "$(wc -l <<<"$events")" -gt 50 ] || echo "only: $events")"

@@ -32,6 +32,24 @@ static challenge_wire wire(uint32_t n)
     return w;
 }
 
+/* A new challenge may be made: that ask is over again. */
+static bool wants_new(limits *l, const gba_impi *impi, int64_t now_ms, challenge_wire *again)
+{
+    limits_ask a = {.impi = impi};
+    limits_verdict v = limits_impi(l, &a, now_ms, again);
+
+    if (v == LIMITS_NEW)
+        CU_ASSERT_PTR_NULL(limits_not_issued(l, &a));
+    CU_ASSERT_NOT_EQUAL(v, LIMITS_WAIT);
+    return v == LIMITS_NEW;
+}
+
+static void issued(limits *l, const gba_impi *impi, const challenge_wire *w, int64_t issue_ms, int64_t now_ms)
+{
+    limits_ask a = {.impi = impi};
+    CU_ASSERT_PTR_NULL(limits_issued(l, &a, w, issue_ms, now_ms));
+}
+
 static void sources(void)
 {
     limits *l = make(10, 5, 10);
@@ -81,29 +99,29 @@ static void impi_window(void)
     challenge_wire again, w;
 
     for (uint32_t i = 0; i < 3; i++) {
-        CU_ASSERT_TRUE(limits_impi(l, &a, T0 + i, &again));
+        CU_ASSERT_TRUE(wants_new(l, &a, T0 + i, &again));
         w = wire(i);
-        limits_issued(l, &a, &w, T0 + i, T0 + i);
+        issued(l, &a, &w, T0 + i, T0 + i);
     }
-    CU_ASSERT_FALSE(limits_impi(l, &a, T0 + 10, &again)); /* the last again */
+    CU_ASSERT_FALSE(wants_new(l, &a, T0 + 10, &again)); /* the last again */
     CU_ASSERT_EQUAL(again.o[0], 2);
     CU_ASSERT_EQUAL(again.n, 60);
-    CU_ASSERT_TRUE(limits_impi(l, &b, T0 + 10, &again));
-    CU_ASSERT_FALSE(limits_impi(l, &a, T0 + 59999, &again));
-    CU_ASSERT_TRUE(limits_impi(l, &a, T0 + 60000, &again)); /* a new window */
+    CU_ASSERT_TRUE(wants_new(l, &b, T0 + 10, &again));
+    CU_ASSERT_FALSE(wants_new(l, &a, T0 + 59999, &again));
+    CU_ASSERT_TRUE(wants_new(l, &a, T0 + 60000, &again)); /* a new window */
 
     /* answered rightly, or by a valid AUTS: never again the same */
     w = wire(7);
-    limits_issued(l, &a, &w, T0 + 60000, T0 + 60000);
+    issued(l, &a, &w, T0 + 60000, T0 + 60000);
     w = wire(8);
-    limits_issued(l, &a, &w, T0 + 60001, T0 + 60001);
+    issued(l, &a, &w, T0 + 60001, T0 + 60001);
     w = wire(9);
-    limits_issued(l, &a, &w, T0 + 60002, T0 + 60002);
-    CU_ASSERT_FALSE(limits_impi(l, &a, T0 + 60010, &again));
+    issued(l, &a, &w, T0 + 60002, T0 + 60002);
+    CU_ASSERT_FALSE(wants_new(l, &a, T0 + 60010, &again));
     limits_answered(l, &a, wire(8).o); /* another one: nothing changes */
-    CU_ASSERT_FALSE(limits_impi(l, &a, T0 + 60010, &again));
+    CU_ASSERT_FALSE(wants_new(l, &a, T0 + 60010, &again));
     limits_answered(l, &a, wire(9).o);
-    CU_ASSERT_TRUE(limits_impi(l, &a, T0 + 60010, &again));
+    CU_ASSERT_TRUE(wants_new(l, &a, T0 + 60010, &again));
     limits_free(&l);
 }
 
@@ -116,10 +134,10 @@ static void impi_expired(void)
     limits_config c = {.source_rate = 0, .source_burst = 1, .impi_challenges = 1, .impi_window = 3600, .wrong_answers = 3};
 
     limits_set(l, &c);
-    limits_issued(l, &a, &w, T0, T0);
-    CU_ASSERT_FALSE(limits_impi(l, &a, T0 + 59000, &again));
-    CU_ASSERT_TRUE(limits_impi(l, &a, T0 + 60000, &again));
-    CU_ASSERT_TRUE(limits_impi(l, &a, T0 - 3600000, &again)); /* the clock stepped back: from the future */
+    issued(l, &a, &w, T0, T0);
+    CU_ASSERT_FALSE(wants_new(l, &a, T0 + 59000, &again));
+    CU_ASSERT_TRUE(wants_new(l, &a, T0 + 60000, &again));
+    CU_ASSERT_TRUE(wants_new(l, &a, T0 - 3600000, &again)); /* the clock stepped back: from the future */
     limits_free(&l);
 }
 
@@ -130,9 +148,9 @@ static void issue_times(void)
     challenge_wire w = wire(1);
 
     CU_ASSERT_EQUAL(limits_issue_ms(l, &a, T0), T0);
-    limits_issued(l, &a, &w, T0, T0);
+    issued(l, &a, &w, T0, T0);
     CU_ASSERT_EQUAL(limits_issue_ms(l, &a, T0), T0 + 1);
-    limits_issued(l, &a, &w, T0 + 1, T0);
+    issued(l, &a, &w, T0 + 1, T0);
     CU_ASSERT_EQUAL(limits_issue_ms(l, &a, T0), T0 + 2);
     CU_ASSERT_EQUAL(limits_issue_ms(l, &a, T0 + 100), T0 + 100);
     CU_ASSERT_EQUAL(limits_issue_ms(l, &a, T0 - 1000), T0 + 2);         /* a small step back */
@@ -140,20 +158,90 @@ static void issue_times(void)
     limits_free(&l);
 }
 
+/* C6: what is being made counts already; who comes over the limit meanwhile waits for it. */
+static void under_way(void)
+{
+    limits *l = make(0, 1, 2);
+    gba_impi a = kit_impi("a@home1.net"), b = kit_impi("b@home1.net");
+    limits_ask ask[5], other = {.impi = &b}, *waited;
+    challenge_wire again, w = wire(5);
+    static const limits_verdict want[5] = {LIMITS_NEW, LIMITS_NEW, LIMITS_WAIT, LIMITS_WAIT, LIMITS_WAIT};
+
+    for (int i = 0; i < 5; i++) {
+        ask[i] = (limits_ask){.impi = &a};
+        CU_ASSERT_EQUAL(limits_impi(l, &ask[i], T0, &again), want[i]);
+    }
+    CU_ASSERT_EQUAL(limits_impi(l, &other, T0, &again), LIMITS_NEW);
+    CU_ASSERT_PTR_NULL(limits_not_issued(l, &other));
+    CU_ASSERT_PTR_NULL(limits_not_issued(l, &ask[0])); /* another is still under way */
+    waited = limits_issued(l, &ask[1], &w, T0, T0);
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(waited);
+        CU_ASSERT_TRUE(waited >= &ask[2] && waited <= &ask[4]);
+        waited = waited->next;
+    }
+    CU_ASSERT_PTR_NULL(waited);
+    CU_ASSERT_TRUE(wants_new(l, &a, T0, &again)); /* the one that failed counts for nothing */
+    issued(l, &a, &w, T0 + 1, T0 + 1);
+    CU_ASSERT_FALSE(wants_new(l, &a, T0 + 1, &again));
+
+    limits_answered(l, &a, w.o); /* over the limit, none left: one is made, the rest waits, in vain */
+    for (int i = 0; i < 2; i++) {
+        ask[i] = (limits_ask){.impi = &a};
+        CU_ASSERT_EQUAL(limits_impi(l, &ask[i], T0 + 2, &again), i ? LIMITS_WAIT : LIMITS_NEW);
+    }
+    CU_ASSERT_PTR_EQUAL(limits_not_issued(l, &ask[0]), &ask[1]);
+    limits_free(&l);
+}
+
+static void superseded(void)
+{
+    limits *l = make(0, 1, 1);
+    gba_impi a = kit_impi("a@home1.net");
+    challenge_wire again, w = wire(1);
+
+    issued(l, &a, &w, T0, T0);
+    limits_superseded(l, &a, T0 - 1);
+    CU_ASSERT_FALSE(wants_new(l, &a, T0, &again));
+    limits_superseded(l, &a, T0);
+    CU_ASSERT_TRUE(wants_new(l, &a, T0, &again));
+    limits_free(&l);
+}
+
 static void wrong_answers(void)
 {
     limits *l = make(0, 1, 10);
+    gba_impi a = kit_impi("a@home1.net");
     uint8_t rand1[16] = {1}, rand2[16] = {2}, owner[16] = {10}, stranger[16] = {11};
 
-    for (int i = 0; i < 3; i++) {
-        CU_ASSERT_FALSE(limits_wrong_over(l, rand1, stranger, T0));
-        limits_wrong_add(l, rand1, stranger, T0);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_FALSE(limits_wrong_add(l, &a, rand1, stranger, T0));
+    CU_ASSERT_TRUE(limits_wrong_add(l, &a, rand1, stranger, T0));
+    CU_ASSERT_FALSE(limits_wrong_add(l, &a, rand1, owner, T0)); /* the challenge lives on */
+    CU_ASSERT_FALSE(limits_wrong_add(l, &a, rand2, stranger, T0));
+    CU_ASSERT_TRUE(limits_wrong_add(l, &a, rand1, stranger, T0 + 60000));
+    CU_ASSERT_FALSE(limits_wrong_add(l, &a, rand1, stranger, T0 + 125001));
+    limits_free(&l);
+}
+
+/* A4: so many guesses, whoever made them, and the challenge is good for nobody. */
+static void guesses(void)
+{
+    limits *l = make(0, 1, 1);
+    gba_impi a = kit_impi("a@home1.net");
+    challenge_wire again, w = wire(1);
+    uint8_t source[16] = {0};
+
+    issued(l, &a, &w, T0, T0);
+    for (int i = 0; i < LIMITS_GUESSES; i++) {
+        CU_ASSERT_FALSE(limits_spent(l, w.o, T0));
+        CU_ASSERT_FALSE(wants_new(l, &a, T0, &again));
+        source[0] = (uint8_t)i;
+        (void)limits_wrong_add(l, &a, w.o, source, T0);
     }
-    CU_ASSERT_TRUE(limits_wrong_over(l, rand1, stranger, T0));
-    CU_ASSERT_FALSE(limits_wrong_over(l, rand1, owner, T0)); /* the challenge lives on */
-    CU_ASSERT_FALSE(limits_wrong_over(l, rand2, stranger, T0));
-    CU_ASSERT_TRUE(limits_wrong_over(l, rand1, stranger, T0 + 60000));
-    CU_ASSERT_FALSE(limits_wrong_over(l, rand1, stranger, T0 + 65001));
+    CU_ASSERT_TRUE(limits_spent(l, w.o, T0));
+    CU_ASSERT_FALSE(limits_spent(l, wire(2).o, T0));
+    CU_ASSERT_TRUE(wants_new(l, &a, T0, &again)); /* over the limit, and none is left */
     limits_free(&l);
 }
 
@@ -180,19 +268,19 @@ static void flood(void)
     long before = rss_pages();
     CU_ASSERT_TRUE(before > 0);
 
-    limits_issued(l, &victim, &w, T0, T0);
-    limits_issued(l, &victim, &w, T0 + 1, T0 + 1);
-    CU_ASSERT_FALSE(limits_impi(l, &victim, T0 + 2, &again));
+    issued(l, &victim, &w, T0, T0);
+    issued(l, &victim, &w, T0 + 1, T0 + 1);
+    CU_ASSERT_FALSE(wants_new(l, &victim, T0 + 2, &again));
     for (uint32_t i = 0; i < 300000; i++) {
         snprintf(any.s, sizeof any.s, "%u@home1.net", i);
-        (void)limits_impi(l, &any, T0 + 10 + i / 100, &again);
-        limits_issued(l, &any, &w, T0 + 10 + i / 100, T0 + 10 + i / 100);
+        (void)wants_new(l, &any, T0 + 10 + i / 100, &again);
+        issued(l, &any, &w, T0 + 10 + i / 100, T0 + 10 + i / 100);
         memcpy(source, &i, 4);
         memcpy(rand, &i, 4);
         (void)limits_source(l, source, T0 + 10, &wait);
-        limits_wrong_add(l, rand, source, T0 + 10);
+        (void)limits_wrong_add(l, &any, rand, source, T0 + 10);
     }
-    CU_ASSERT_TRUE(limits_impi(l, &victim, T0 + 3010, &again)); /* pushed out: a new challenge */
+    CU_ASSERT_TRUE(wants_new(l, &victim, T0 + 3010, &again)); /* pushed out: a new challenge */
 #ifndef GBA_SANITIZED /* a sanitizer's shadow memory grows, as valgrind's does */
     CU_ASSERT_TRUE((rss_pages() - before) * sysconf(_SC_PAGESIZE) < 256 * 1024 || getenv("UNDER_VALGRIND"));
 #endif
@@ -201,4 +289,5 @@ static void flood(void)
 
 T_MAIN("limits", {"a flood", flood}, {"sources", sources}, {"reloaded", reloaded}, {"IMPI window", impi_window},
        {"IMPI over its limit, the last challenge dead", impi_expired}, {"issue times", issue_times},
-       {"wrong answers", wrong_answers})
+       {"wrong answers", wrong_answers}, {"a thousand guesses", guesses}, {"superseded elsewhere", superseded},
+       {"challenges under way", under_way})
