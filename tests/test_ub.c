@@ -375,17 +375,57 @@ static void wrong_res(void)
     end();
 }
 
+/* C1: the UE goes on, a bounded number of times, and blames neither its card nor its TMPI. */
 static void stale_nonce(void)
 {
+    for (unsigned n = 1; n <= 3; n++) {
+        begin();
+        b.p.stale = n;
+        CU_ASSERT_EQUAL(go(), GBA_OK);
+        CU_ASSERT_EQUAL(b.steps, 2 + n);
+        end();
+    }
     begin();
-    b.p.stale = 1;
+    b.p.stale = 1000;
+    CU_ASSERT_EQUAL(go(), GBA_E_BUSY);
+    CU_ASSERT_EQUAL(b.p.ub_requests, 5);
+    CU_ASSERT_PTR_NOT_NULL(strstr(b.text, "stale"));
+    CU_ASSERT_PTR_NULL(strstr(b.text, "K and OPc"));
+    end();
+}
+
+static void stale_for_tmpi(void)
+{
+    gba_impi first;
+    begin();
+    b.p.tmpi = true;
+    CU_ASSERT_EQUAL_FATAL(go(), GBA_OK);
+    first = b.c.tmpi = b.p.tmpi_now;
+    for (unsigned n = 2; n < 1000; n += 500) {
+        gba_ub_free(&b.ub);
+        b.p.stale = n;
+        CU_ASSERT_EQUAL(go(), n == 2 ? GBA_OK : GBA_E_BUSY);
+        CU_ASSERT_STRING_EQUAL(b.p.last_username.s, first.s); /* never the IMPI in clear */
+        CU_ASSERT_FALSE(gba_ub_tmpi_refused(b.ub));
+        first = b.c.tmpi = b.p.tmpi_now;
+    }
+    end();
+}
+
+static void stale_auts(void)
+{
+    begin();
+    set_all(&b.k, 0x800000);
+    b.p.stale_auts = 2;
     CU_ASSERT_EQUAL(go(), GBA_OK);
-    CU_ASSERT_EQUAL(b.steps, 3);
+    CU_ASSERT_EQUAL(b.p.resyncs, 1);
+    CU_ASSERT_EQUAL(b.steps, 5);
     end();
     begin();
-    b.p.stale = 5;
-    CU_ASSERT_EQUAL(go(), GBA_E_AUTH);
-    CU_ASSERT_EQUAL(b.p.ub_requests, 3);
+    set_all(&b.k, 0x800000);
+    b.p.stale_auts = 1000;
+    CU_ASSERT_EQUAL(go(), GBA_E_BUSY);
+    CU_ASSERT_EQUAL(b.p.ub_requests, 5);
     end();
 }
 
@@ -508,5 +548,6 @@ T_MAIN("ub", {"foreign transcripts", transcripts}, {"success", plain_success},
        {"challenges not to answer", hostile_challenges}, {"malformed challenge", malformed_challenge},
        {"several challenges", several_challenges}, {"successes not to believe", hostile_successes},
        {"body swapped", swapped_body}, {"wrong RES", wrong_res}, {"stale nonce", stale_nonce},
+       {"stale nonce under a TMPI", stale_for_tmpi}, {"stale nonce after AUTS", stale_auts},
        {"resynchronisation", resynchronisation}, {"card faults", card_faults}, {"clock is off", clock_is_off},
        {"TMPI", tmpi}, {"arguments", arguments})

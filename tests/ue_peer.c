@@ -139,6 +139,11 @@ static void resynchronise(peer *p, const gba_authorization *auth, gba_ue_answer 
 {
     uint8_t auts[14];
     uint64_t sqn_ms;
+    if (p->stale_auts) {
+        p->stale_auts--;
+        challenge(p, a, true);
+        return;
+    }
     if (gba_auts_parse(auth->auts, auts) || gba_aka_auts_check(&p->key, p->v.rand, GBA_SPAN(auts), &sqn_ms)) {
         p->refusals++;
         answer(p, a, 403, "");

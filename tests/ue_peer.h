@@ -24,7 +24,7 @@ typedef struct peer {
     const char *body, *btid_domain, *lifetime, *currenttime;
     int status;      /* of the first answer, instead of 401 */
     int status_auth; /* of the answer to RES, instead of 200 */
-    unsigned stale;  /* so many answers to RES are stale */
+    unsigned stale, stale_auts; /* so many answers to RES, to AUTS are stale */
     bool no_challenge, early_200, wrong_rspauth, no_rspauth, wrong_mac, keep_sqn, tmpi, forget_tmpi, naf_forgets;
     bool same_vector; /* the last live challenge again */
     /* the NAF's */

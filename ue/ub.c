@@ -13,7 +13,7 @@
 #include "libgba/bootinfo.h"
 
 #define RESYNCS 1 /* more than one resynchronisation in a run is a loop */
-#define RENEWALS 1 /* so is more than one expired nonce */
+#define RENEWALS 3 /* so are more answers than these whose challenge was not good any more */
 
 typedef enum ub_state { NEW, ASKED, ANSWERED, RESYNCED, DONE, FAILED } ub_state;
 
@@ -265,8 +265,14 @@ static gba_err on_challenge(gba_ub *u, const gba_ue_answer *a, const uint8_t ent
         u->state = FAILED;
         return e;
     }
-    /* a refused RES is final; an expired nonce is not our RES's fault */
-    if (u->state == ANSWERED && !(u->challenge.stale && u->renewals++ < RENEWALS)) {
+    /* expired, superseded, its key gone (RFC 7616 3.3): not the fault of UICC or TMPI, so neither is doubted */
+    bool stale = u->challenge.stale && u->state != ASKED;
+    if (stale && u->renewals++ == RENEWALS)
+        return fail(u, GBA_E_BUSY, "the BSF takes no answer in time: it called %d challenges stale, try later",
+                    RENEWALS + 1);
+    if (stale && u->state == RESYNCED)
+        u->resyncs--; /* the AUTS was not looked at */
+    if (!stale && u->state == ANSWERED) { /* a refused RES is final */
         if (may_drop_tmpi(u))
             return again_as_impi(u, out);
         return fail(u, GBA_E_AUTH, "the BSF refused our RES: its K and OPc for %s are not the UICC's", u->c.impi.s);

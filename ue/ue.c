@@ -16,7 +16,7 @@
 #include "ue/file.h"
 #include "ue/link.h"
 
-#define UB_ROUNDS 8 /* more than the step machine ever asks for */
+#define UB_ROUNDS 10 /* more than the step machine ever asks for */
 
 /* ---- what the host gives ---- */
 

@@ -79,7 +79,8 @@ GBA_API gba_err gba_ub_start(gba_ub *u, gba_ub_request *out) GBA_MUST_USE;
  * An error is final and gba_ub_text says why: FORBIDDEN: the BSF refused, or its
  * challenge is not one to answer. AUTH: AUTN, rspauth or our RES is wrong. SYNC: out
  * of step after a resynchronisation. SYNTAX, RANGE: the answer is malformed.
- * BUSY: 429 or 5xx. EXPIRED: the lifetime is over already. UNKNOWN: 404.
+ * BUSY: 429 or 5xx, or the fourth answer in a run to a challenge that was not good any more (stale=true).
+ * EXPIRED: the lifetime is over already. UNKNOWN: 404.
  */
 GBA_API gba_err gba_ub_feed(gba_ub *u, const gba_ue_answer *a, const uint8_t entropy[GBA_UE_ENTROPY], int64_t now,
                             gba_ub_next *next, gba_ub_request *out) GBA_MUST_USE;
