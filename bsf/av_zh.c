@@ -33,6 +33,7 @@ struct ask {
     gba_mar mar;
     unsigned attempt;
     int64_t began_ms;
+    bool silent;     /* the last one asked did not answer */
     char tried[256]; /* the peer that did not answer */
     av_done *done;
     void *ctx;
@@ -69,12 +70,13 @@ static gba_err send_mar(struct ask *a)
 
 static void finish(struct ask *a, gba_err e, const av_result *r)
 {
-    int k = e == GBA_OK          ? R_OK
-            : e == GBA_E_UNKNOWN ? R_UNKNOWN
+    int k = e == GBA_OK            ? R_OK
+            : e == GBA_E_UNKNOWN   ? R_UNKNOWN
             : e == GBA_E_FORBIDDEN ? R_REFUSED
-            : e == GBA_E_AUTH    ? R_AUTS
-            : e == GBA_E_BUSY    ? R_BUSY
-                                 : R_ERROR;
+            : e == GBA_E_AUTH      ? R_AUTS
+            : e == GBA_E_BUSY      ? R_BUSY
+            : a->silent            ? R_TIMEOUT
+                                   : R_ERROR;
     metric_add(a->zh->results[k], 1);
     metric_observe(a->zh->seconds, (double)(service_mono_ms() - a->began_ms) / 1e3);
     a->done(a->ctx, e, r);
@@ -140,10 +142,19 @@ static void use_answer(struct ask *a, gba_maa *m)
     gba_vector_wipe(&r.vector);
 }
 
-/* What an HSS's word means here; `again`: another peer may know better. */
-static gba_err judge(const struct ask *a, gba_err e, gba_dia_result r, const char *peer, bool *again)
+/* What made an answer malformed, for the operator's line; NULL: nothing that has a name. */
+static const char *avp_name(uint32_t code)
 {
-    gba_err meaning = e == GBA_OK ? gba_dia_meaning(r) : e;
+    const gba_dia_def *d = gba_dia_find(code, GBA_DIA_VENDOR);
+    if (!d)
+        d = gba_dia_find(code, 0);
+    return d ? d->name : NULL;
+}
+
+/* What an HSS's word means here; `again`: another peer may know better. */
+static gba_err judge(struct ask *a, gba_err e, const gba_maa *m, const char *peer, bool *again)
+{
+    gba_err meaning = e == GBA_OK ? gba_dia_meaning(m->result) : e;
 
     *again = false;
     if (meaning == GBA_E_AUTH && !a->mar.resync)
@@ -153,9 +164,21 @@ static gba_err judge(const struct ask *a, gba_err e, gba_dia_result r, const cha
     if (meaning == GBA_E_BUSY && e == GBA_OK)
         return GBA_E_BUSY; /* overload: do not add to it */
     *again = true;
-    log_event(LOG_LEVEL_WARN, e == GBA_E_BUSY ? "zh.timeout" : "zh.failed", "peer", peer, "result",
-              e == GBA_OK ? gba_dia_result_name(r) : gba_err_name(e), "impi", a->mar.impi.s, NULL);
-    return GBA_E_IO;
+    log_event(LOG_LEVEL_WARN, a->silent ? "zh.timeout" : "zh.failed", "peer", peer, "result",
+              e == GBA_OK ? gba_dia_result_name(m->result) : gba_err_name(e), "avp",
+              e == GBA_E_SYNTAX ? avp_name(m->fault) : NULL, "impi", a->mar.impi.s, NULL);
+    return meaning == GBA_E_SYNTAX ? GBA_E_SYNTAX : GBA_E_IO;
+}
+
+static gba_err read_answer(const struct ask *a, const gba_dia_list *in, gba_maa *m)
+{
+    gba_err e = gba_maa_read(in, m);
+
+    if (e == GBA_OK && m->impi.s[0] && strcmp(m->impi.s, a->mar.impi.s)) {
+        m->fault = GBA_DIA_USER_NAME; /* a vector of somebody else */
+        e = GBA_E_SYNTAX;
+    }
+    return e;
 }
 
 static void on_answer(void *ctx, gba_err err, const gba_dia_list *in, const char *peer)
@@ -163,15 +186,9 @@ static void on_answer(void *ctx, gba_err err, const gba_dia_list *in, const char
     struct ask *a = ctx;
     gba_maa m = {0};
     bool again;
-    gba_err e = err;
 
-    if (err == GBA_E_BUSY)
-        metric_add(a->zh->results[R_TIMEOUT], 1);
-    if (err == GBA_OK)
-        e = gba_maa_read(in, &m);
-    if (err == GBA_OK && e == GBA_OK && m.impi.s[0] && strcmp(m.impi.s, a->mar.impi.s))
-        e = GBA_E_SYNTAX; /* a vector of somebody else */
-    e = judge(a, e, m.result, peer, &again);
+    a->silent = err == GBA_E_BUSY;
+    gba_err e = judge(a, err == GBA_OK ? read_answer(a, in, &m) : err, &m, peer, &again);
     if (e == GBA_OK) {
         use_answer(a, &m);
     } else if (again && ++a->attempt < ATTEMPTS) {
@@ -191,7 +208,7 @@ static void zh_fetch(av_source *s, const gba_impi *impi, const av_resync *resync
     struct zh *zh = (struct zh *)s;
     struct ask *a = calloc(1, sizeof *a);
     int64_t lifetime;
-    gba_err e;
+    gba_err e = GBA_E_BUSY;
 
     if (!a) {
         done(ctx, GBA_E_NOMEM, NULL);
@@ -207,11 +224,10 @@ static void zh_fetch(av_source *s, const gba_impi *impi, const av_resync *resync
         memcpy(a->mar.rand, resync->rand, 16);
         memcpy(a->mar.auts, resync->auts, 14);
     }
-    held_guss(zh, impi, &a->mar.guss_timestamp, &lifetime);
-    if (atomic_load(&zh->busy_until) > (unsigned)(service_mono_ms() / 1000))
-        e = GBA_E_BUSY;
-    else
+    if (atomic_load(&zh->busy_until) <= (unsigned)(service_mono_ms() / 1000)) {
+        held_guss(zh, impi, &a->mar.guss_timestamp, &lifetime);
         e = send_mar(a);
+    }
     if (e != GBA_OK)
         finish(a, e, NULL);
 }

@@ -370,16 +370,32 @@ static bool maa_item(gba_maa *m, const gba_dia_avp *a, unsigned *have)
     }
 }
 
+/* Of an answer whose AVPs are each well-formed: what it lacks; 0: nothing. */
+static uint32_t maa_lacks(const struct walk *w, const gba_maa *m, unsigned have)
+{
+    static const uint32_t part[] = {AUTHENTICATE, AUTHORIZATION, CK, IK};
+
+    if (!result_ok(w, &m->result))
+        return RESULT_CODE;
+    if (!have)
+        return gba_dia_meaning(m->result) == GBA_OK ? AUTH_DATA_ITEM : 0;
+    for (unsigned i = 0; i < 4; i++)
+        if (!(have & 1u << i))
+            return part[i];
+    return 0;
+}
+
 gba_err gba_maa_read(const gba_dia_list *in, gba_maa *out)
 {
     struct walk w = {.l = in};
     const gba_dia_avp *a;
-    uint32_t parent;
+    uint32_t parent, fault = 0;
     unsigned have = 0;
     bool ok = true;
 
     memset(out, 0, sizeof *out);
-    while (ok && (a = next(&w, &parent))) {
+    while (ok && !w.twice && (a = next(&w, &parent))) {
+        fault = a->code;
         if (result_read(a, parent, &out->result, &ok))
             continue;
         if (a->code == USER_NAME && !a->vendor && !parent)
@@ -390,9 +406,11 @@ gba_err gba_maa_read(const gba_dia_list *in, gba_maa *out)
             out->guss = a->data;
     }
     out->vector = have == 15;
-    if (!ok || w.twice || !result_ok(&w, &out->result) || (have && have != 15) ||
-        (gba_dia_meaning(out->result) == GBA_OK && !out->vector)) {
+    if (ok && !w.twice)
+        fault = maa_lacks(&w, out, have);
+    if (!ok || w.twice || fault) {
         gba_maa_wipe(out);
+        out->fault = fault;
         return GBA_E_SYNTAX;
     }
     return GBA_OK;

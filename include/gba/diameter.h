@@ -18,6 +18,7 @@ extern "C" {
 #define GBA_DIA_ZN 16777220u
 #define GBA_DIA_MULTIMEDIA_AUTH 303u
 #define GBA_DIA_BOOTSTRAPPING_INFO 310u /* registered as "Boostrapping-Info" */
+#define GBA_DIA_USER_NAME 1u     /* RFC 6733 8.14: the AVP */
 
 /* RFC 6733 7.1 */
 #define GBA_DIA_SUCCESS 2001u
@@ -96,6 +97,7 @@ typedef struct gba_maa {
     uint8_t rand[16], autn[16];
     gba_secret xres, ck, ik;
     gba_span guss;        /* XML, borrowed from the list; p == NULL: absent, which is no error */
+    uint32_t fault;       /* after SYNTAX alone: code of the AVP that is missing, malformed or there twice */
 } gba_maa;
 GBA_API void gba_maa_wipe(gba_maa *m);
 GBA_API gba_err gba_mar_write(const gba_mar *m, gba_dia_list *out) GBA_MUST_USE;
