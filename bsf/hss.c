@@ -73,6 +73,24 @@ static gba_span guss_for(const struct call *c, store_record *rec)
     return newer ? gba_mem(rec->value, rec->n) : none;
 }
 
+static void add_vector(const av_result *v, gba_maa *m)
+{
+    m->vector = true;
+    memcpy(m->rand, v->vector.rand, 16);
+    memcpy(m->autn, v->vector.autn, 16);
+    m->xres = v->vector.xres;
+    m->ck = v->vector.ck;
+    m->ik = v->vector.ik;
+}
+
+static bool print(const gba_maa *m, gba_dia_list *l)
+{
+    bool made = l && gba_maa_write(m, l) == GBA_OK;
+    if (l && !made)
+        gba_dia_list_wipe(l);
+    return made;
+}
+
 static void answer(struct call *c, int result, const av_result *v, uint32_t missing)
 {
     gba_maa m = {.result = results[result], .impi = c->mar.impi};
@@ -81,16 +99,17 @@ static void answer(struct call *c, int result, const av_result *v, uint32_t miss
     store_record rec = {0};
 
     if (v) {
-        m.vector = true;
-        memcpy(m.rand, v->vector.rand, 16);
-        memcpy(m.autn, v->vector.autn, 16);
-        m.xres = v->vector.xres;
-        m.ck = v->vector.ck;
-        m.ik = v->vector.ik;
+        add_vector(v, &m);
         m.guss = guss_for(c, &rec);
     }
-    if (l && gba_maa_write(&m, l) != GBA_OK)
-        gba_dia_list_wipe(l);
+    if (!print(&m, l) && v) { /* what cannot be sent was not released */
+        gba_maa_wipe(&m);
+        v = NULL;
+        result = R_FAILED;
+        m.result = results[result];
+        m.impi = c->mar.impi;
+        (void)print(&m, l);
+    }
     metric_add(c->h->count[result], 1);
     metric_observe(c->h->seconds, (double)(service_mono_ms() - c->began_ms) / 1e3);
     log_event(LOG_LEVEL_AUDIT, v ? "zh.vector_released" : "zh.vector_refused", "impi", c->mar.impi.s, "bsf", c->bsf,

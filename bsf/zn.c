@@ -37,20 +37,27 @@ static void register_results(void)
 }
 
 /* What a certificate name was granted, as read last; good while nothing has written grants since. */
-#define NAMES 64
+#define SETS 256
+#define WAYS 4
+#define LOCKS 64
 typedef struct known_naf {
     gba_fqdn name;  /* empty: none */
     uint64_t count; /* store_change_count_of before it was read */
     int64_t expiry;
+    uint64_t used; /* the set's turn when it was asked for last */
     size_t n;
     rec_grant *grant;
 } known_naf;
+typedef struct known_set {
+    uint64_t turn;
+    known_naf way[WAYS];
+} known_set;
 
 struct zn {
     store *store;
     bsf_hash_key hash;
-    pthread_mutex_t lock; /* over known */
-    known_naf known[NAMES];
+    pthread_mutex_t lock[LOCKS]; /* over the sets; the store is read outside */
+    known_set known[SETS];
 };
 
 gba_err zn_new(store *s, zn **out)
@@ -61,7 +68,8 @@ gba_err zn_new(store *s, zn **out)
         return GBA_E_NOMEM;
     z->store = s;
     service_random(&z->hash, sizeof z->hash);
-    pthread_mutex_init(&z->lock, NULL);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_init(&z->lock[i], NULL);
     pthread_once(&results_once, register_results);
     *out = z;
     return GBA_OK;
@@ -71,9 +79,11 @@ void zn_free(zn **z)
 {
     if (!*z)
         return;
-    for (size_t i = 0; i < NAMES; i++)
-        free((*z)->known[i].grant);
-    pthread_mutex_destroy(&(*z)->lock);
+    for (size_t i = 0; i < SETS; i++)
+        for (size_t k = 0; k < WAYS; k++)
+            free((*z)->known[i].way[k].grant);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_destroy(&(*z)->lock[i]);
     free(*z);
     *z = NULL;
 }
@@ -126,29 +136,72 @@ static void permit_services(permit *p, const rec_grant *g)
     p->set[p->n_sets++].n = g->n_service;
 }
 
-/* Under the lock: the grants of a name from the store, none for a name that it lacks. */
-static gba_err granted_read(zn *z, const gba_fqdn *name, uint64_t count, int64_t now, known_naf *g)
+static void permit_add(permit *p, const gba_fqdn *name, const rec_grant *grant, size_t n, const gba_naf_id *asked)
 {
+    for (size_t i = 0; i < n; i++) {
+        const rec_grant *g = &grant[i];
+        if (!fqdn_covers(&g->fqdn, &asked->fqdn) || !ua_covers(g, &asked->ua))
+            continue;
+        p->allowed = true;
+        p->impi |= g->impi;
+        permit_services(p, g);
+        if (!p->name)
+            p->name = name->s;
+    }
+}
+
+static known_set *known_lock(zn *z, const gba_fqdn *name, pthread_mutex_t **lock)
+{
+    size_t i = bsf_hash(&z->hash, name->s, strlen(name->s)) % SETS;
+    *lock = &z->lock[i % LOCKS];
+    pthread_mutex_lock(*lock);
+    return &z->known[i];
+}
+
+static known_naf *known_find(known_set *set, const gba_fqdn *name)
+{
+    for (size_t i = 0; i < WAYS; i++)
+        if (strcmp(set->way[i].name.s, name->s) == 0)
+            return &set->way[i];
+    return NULL;
+}
+
+/* The name as it is known, or the one in the set that was asked for longest ago makes room. */
+static void known_keep(zn *z, const gba_fqdn *name, uint64_t count, int64_t expiry, const rec_naf *naf)
+{
+    rec_grant *grant = naf->n ? malloc(naf->n * sizeof *grant) : NULL;
+    pthread_mutex_t *lock;
+
+    if (naf->n && !grant)
+        return;
+    if (grant)
+        memcpy(grant, naf->grant, naf->n * sizeof *grant);
+    known_set *set = known_lock(z, name, &lock);
+    known_naf *at = known_find(set, name);
+    for (size_t i = 0; i < WAYS && !(at && strcmp(at->name.s, name->s) == 0); i++)
+        if (!at || set->way[i].used < at->used)
+            at = &set->way[i];
+    free(at->grant);
+    *at =
+        (known_naf){.name = *name, .count = count, .expiry = expiry, .used = ++set->turn, .n = naf->n, .grant = grant};
+    pthread_mutex_unlock(lock);
+}
+
+/* The grants of a name from the store, none for a name that it lacks. */
+static gba_err granted_read(zn *z, const gba_fqdn *name, const gba_naf_id *asked, int64_t now, permit *p)
+{
+    uint64_t count = store_change_count_of(z->store, STORE_NAF); /* before it is read */
     store_record rec = {0};
-    rec_naf *naf = malloc(sizeof *naf);
+    rec_naf *naf = calloc(1, sizeof *naf);
     gba_err e = naf ? store_get(z->store, STORE_NAF, gba_str(name->s), now, &rec) : GBA_E_NOMEM;
+
     if (e == GBA_OK)
         e = rec_naf_read(gba_mem(rec.value, rec.n), naf);
-    bool known = e == GBA_OK;
-    if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
+    else if (e == GBA_E_UNKNOWN || e == GBA_E_EXPIRED)
         e = GBA_OK;
-    rec_grant *grant = NULL;
-    if (known && naf->n && !(grant = malloc(naf->n * sizeof *grant)))
-        e = GBA_E_NOMEM;
-    free(g->grant);
-    *g = (known_naf){0};
     if (e == GBA_OK) {
-        *g = (known_naf){.name = *name, .count = count, .expiry = rec.expiry, .grant = grant};
-        if (grant)
-            memcpy(grant, naf->grant, naf->n * sizeof *grant);
-        g->n = grant ? naf->n : 0;
-    } else {
-        free(grant);
+        permit_add(p, name, naf->grant, naf->n, asked);
+        known_keep(z, name, count, rec.expiry, naf);
     }
     store_record_free(&rec);
     free(naf);
@@ -158,24 +211,18 @@ static gba_err granted_read(zn *z, const gba_fqdn *name, uint64_t count, int64_t
 /* FORBIDDEN is no error here, but p->allowed == false. */
 static gba_err permit_of(zn *z, const gba_fqdn *name, const gba_naf_id *asked, int64_t now, permit *p)
 {
-    known_naf *of = &z->known[bsf_hash(&z->hash, name->s, strlen(name->s)) % NAMES];
-    uint64_t count = store_change_count_of(z->store, STORE_NAF); /* before it is read */
-    gba_err e = GBA_OK;
-    pthread_mutex_lock(&z->lock);
-    if (of->count != count || strcmp(of->name.s, name->s) != 0 || (of->expiry && of->expiry <= now))
-        e = granted_read(z, name, count, now, of);
-    for (size_t i = 0; e == GBA_OK && i < of->n; i++) {
-        const rec_grant *g = &of->grant[i];
-        if (!fqdn_covers(&g->fqdn, &asked->fqdn) || !ua_covers(g, &asked->ua))
-            continue;
-        p->allowed = true;
-        p->impi |= g->impi;
-        permit_services(p, g);
-        if (!p->name)
-            p->name = name->s;
+    uint64_t count = store_change_count_of(z->store, STORE_NAF);
+    pthread_mutex_t *lock;
+    known_set *set = known_lock(z, name, &lock);
+    known_naf *of = known_find(set, name);
+    bool good = of && of->count == count && !(of->expiry && of->expiry <= now);
+
+    if (good) {
+        of->used = ++set->turn;
+        permit_add(p, name, of->grant, of->n, asked);
     }
-    pthread_mutex_unlock(&z->lock);
-    return e;
+    pthread_mutex_unlock(lock);
+    return good ? GBA_OK : granted_read(z, name, asked, now, p);
 }
 
 /* TS 33.220 4.5.3: the NAF's name in its certificate decides which NAF_Ids it may use. */
@@ -324,7 +371,7 @@ static int result_of(gba_err e)
     }
 }
 
-gba_err zn_release(zn *z, const zn_query *q, int64_t now, zn_answer *out)
+gba_err zn_release(zn *z, const zn_query *q, int64_t now, zn_answer *out, zn_print *print, void *ctx)
 {
     permit p = {0};
     char ua[2 * sizeof q->naf_id.ua.o + 1];
@@ -332,6 +379,8 @@ gba_err zn_release(zn *z, const zn_query *q, int64_t now, zn_answer *out)
     memset(out, 0, sizeof *out);
     gba_err e = release(z, q, now, &p, out);
     int r = result_of(e);
+    if (e == GBA_OK && print && (e = print(ctx, out)) != GBA_OK)
+        r = R_FAILED;
     if (e != GBA_OK)
         zn_answer_wipe(out);
 

@@ -42,9 +42,11 @@ void zn_answer_wipe(zn_answer *a); /* frees the settings */
  * Authorisation comes first, so that a stranger learns nothing of the B-TIDs that exist.
  * AUTH: no authenticated name. FORBIDDEN: no grant covers this NAF_Id. UNKNOWN, EXPIRED: no such
  * live session. UNSUPPORTED: a session of a flavour that releases no key yet. BUSY, IO, CORRUPT:
- * the store. Writes one audit line and counts gba_zn_total{result}. Thread-safe.
+ * the store. Before the key is told to the books `print` (may be NULL) makes the answer that will be sent of it: a key
+ * that cannot be sent was not released. Writes one audit line and counts gba_zn_total{result}. Thread-safe.
  */
-gba_err zn_release(zn *z, const zn_query *q, int64_t now, zn_answer *out) GBA_MUST_USE;
+typedef gba_err zn_print(void *ctx, const zn_answer *a);
+gba_err zn_release(zn *z, const zn_query *q, int64_t now, zn_answer *out, zn_print *print, void *ctx) GBA_MUST_USE;
 /* The same line and count for a request that never became a query. */
 void zn_refused(const char *naf, const char *source, const char *reason);
 #endif

@@ -64,28 +64,45 @@ static gba_err fill(const zn_answer *a, gba_bia *b, char *xml, size_t room)
     return e;
 }
 
-static void answer(fd_request *r, int result, const zn_answer *a, uint32_t missing)
+/* A released key as AVPs. */
+static gba_err print(void *ctx, const zn_answer *a)
 {
-    gba_bia b = {0};
-    gba_dia_list *l = gba_dia_list_new();
-    char *xml = a && a->n_uss ? malloc(GBA_GUSS_XML_MAX) : NULL;
-    gba_err e = !l || (a && a->n_uss && !xml) ? GBA_E_NOMEM : a ? fill(a, &b, xml, GBA_GUSS_XML_MAX) : GBA_OK;
+    gba_dia_list *l = ctx;
+    gba_bia b = {.result = results[R_OK]};
+    char *xml = a->n_uss ? malloc(GBA_GUSS_XML_MAX) : NULL;
+    gba_err e = a->n_uss && !xml ? GBA_E_NOMEM : fill(a, &b, xml, GBA_GUSS_XML_MAX);
 
-    if (e != GBA_OK) {
-        result = R_FAILED;
-        gba_bia_wipe(&b);
-    }
-    b.result = results[result];
-    static gba_dia_list none; /* without memory: an answer without AVPs of ours, which the NAF takes as none */
-    if (l && gba_bia_write(&b, l) != GBA_OK)
+    if (e == GBA_OK)
+        e = gba_bia_write(&b, l);
+    if (e != GBA_OK)
         gba_dia_list_wipe(l);
-    metric_add(g.count[result], 1);
-    fd_answer(r, l ? l : &none, missing);
-    if (l)
-        gba_dia_list_wipe(l);
-    free(l);
     free(xml);
     gba_bia_wipe(&b);
+    return e;
+}
+
+static gba_err without_memory(void *ctx, const zn_answer *a)
+{
+    (void)ctx, (void)a;
+    return GBA_E_NOMEM;
+}
+
+static void send(fd_request *r, int result, const gba_dia_list *l, uint32_t missing)
+{
+    metric_add(g.count[result], 1);
+    fd_answer(r, l, missing);
+}
+
+static void refuse(fd_request *r, int result, uint32_t missing)
+{
+    static gba_dia_list none; /* without memory: an answer without AVPs of ours, which the NAF takes as none */
+    gba_bia b = {.result = results[result]};
+    gba_dia_list *l = gba_dia_list_new();
+
+    if (l && gba_bia_write(&b, l) != GBA_OK)
+        gba_dia_list_wipe(l);
+    send(r, result, l ? l : &none, missing);
+    free(l);
 }
 
 static void query_of(const gba_bir *b, zn_query *q)
@@ -115,19 +132,26 @@ static void serve(fd_request *r, const gba_dia_list *in)
         log_event(LOG_LEVEL_WARN, "zn.untrusted", "origin_host", from.origin_host, "peer", from.peer, "address",
                   from.address, "reason", distrust, NULL);
         zn_refused(NULL, source, "unauthenticated");
-        answer(r, R_NOT_AUTHORIZED, NULL, 0);
+        refuse(r, R_NOT_AUTHORIZED, 0);
         return;
     }
     if (in->err != GBA_OK || gba_bir_read(in, &b, &missing) != GBA_OK) {
         missing = in->err == GBA_OK ? missing : 0;
         zn_refused(name.s, source, "malformed");
-        answer(r, missing ? R_MISSING : R_INVALID, NULL, missing);
+        refuse(r, missing ? R_MISSING : R_INVALID, missing);
         return;
     }
     query_of(&b, &q);
-    gba_err e = zn_release(g.zn, &q, service_now(), &a);
-    answer(r, result_of(e), e == GBA_OK ? &a : NULL, 0);
+    gba_dia_list *l = gba_dia_list_new();
+    gba_err e = zn_release(g.zn, &q, service_now(), &a, l ? print : without_memory, l);
     zn_answer_wipe(&a);
+    if (e == GBA_OK)
+        send(r, R_OK, l, 0);
+    else
+        refuse(r, result_of(e), 0);
+    if (l)
+        gba_dia_list_wipe(l);
+    free(l);
 }
 
 static void on_bir(void *ctx, fd_request *r, const gba_dia_list *in)

@@ -108,24 +108,34 @@ static bool authenticate(http_req *r, const char *source, gba_fqdn names[ZN_NAME
     return false;
 }
 
-/* OK: it went out. */
-static gba_err answer(http_req *r, const zn_answer *a)
+/* ---- the answer ---- */
+typedef struct printed {
+    char small[ZN_JSON_ANSWER_MAX];
+    char *body; /* small, or of its own */
+    size_t n;
+} printed;
+
+static gba_err print(void *ctx, const zn_answer *a)
 {
-    const http_field fields[] = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-    char small[ZN_JSON_ANSWER_MAX], *body = a->n_uss ? malloc(ZN_JSON_SETTINGS_MAX) : small;
-    size_t n = a->n_uss ? ZN_JSON_SETTINGS_MAX : sizeof small;
-    gba_err e = body ? zn_json_print(a, body, &n) : GBA_E_NOMEM;
-    if (e == GBA_OK) {
-        http_reply(r, 200, fields, 2, gba_mem(body, n));
-        gba_wipe(body, n);
+    printed *p = ctx;
+
+    p->body = a->n_uss ? malloc(ZN_JSON_SETTINGS_MAX) : p->small;
+    p->n = a->n_uss ? ZN_JSON_SETTINGS_MAX : sizeof p->small;
+    return p->body ? zn_json_print(a, p->body, &p->n) : GBA_E_NOMEM;
+}
+
+static void printed_wipe(printed *p)
+{
+    if (p->body && p->body != p->small) {
+        gba_wipe(p->body, p->n);
+        free(p->body);
     }
-    if (body != small)
-        free(body);
-    return e;
+    gba_wipe(p->small, sizeof p->small);
 }
 
 void zn_http_handle(http_req *r, void *ctx)
 {
+    static const http_field released[] = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
     zn *z = ctx;
     zn_query q = {0};
     zn_answer a;
@@ -148,10 +158,12 @@ void zn_http_handle(http_req *r, void *ctx)
         problem(r, 400, "Bad Request", &fault);
         return;
     }
-    e = zn_release(z, &q, service_now(), &a);
-    if (e == GBA_OK)
-        e = answer(r, &a);
+    printed p = {.body = NULL};
+    e = zn_release(z, &q, service_now(), &a, print, &p);
     zn_answer_wipe(&a);
-    if (e != GBA_OK)
+    if (e == GBA_OK)
+        http_reply(r, 200, released, 2, gba_mem(p.body, p.n));
+    else
         problem_of(r, e);
+    printed_wipe(&p);
 }

@@ -166,11 +166,11 @@ static void test_zn_after_revoke(void)
     CU_ASSERT_EQUAL(gba_btid_parse(gba_str(LIVE), &q.btid), GBA_OK);
     CU_ASSERT_EQUAL(ctl("naf allow naf1.home1.net --fqdn naf1.home1.net --ua 01"), 0);
     zn_kit_hush(&kit);
-    CU_ASSERT_EQUAL(zn_release(z, &q, time(NULL), &a), GBA_OK);
+    CU_ASSERT_EQUAL(zn_release(z, &q, time(NULL), &a, NULL, NULL), GBA_OK);
     CU_ASSERT_EQUAL(ctl("session revoke " LIVE), 0);
-    CU_ASSERT_EQUAL(zn_release(z, &q, time(NULL), &a), GBA_E_UNKNOWN);
+    CU_ASSERT_EQUAL(zn_release(z, &q, time(NULL), &a, NULL, NULL), GBA_E_UNKNOWN);
     CU_ASSERT_EQUAL(ctl("naf deny naf1.home1.net"), 0);
-    CU_ASSERT_EQUAL(zn_release(z, &q, time(NULL), &a), GBA_E_FORBIDDEN);
+    CU_ASSERT_EQUAL(zn_release(z, &q, time(NULL), &a, NULL, NULL), GBA_E_FORBIDDEN);
     zn_kit_heard(&kit, heard, sizeof heard);
     zn_free(&z);
 }

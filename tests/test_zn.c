@@ -2,8 +2,12 @@
 /* test_zn.c - key release: who gets what, in which order it is decided, and what the books say. */
 #include "bsf/zn.h"
 #include <gba/kdf.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "service/log.h"
 #include "service/metrics.h"
 #include "t_main.h"
@@ -41,7 +45,7 @@ static gba_err ask(zn *z, const char *who, const char *btid, const char *fqdn, c
         who += m + (who[m] == ' ');
     }
     zn_query q = query(names, n, btid, fqdn, ua);
-    gba_err e = zn_release(z, &q, KIT_NOW, a);
+    gba_err e = zn_release(z, &q, KIT_NOW, a, NULL, NULL);
     if (e != GBA_OK)
         CU_ASSERT(all_zero(a, sizeof *a)); /* a refusal leaves nothing behind */
     return e;
@@ -159,18 +163,18 @@ static void test_flavours_and_impi(void)
 
     zn_query q = query(&name, 1, BTID, "naf1.home1.net", "0100000002");
     q.gba_u_aware = true;
-    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a), GBA_OK);
+    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a, NULL, NULL), GBA_OK);
     CU_ASSERT_EQUAL(a.uicc_key.n, 0); /* a GBA_ME session has none */
     s.gba_type = 1;
     zn_kit_session(&k, BTID, &s, s.expires);
-    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a), GBA_OK);
+    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a, NULL, NULL), GBA_OK);
     CU_ASSERT(t_secret_is(&a.me_key, KS_NAF) && t_secret_is(&a.uicc_key, KS_INT_NAF));
     q.gba_u_aware = false;
-    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a), GBA_OK);
+    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a, NULL, NULL), GBA_OK);
     CU_ASSERT(a.uicc_key.n == 0 && a.gba_type == 1);
     s.gba_type = 3;
     zn_kit_session(&k, BTID, &s, s.expires);
-    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a), GBA_E_UNSUPPORTED);
+    CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a, NULL, NULL), GBA_E_UNSUPPORTED);
     zn_answer_wipe(&a);
     CU_ASSERT(all_zero(&a, sizeof a));
     close_all(&k, &z, heard, sizeof heard);
@@ -205,7 +209,7 @@ static void test_vectors(void)
         CU_ASSERT_EQUAL(gba_ua_id_parse(gba_str(t_str(c, "ua_security_protocol_id")), &q.naf_id.ua), GBA_OK);
         zn_kit_session(&k, BTID, &s, s.expires);
         zn_kit_grant(&k, name.s, q.naf_id.fqdn.s, t_str(c, "ua_security_protocol_id"), false);
-        CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a), GBA_OK);
+        CU_ASSERT_EQUAL(zn_release(z, &q, KIT_NOW, &a, NULL, NULL), GBA_OK);
         CU_ASSERT(t_secret_is(&a.me_key, t_str(c, "ks_naf")));
         done++;
     }
@@ -254,6 +258,68 @@ static void test_books(void)
     CU_ASSERT(!strstr(heard, KS_NAF) && !strstr(heard, "e203edb3971574f5"));
 }
 
+/* ---- many NAFs at once (C11) ---- */
+
+static _Atomic unsigned grant_reads;
+gba_err __real_store_get(store *s, store_kind k, gba_span key, int64_t now, store_record *out);
+gba_err __wrap_store_get(store *s, store_kind k, gba_span key, int64_t now, store_record *out);
+gba_err __wrap_store_get(store *s, store_kind k, gba_span key, int64_t now, store_record *out)
+{
+    grant_reads += k == STORE_NAF;
+    return __real_store_get(s, k, key, now, out);
+}
+
+#define NAFS 200
+#define ASKERS 4
+#define TURNS 20
+static zn *asked_zn;
+static _Atomic unsigned wrong;
+
+static void *ask_all(void *arg)
+{
+    zn_answer a;
+    char name[64];
+    for (unsigned i = 0; i < TURNS * NAFS; i++) {
+        snprintf(name, sizeof name, "naf%u.home1.net", (i + *(unsigned *)arg) % NAFS);
+        wrong += ask(asked_zn, name, BTID, name, "0100000002", &a) != GBA_OK;
+        zn_answer_wipe(&a);
+    }
+    return NULL;
+}
+
+/* Each is read about once, and is then known; what it costs is told with ZN_BENCH set. */
+static void test_many(void)
+{
+    zn_kit k;
+    char name[64];
+    pthread_t t[ASKERS];
+    unsigned from[ASKERS];
+    clock_t cpu;
+    char heard[64];
+
+    open_all(&k, &asked_zn);
+    log_setup("test_zn", LOG_LEVEL_ERROR, LOG_TEXT);
+    for (unsigned i = 0; i < NAFS; i++) {
+        snprintf(name, sizeof name, "naf%u.home1.net", i);
+        zn_kit_grant(&k, name, name, "0100000002", false);
+    }
+    grant_reads = 0;
+    cpu = clock();
+    for (unsigned i = 0; i < ASKERS; i++) {
+        from[i] = i * NAFS / ASKERS;
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&t[i], NULL, ask_all, &from[i]), 0);
+    }
+    for (unsigned i = 0; i < ASKERS; i++)
+        pthread_join(t[i], NULL);
+    cpu = clock() - cpu;
+    close_all(&k, &asked_zn, heard, sizeof heard);
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_TRUE(grant_reads >= NAFS && grant_reads < ASKERS * NAFS);
+    if (getenv("ZN_BENCH"))
+        printf("\n  %d lookups of %d NAFs in %d threads: %u reads of the store, %.0f ms of CPU\n",
+               ASKERS * TURNS * NAFS, NAFS, ASKERS, grant_reads, 1e3 * (double)cpu / CLOCKS_PER_SEC);
+}
+
 /* A damaged record releases nothing. */
 static void test_damaged(void)
 {
@@ -277,4 +343,4 @@ static void test_damaged(void)
 
 T_MAIN("zn", {"who gets which key", test_policy}, {"authorisation before existence", test_order},
        {"flavours, IMPI", test_flavours_and_impi}, {"vectors", test_vectors}, {"audit and metrics", test_books},
-       {"damaged records", test_damaged})
+       {"damaged records", test_damaged}, {"C11: many NAFs at once", test_many})

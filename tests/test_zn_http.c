@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_zn_http.c - Nbsp_GBA over real sockets and mutual TLS, asked by curl. */
 #include "bsf/zn_http.h"
+#include "bsf/zn_json.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,30 @@ static void test_audit(void)
     zn_kit_hush(&kit);
 }
 
+static bool cannot_print;
+gba_err __real_zn_json_print(const zn_answer *a, char *out, size_t *n);
+gba_err __wrap_zn_json_print(const zn_answer *a, char *out, size_t *n);
+gba_err __wrap_zn_json_print(const zn_answer *a, char *out, size_t *n)
+{
+    return cannot_print ? GBA_E_NOMEM : __real_zn_json_print(a, out, n);
+}
+
+/* C12: a key that did not go out was not released, by the books. */
+static void test_not_sent(void)
+{
+    static char heard[65536];
+    zn_kit_heard(&kit, heard, sizeof heard);
+    zn_kit_hush(&kit);
+    cannot_print = true;
+    CU_ASSERT(is_problem(CURL("naf", RETRIEVAL, JSON, "-d", GOOD), 500, "SYSTEM_FAILURE"));
+    cannot_print = false;
+    zn_kit_heard(&kit, heard, sizeof heard);
+    CU_ASSERT_PTR_NULL(strstr(heard, "zn.key_released"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(heard, "zn.key_refused naf=naf1.home1.net"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(heard, "reason=failed"));
+    zn_kit_hush(&kit);
+}
+
 int main(void)
 {
     static const t_case cases[] = {{"a key is released", test_release},
@@ -259,7 +284,8 @@ int main(void)
                                    {"unknown or expired", test_not_found},
                                    {"malformed requests", test_malformed},
                                    {"rights change at once", test_reload_of_rights},
-                                   {"audit", test_audit}};
+                                   {"audit", test_audit},
+                                   {"C12: the answer cannot be made", test_not_sent}};
     static char heard[1 << 20];
     start();
     zn_kit_hush(&kit);

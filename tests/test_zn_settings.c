@@ -52,7 +52,7 @@ static gba_err ask(zn *z, const char *who, const uint32_t *gsids, size_t n, zn_a
     memcpy(q.naf_id.ua.o, "\x01\x00\x00\x00\x02", 5);
     memcpy(q.gsid, gsids, n * sizeof *gsids);
     q.n_gsids = n;
-    return zn_release(z, &q, KIT_NOW, a);
+    return zn_release(z, &q, KIT_NOW, a, NULL, NULL);
 }
 
 static rec_session session;
