@@ -506,7 +506,7 @@ static void admit(gba_naf *n, const gba_naf_request *r, const nonce *o, gba_naf_
         return;
     }
     out->verdict = GBA_NAF_OK;
-    out->renew = age > n->c.nonce_lifetime / 2;
+    out->renew = n->c.nextnonce_always || age > n->c.nonce_lifetime / 2;
 }
 
 static void verify(gba_naf *n, const gba_naf_request *r, const nonce *o, gba_naf_result *out)

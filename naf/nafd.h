@@ -46,7 +46,7 @@ typedef struct nafd_settings {
     struct {
         conf_listen listen, tls_listen;
         char *cert, *key, *tls_priority, *psk_priority, *nonce_key_file;
-        bool psk;
+        bool psk, nextnonce_always;
         conf_strings algorithms, qop;
         int64_t nonce_lifetime, body_max, connections, per_source, idle, threads, psk_waiting;
     } ua;

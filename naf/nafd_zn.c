@@ -113,14 +113,22 @@ static job *pick(nafd_zn *z)
     return NULL;
 }
 
-static void log_failure(const job *j, gba_err e)
+static const char *hint(gba_err e, bool by_diameter)
+{
+    if (e == GBA_E_BUSY)
+        return "overloaded or slower than zn.timeout_ms";
+    if (e != GBA_E_IO)
+        return "it answered what TS 29.309 or TS 29.109 does not allow";
+    return by_diameter
+               ? "no Diameter peer leads to it, or it failed there: diameter.peer_down, diameter.peers"
+               : "unreachable, or its certificate is not of zn.ca or not for the name in zn_url, or ours is not "
+                 "accepted";
+}
+
+static void log_failure(const nafd_zn *z, const job *j, gba_err e)
 {
     log_event(LOG_LEVEL_WARN, "zn.failed", "bsf", j->q.domain, "reason", gba_err_name(e), "hint",
-              e == GBA_E_IO ? "unreachable, or its certificate is not of zn.ca or not for the name in zn_url, or ours "
-                              "is not accepted"
-              : e == GBA_E_BUSY ? "overloaded or slower than zn.timeout_ms"
-                                : "it answered what TS 29.309 or TS 29.109 does not allow",
-              NULL);
+              hint(e, z->by_diameter[j->q.bsf]), NULL);
 }
 
 /* Fresh keys are never over: one of the two clocks is wrong. */
@@ -140,7 +148,7 @@ static void count(nafd_zn *z, const job *j, gba_err outcome, int64_t begun_ms)
     metric_add(outcome == GBA_OK ? z->ok : refused ? z->refused : z->failed, 1);
     metric_observe(z->seconds, (double)(service_mono_ms() - begun_ms) / 1000);
     if (outcome != GBA_OK && !refused)
-        log_failure(j, outcome);
+        log_failure(z, j, outcome);
 }
 
 static void run(nafd_zn *z, job *j)

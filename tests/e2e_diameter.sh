@@ -426,6 +426,11 @@ demo_cert dia dia-$DIAMETER_TESTER other.home.test
 "$tool" --tls "$demo" $DIAMETER_TESTER home.test $DIAMETER_HUB bsf.home.test $BSF_ADDRESS bir home.test "$(btid)" naf.home.test \
     0100000002 >"$demo/ask" 2>>"$demo/tool.log"
 ok "TLS: one whose certificate does not" not says code=2001
+ok "TLS: another bootstrap" boot
+kill "$BSF_PID" && gone "$BSF_PID" && BSF_PID=''
+dia_gba get "$NAF_URL" >"$demo/down.out" 2>&1
+ok "a NAF without its BSF says where to look" grep -q 'zn.failed.*diameter.peer_down' "$demo/gba-nafd.log"
+ok "and speaks of no zn_url" not grep -q 'zn.failed.*zn_url' "$demo/gba-nafd.log"
 ok "no key in any log" not grep -riE "$K|$OPC|val=<" "$demo" --include='*.log'
 say "$passed passed, $failed failed"
 [ $failed -eq 0 ]

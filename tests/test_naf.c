@@ -787,6 +787,33 @@ static void test_answer(void)
     teardown();
 }
 
+static void always_next(gba_naf_config *c)
+{
+    c->nextnonce_always = true;
+}
+
+/* D2: a UE that begins nc at 1 with each request needs a nonce with each answer; one that counts on needs none. */
+static void test_nextnonce_always(void)
+{
+    setup(always_next);
+    ue u = honest;
+    char first[sizeof nonce];
+    warm(&u);
+    for (int i = 0; i < 5; i++) {
+        send(&u);
+        CU_ASSERT_EQUAL_FATAL(res.verdict, GBA_NAF_OK);
+        snprintf(first, sizeof first, "%s", nonce);
+        check_info(&u, gba_str("page"), GBA_QOP_AUTH);
+        CU_ASSERT_TRUE(nonce[0] && strcmp(nonce, first) != 0);
+        u.nc = 1;
+    }
+    snprintf(nonce, sizeof nonce, "%s", first);
+    u.nc++;
+    send(&u);
+    CU_ASSERT_EQUAL(res.verdict, GBA_NAF_OK);
+    teardown();
+}
+
 static gba_err source(void *ctx, const gba_naf_query *q, gba_naf_keys *out)
 {
     (void)q;
@@ -981,6 +1008,7 @@ int main(void)
                  {"intended identity", test_identity},
                  {"product token", test_product_token},
                  {"Authentication-Info", test_answer},
+                 {"D2: nextnonce in each answer", test_nextnonce_always},
                  {"the blocking loop", test_blocking},
                  {"PSK identities", test_psk},
                  {"a result of garbage", test_any_result},

@@ -35,6 +35,8 @@ typedef struct gba_naf_config {
     unsigned qop;               /* GBA_QOP_* bits offered [auth and auth-int] */
     bool require_product_token; /* no challenge (403) without 3gpp-gba in User-Agent */
     bool no_intended_identity;  /* ignore X-3GPP-Intended-Identity */
+    bool nextnonce_always;      /* each Authentication-Info names the next nonce, not only when the nonce ages: for
+                                   UEs that begin nc at 1 with each request. A nonce a request: mind nonces_max */
     int64_t nonce_lifetime;     /* seconds [300] */
     /* MAC key of nonces, 32 octets [drawn]. Instances with one key recognise each other's
      * nonces and answer stale=true; each accepts only its own, since only it knows their nc. */
