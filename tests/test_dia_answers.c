@@ -42,7 +42,7 @@ void fd_answer(fd_request *r, const gba_dia_list *out, uint32_t missing)
 fd_source fd_request_source(const fd_request *r)
 {
     (void)r;
-    return (fd_source){.origin_host = PEER, .peer = PEER, .address = "192.0.2.1", .tls = true};
+    return (fd_source){.origin_host = PEER, .peer = PEER, .address = "192.0.2.1"};
 }
 
 gba_err fd_stack_start(const fd_conf *c, char *why, size_t why_n)
