@@ -431,11 +431,11 @@ static void resend(int how, const char *method, const char *want, int on_first, 
     g->upstream_ms = 5000;
     g->body_max = 65536;
     CU_ASSERT_EQUAL_FATAL(gate_upstream_open(g, &u), GBA_OK);
-    CU_ASSERT_EQUAL_FATAL(gate_upstream_ask(u, "GET", "/", NULL, 0, gba_str("{\"m2m:cin\":{}}"), &a), GBA_OK);
+    CU_ASSERT_EQUAL_FATAL(gate_upstream_ask(u, "GET", "/", NULL, 0, gba_str("{\"m2m:cin\":{}}"), 5000, &a), GBA_OK);
     m2m_answer_free(&a);
     while (how == CLOSES_RESTING && atomic_load(&dying.close_now) < 0)
         usleep(1000);
-    gba_err e = gate_upstream_ask(u, method, "/", NULL, 0, gba_str("{\"m2m:cin\":{}}"), &a);
+    gba_err e = gate_upstream_ask(u, method, "/", NULL, 0, gba_str("{\"m2m:cin\":{}}"), 5000, &a);
     CU_ASSERT_EQUAL(e, want ? GBA_OK : GBA_E_IO);
     if (e == GBA_OK && want)
         CU_ASSERT(a.body.n == 1 && a.body.p[0] == (uint8_t)*want);
