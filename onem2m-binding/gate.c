@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "onem2m-binding/gate_poa.h"
+#include "onem2m-binding/refusal.h"
 
 #define READY_MS 1000 /* for a connection to the CSE */
 #define STOP_MS 1000 /* for the answers of those that were cut */
@@ -99,7 +100,8 @@ static gba_err listen_on(gate *g, bool egress, char *why, size_t why_n)
                      .tls = egress ? NULL : g->tls, .body_max = (size_t)s->body_max,
                      .connections = (unsigned)s->connections, .per_ip = egress ? 0 : (unsigned)s->per_source,
                      .idle_s = (unsigned)s->idle, .threads = egress ? 1 : 0, .stream = egress,
-                     .handler = egress ? gate_egress_handle : gate_handle, .ctx = g};
+                     .handler = egress ? gate_egress_handle : gate_handle, .ctx = g,
+                     .refusal = m2m_refusal};
     if (!l->set)
         return GBA_OK;
     gba_err e = http_server_start(&c, out, reason, sizeof reason);

@@ -54,7 +54,7 @@ typedef struct gate_settings {
     } seal;
     int64_t wait_ms, waiting, keys, unknown_ttl, unknown_per_source, connections, per_source, idle, body_max,
         upstream_ms, request_max;
-    bool new_aes;
+    bool new_aes, onem2m_only;
     daemon_conf daemon;
 } gate_settings;
 extern const conf_field gate_settings_table[];

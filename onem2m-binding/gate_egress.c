@@ -545,9 +545,10 @@ static void on_field(void *ctx, const char *name, const char *value)
 static void note(const out *o, bool ok, unsigned rsc, const char *reason)
 {
     metric_add(o->g->sent[ok ? GATE_ALLOWED : GATE_REFUSED], 1);
-    log_event(LOG_LEVEL_AUDIT, ok ? "gate.sent" : "gate.not_sent", "peer", o->to_text, "host", o->host, "with",
-              o->key.n ? o->identity : "certificate", "origin", o->origin, "target", o->target, "rsc", log_num(rsc),
-              "why", o->why, "reason", reason && *reason ? reason : NULL, NULL);
+    log_event(LOG_LEVEL_AUDIT, ok ? "gate.sent" : "gate.not_sent", "peer",
+              o->to_text[0] ? o->to_text : "none", "host", o->host[0] ? o->host : NULL, "with",
+              o->key.n ? o->identity : o->to_text[0] ? "certificate" : NULL, "origin", o->origin, "target",
+              o->target[0] ? o->target : o->asked, "rsc", log_num(rsc), "why", o->why, "reason", reason && *reason ? reason : NULL, NULL);
 }
 
 static void fail(out *o, unsigned rsc, const char *why, const char *reason)

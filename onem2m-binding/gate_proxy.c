@@ -539,7 +539,10 @@ static void forward(call *c)
     if (gate_is_json(m2m_answer_field(&a, "Content-Type"), m2m_answer_field(&a, "Content-Encoding"), a.body) &&
         gate_give_back(c->g, c->given, a.body, &theirs, &n))
         a.body = gba_mem(theirs, n);
-    unsigned refused = learn(c, &a, rsc, asked);
+    bool page = c->g->s->onem2m_only && !text && a.status < 400; /* of the CSE's HTTP server, not of the CSE */
+    unsigned refused = page ? GBA_M2M_NOT_FOUND : learn(c, &a, rsc, asked);
+    if (page)
+        c->v.why = "not_onem2m";
     if (refused) {
         refuse(c, refused, c->v.why);
     } else {
@@ -607,6 +610,8 @@ static void decide(call *c)
         refuse(c, GBA_M2M_NOT_AUTHENTICATED, c->why);
     } else if (c->duplicate || c->full) {
         refuse(c, GBA_M2M_BAD_REQUEST, c->full ? "too_many_fields" : "repeated_field");
+    } else if (c->g->s->onem2m_only && (!c->ri || !*c->ri)) { /* TS-0009 6.4.3: mandatory */
+        refuse(c, GBA_M2M_BAD_REQUEST, "not_onem2m");
     } else if (is_wrapped(c->http.content_type)) {
         refuse(c, GBA_M2M_UNSUPPORTED_MEDIA_TYPE, "wrapped_primitive");
     } else if (rsc) {

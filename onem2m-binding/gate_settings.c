@@ -97,6 +97,8 @@ const conf_field gate_settings_table[] = {
      .help = "the key that seals the store; without it the systemd credential seal.key is used"},
     {.path = "new_aes", .type = CONF_BOOL, AT(new_aes), .def = "true",
      .help = "a credential without AE-ID may register an AE and is bound to the AE-ID that the CSE assigns"},
+    {.path = "onem2m_only", .type = CONF_BOOL, AT(onem2m_only), .def = "true",
+     .help = "no request without X-M2M-RI goes to the CSE, and no answer without X-M2M-RSC comes back: not its web pages"},
     {.path = "keys.wait_ms", .type = CONF_INT, AT(wait_ms), .def = "5000", .min = 100, .max = 60000,
      .help = "how long a handshake may wait for MAF, MEF or BSF"},
     {.path = "keys.waiting", .type = CONF_INT, AT(waiting), .def = "64", .min = 1, .max = 10000,

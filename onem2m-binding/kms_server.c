@@ -9,6 +9,7 @@
 #include "onem2m-binding/kms_server.h"
 #include "onem2m-binding/names.h"
 #include "onem2m-binding/peer.h"
+#include "onem2m-binding/refusal.h"
 #include "service/http.h"
 #include "service/metrics.h"
 
@@ -266,7 +267,8 @@ static gba_err start_listener(server *s, const kms_settings *c, char *why, size_
     if (e != GBA_OK)
         return e;
     const http_config hc = {.name = s->kind->name, .address = c->listen.address, .port = c->listen.port, .tls = s->tls,
-                            .connections = (unsigned)c->connections, .handler = handle, .ctx = s};
+                            .connections = (unsigned)c->connections, .handler = handle, .ctx = s,
+                            .refusal = m2m_refusal};
     if ((e = http_server_start(&hc, &s->http, why, why_n)) != GBA_OK)
         return e;
     snprintf(port, sizeof port, "%u", http_server_port(s->http));

@@ -73,7 +73,7 @@ static const char *reason_name(unsigned why)
 /* A refusal before any handler: bare, and the connection closes. why: http_reason or http_fault. */
 static enum MHD_Result refuse(http_req *r, http_conn *k, unsigned status, unsigned why)
 {
-    static const http_field closing = {"Connection", "close"};
+    http_field f[3] = {{"Connection", "close"}};
     char from[64];
     http_source_text((const struct sockaddr *)&k->peer, from);
     metric_add(k->server->rejected[why], 1);
@@ -81,7 +81,8 @@ static enum MHD_Result refuse(http_req *r, http_conn *k, unsigned status, unsign
               NULL);
     r->refused = true;
     r->status = status;
-    r->response = http_response_new(&closing, 1, gba_str(NULL));
+    size_t n = 1 + (k->server->refusal ? k->server->refusal(r, status, f + 1) : 0);
+    r->response = http_response_new(f, n, gba_str(NULL));
     return send_answer(r, k);
 }
 
@@ -592,6 +593,7 @@ static http_server *server_new(const http_config *c, unsigned connections)
     s->body_max = c->body_max ? c->body_max : 65536;
     s->idle_ms = (c->idle_s ? c->idle_s : 30) * 1000;
     s->handler = c->handler;
+    s->refusal = c->refusal;
     s->ctx = c->ctx;
     s->per_ip = c->per_ip;
     pthread_mutex_init(&s->lock, NULL);

@@ -14,6 +14,10 @@ typedef struct http_server http_server;
 typedef struct http_req http_req;
 typedef void http_handler(http_req *r, void *ctx);
 
+typedef struct http_field {
+    const char *name, *value;
+} http_field;
+
 typedef struct http_config {
     const char *name;         /* for logs and metrics: "ub", "zn", "ua", "admin" */
     const char *address;      /* "127.0.0.1", "::", a unix path is not offered */
@@ -32,6 +36,8 @@ typedef struct http_config {
     unsigned streams; /* at once, 0: as many as connections; above it 503 */
     http_handler *handler;
     void *ctx;
+    /* Fields of a refusal before any handler, at most two, beside ours; NULL: none. */
+    size_t (*refusal)(const http_req *r, unsigned status, http_field f[2]);
 } http_config;
 
 gba_err http_server_start(const http_config *c, http_server **out, char *why, size_t why_n) GBA_MUST_USE;
@@ -71,9 +77,6 @@ void http_set_data(http_req *r, void *p);
 void *http_data(const http_req *r);
 
 /* ---- the reply ---- */
-typedef struct http_field {
-    const char *name, *value;
-} http_field;
 /* Exactly once per request, from any thread; copies. Adds Date and Content-Length. A handler that
  * answers later still owes its answer when the server stops (it then goes nowhere). */
 void http_reply(http_req *r, unsigned status, const http_field *fields, size_t n, gba_span body);

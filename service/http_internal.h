@@ -81,6 +81,7 @@ struct http_server {
     size_t header_max, body_max;
     int64_t idle_ms;
     http_handler *handler;
+    size_t (*refusal)(const http_req *r, unsigned status, http_field f[2]);
     void *ctx;
     http_pool *pool; /* streaming */
     bool (*stream_if)(const http_req *r, void *ctx);

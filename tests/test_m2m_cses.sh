@@ -3,6 +3,7 @@
 # test_m2m_cses.sh - m2m-gate before CSEs that behave as tinyIoT, Mobius4 and ACME do (tests/fake_cse.c): AE-IDs that they
 # assign, what they send, what passes to them.
 set -u
+command -v openssl >/dev/null && command -v curl >/dev/null || exit 77
 bin=${top_builddir:-.}
 gate=$bin/onem2m-binding/m2m-gate ctl=$bin/onem2m-binding/m2m-gatectl
 dir=$(mktemp -d) pids='' csepid='' gatepid=''
@@ -11,15 +12,15 @@ trap 'for p in $pids $csepid $gatepid; do kill $p 2>/dev/null; done; wait 2>/dev
 kpsa=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
 printf '%s\n' $kpsa >"$dir/kpsa"
 root ca
-cse=tinyiot name=tinyiot.sp.example.com base=TinyIoT
+cse=tinyiot name=tinyiot.sp.example.com
 
 # before KIND OPTION...: a CSE of that kind, and the gate with a new store before it
 before() {
     for p in $gatepid $csepid; do kill "$p" 2>/dev/null; wait "$p" 2>/dev/null; done
     case $1 in
-    tinyiot) cse=tinyiot base=TinyIoT ;;
-    mobius4) cse=Mobius4 base=Mobius ;;
-    acme) cse=id-in base=cse-in ;;
+    tinyiot) cse=tinyiot ;;
+    mobius4) cse=Mobius4 ;;
+    acme) cse=id-in ;;
     esac
     name=$cse.sp.example.com
     "$bin/tests/fake_cse" --like "$@" >"$dir/cse.log" 2>&1 & csepid=$!
@@ -38,6 +39,7 @@ upstream: http://127.0.0.1:$(port_of listening "$dir/cse.log")
 store: {url: "sqlite:gate.db"}
 seal: {key_file: seal.key}
 admin: {listen: "127.0.0.1:0"}
+${more-}
 YAML
     [ -f "$dir/seal.key" ] || "$ctl" --config "$dir/gate.yaml" seal create-key >/dev/null
     start_gate
@@ -130,6 +132,38 @@ wait $waiting
 check "of three registrations at once one makes an AE" test "$(created)" = 1
 check "one is told so" test "$(cat "$dir"/at? | grep -c '^201 2001')" = 1
 check "it is learned once" test "$(grep -c gate.learned "$dir/gate.log")" = 1
+
+# ---- E8: what is not oneM2M ----
+before mobius4
+add dev1 Cdev1
+ask dev1 Cdev1 GET /Mobius
+check "Mobius4 answers" has '^200 2000 '
+ask dev1 Cdev1 GET /health
+check "what its HTTP server says beside oneM2M does not pass: 4004" has '^404 4004 - -$'
+check "why" logged gate.refused 'to=health.*rsc=4004.*why=not_onem2m'
+{ printf 'GET /Mobius HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: Cdev1\r\nX-M2M-RVI: 3\r\nConnection: close\r\n\r\n'; } |
+    timeout 20 openssl s_client -connect "127.0.0.1:$port" -servername "$name" -tls1_2 -ign_eof -psk_identity dev1@sp.example.com -psk $kpsa \
+        -cipher PSK-AES128-CBC-SHA256 >"$dir/answer" 2>&1
+check "a request without X-M2M-RI is none: 4000" has 'X-M2M-RSC: 4000'
+ask dev1 Cdev1 GET /nowhere
+check "an answer of the CSE passes, a refusal too" has '^404 4004 '
+before acme
+add dev1 Cdev1
+ask dev1 Cdev1 GET /webui/index.html
+check "ACME's web pages do not pass" has '^404 4004 - -$'
+more='onem2m_only: false' before mobius4
+add dev1 Cdev1
+ask dev1 Cdev1 GET /health
+check "onem2m_only: false lets them pass" has '^200 - - {"status":"ok"}'
+
+# ---- E8: refusals say what they are ----
+more='limits: {body: 1k}' before mobius4
+add dev1 Cdev1
+ask dev1 Cdev1 POST /Mobius ${json}4 "{\"m2m:cin\":{\"con\":\"$(printf '%02000d' 0)\"}}"
+check "413 has a response status code" has '^413 4000 '
+curl -s -i --max-time 10 -X POST -H 'X-M2M-RI: n1' -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/$cse/Cnobody?x=1" >"$dir/answer"
+check "to nobody: 5103" has 'X-M2M-RSC: 5103'
+check "whom, and what it asked" logged gate.not_sent "peer=none .*target=\"*/_/sp.example.com/$cse/Cnobody?x=1\"*.*why=no_point_of_access"
 
 echo "$n checks, $bad failed"
 [ $bad -eq 0 ]
