@@ -114,7 +114,7 @@ sleep 0.1 # the subscribers' cache looks at the store every 10 ms
 boot
 is "a record that is not what was sealed: no bootstrap" 1 "$([ $? -ne 0 ] && echo 1)"
 is "503, not a refusal of the subscriber" 1 "$(grep -c 503 "$demo/boot.err")"
-is "an event names it" 0 "$(until_ok 5 logged 'ub.unavailable.*reason=corrupt' && echo 0)"
+is "an event names it" 0 "$(until_ok 5 logged 'av.subscriber_damaged impi=.*error=corrupt' && echo 0)"
 end TERM
 rm -f "$db" "$db-wal" "$db-shm"
 head -c 65536 /dev/urandom >"$db"
