@@ -220,7 +220,7 @@ static void got_vector(void *ctx, gba_err e, const av_result *r)
 {
     call *c = ctx;
     limits *l = c->u->c.limits;
-    challenge_wire w;
+    challenge_wire w = {.n = 0};
     int64_t issue_ms = limits_issue_ms(l, &c->impi, c->now_ms);
 
     bool is_short = e == GBA_OK && !res_long_enough(c, &r->vector.xres);
