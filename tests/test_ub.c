@@ -269,8 +269,12 @@ static void hostile_challenges(void)
 {
     REFUSED(realm, "bsf.evil.test", GBA_E_FORBIDDEN, "realm");
     REFUSED(realm, "", GBA_E_FORBIDDEN, "realm");
-    REFUSED(nonce, "", GBA_E_SYNTAX, "nonce");
-    REFUSED(nonce, "AAAA", GBA_E_SYNTAX, "nonce");
+    REFUSED(nonce, "", GBA_E_SYNTAX, "nonce of 0 characters");
+    REFUSED(nonce, "AAAA", GBA_E_SYNTAX, "nonce of 4 characters");
+    char long_one[400];
+    memset(long_one, 'A', sizeof long_one - 1);
+    long_one[sizeof long_one - 1] = '\0';
+    REFUSED(nonce, long_one, GBA_E_SYNTAX, "nonce of 399 characters is not base64 of RAND, AUTN and at most");
     /* 31 octets, and no base64 at all */
     REFUSED(nonce, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==", GBA_E_SYNTAX, "nonce");
     REFUSED(nonce, "not*base64*not*base64*not*base64*not*base64*", GBA_E_SYNTAX, "nonce");

@@ -215,7 +215,9 @@ static gba_err judge(gba_ub *u, const gba_challenge *c, gba_aka_nonce *nonce)
         return GBA_E_FORBIDDEN;
     }
     if (gba_aka_nonce_parse(c->nonce, nonce)) {
-        snprintf(u->text, sizeof u->text, "the challenge's nonce is not base64 of RAND, AUTN and more");
+        snprintf(u->text, sizeof u->text,
+                 "the challenge's nonce of %zu characters is not base64 of RAND, AUTN and at most %d octets more",
+                 c->nonce.n, GBA_AKA_SERVER_DATA_MAX);
         return GBA_E_SYNTAX;
     }
     return GBA_OK;
