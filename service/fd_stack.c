@@ -663,7 +663,8 @@ void fd_stack_stop(void)
 bool fd_stack_peer_open(const char *identity)
 {
     struct peer_hdr *p = NULL;
-    if (!atomic_load(&g.up) || fd_peers_doubt(fd_peers_find(identity), NULL) || fd_peer_getbyid((DiamId_t)(uintptr_t)identity, strlen(identity), 0, &p) || !p)
+    if (!atomic_load(&g.up) || fd_peers_doubt(fd_peers_find(identity), NULL) ||
+        fd_peer_getbyid((DiamId_t)(uintptr_t)identity, strlen(identity), 0, &p) || !p)
         return false;
     int s = fd_peer_get_state(p);
     return s == STATE_OPEN || s == STATE_OPEN_NEW;

@@ -56,7 +56,7 @@ gba_err fd_sctp_choose(fd_sctp wish, bool here, bool *use, char *why, size_t why
 /* ---- fd_conf.c: who is at the other end ---- */
 typedef struct fd_link {
     bool ours;           /* we opened the connection */
-    int certificate;     /* 1: TLS verified one that says the peer's identity; -1: one that does not; 0: none is known */
+    int certificate;     /* 1: TLS verified one that says the peer's identity; -1: one that does not; 0: none known */
     const char *address; /* the peer's; "": unknown, or not one alone */
 } fd_link;
 /* NULL: the connection is this peer's; else why it is not believed. */

@@ -352,5 +352,5 @@ static void test_bounds(void)
 }
 
 T_MAIN("diameter", {"dictionary", test_dictionary}, {"MAR", test_mar}, {"MAR refused", test_mar_refusals},
-       {"MAA", test_maa}, {"results", test_results}, {"one result", test_one_result}, {"repeated AVPs", test_repeated}, {"BIR", test_bir}, {"BIA", test_bia}, {"Time", test_time},
-       {"bounds", test_bounds})
+       {"MAA", test_maa}, {"results", test_results}, {"one result", test_one_result}, {"repeated AVPs", test_repeated},
+       {"BIR", test_bir}, {"BIA", test_bia}, {"Time", test_time}, {"bounds", test_bounds})
