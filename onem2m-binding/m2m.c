@@ -18,7 +18,7 @@ static const char usage_text[] =
     "  m2m connect URL --framework psk|cert|maf|gba [OPERATION [ADDRESS]]\n"
     "        a security association with the CSE at URL, then one oneM2M request:\n"
     "        retrieve [ADDRESS]                 the default; of the CSEBase when no address is given\n"
-    "        ae [--name N] [--api APP-ID] [--poa URL]...      register this AE\n"
+    "        ae [CSEBASE] [--name N] [--api APP-ID] [--poa URL]...   register this AE; default: the URL's path\n"
     "        container [PARENT] [--name N]      create a container\n"
     "        instance CONTAINER --content TEXT|@FILE|- [--name N]   create a content instance\n"
     "        create PARENT --type N --data JSON|@FILE|-, update, notify ADDRESS --data ..., delete ADDRESS\n"

@@ -20,7 +20,7 @@ before() {
     case $1 in
     tinyiot) cse=tinyiot ;;
     mobius4) cse=Mobius4 ;;
-    acme) cse=id-in ;;
+    acme) cse="id-in" ;;
     esac
     name=$cse.sp.example.com
     "$bin/tests/fake_cse" --like "$@" >"$dir/cse.log" 2>&1 & csepid=$!

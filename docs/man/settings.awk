@@ -25,7 +25,7 @@ function split_value(text) { # "VALUE  # help" in value and note
     indent = match(line, /[^ ]/) - 1
     item = substr(line, indent + 1, 2) == "- "
     text = substr(line, indent + 1 + (item ? 2 : 0))
-    if (!match(text, /^[a-z_.]+:/))
+    if (!match(text, /^[a-z0-9_.]+:/))
         next
     name = substr(text, 1, RLENGTH - 1)
     split_value(substr(text, RLENGTH + 1))

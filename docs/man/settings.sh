@@ -8,7 +8,7 @@ program=$1 page=$2
 shift 2
 here=$(dirname "$0")
 types=$(cat "$@" | tr '\n\\' '  ' | sed 's/{ *\.path/\n{.path/g' |
-    sed -n 's/^{\.path = \(P \)\{0,1\}"\([a-z_.]*\)", *\.type = CONF_\([A-Z]*\),.*/\2 \3/p')
+    sed -n 's/^{\.path = \(P \)\{0,1\}"\([a-z0-9_.]*\)", *\.type = CONF_\([A-Z]*\),.*/\2 \3/p')
 list=$("$program" --print-defaults | awk -f "$here/settings.awk" | awk -F '\t' -v types="$types" '
     function kind(path,   name) {
         name = path
