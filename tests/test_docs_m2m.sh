@@ -125,7 +125,7 @@ for f in "$work"/blocks/*.of; do
     ok "a block under $of" [ -s "$block" ]
     case $of in
     'Framework by framework') start=$block ;;
-    'In front of your CSE') listen=$block ;;
+    'A device that listens') listen=$block ;;
     *) steps+=("$of") ;;
     esac
 done
