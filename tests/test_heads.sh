@@ -84,7 +84,7 @@ heads "gba-nafd decision" judge=$a:$p_judge host=localhost btid="$btid" password
 heads "gba-nafd admin" admin=$a:$p_nafadm admin=$a:$p_nafadm listener=admin
 heads "gba-nafd health" admin=$a:${health[naf]} admin=$a:$p_nafadm listener=health
 heads "m2m-gate" gate=$a:$p_gate sni="$GATE_SNI" "${own[@]}" behind="$p_cse" upstream=$a:$p_cse \
-    credential="33-cdevice1.$GATE_SNI" $gate listener=gate
+    credential="33-Cdevice1.$GATE_SNI" $gate listener=gate
 heads "m2m-gate egress" egress=$a:$p_egress $gate listener=egress
 heads "m2m-gate admin" admin=$a:$p_gateadm admin=$a:$p_gateadm listener=admin
 heads "m2m-gate health" admin=$a:${health[gate]} admin=$a:$p_gateadm listener=health
