@@ -202,9 +202,8 @@ static gba_err start_parts(bsf *b, const bsf_settings *s, char *why, size_t why_
     };
     if ((e = ub_new(&uc, &b->ub)) != GBA_OK)
         return fail(e, "ub", why, why_n);
-    b->ub_http.ub = b->ub;
-    if ((e = ub_http_set_nets(&b->ub_http, s)) != GBA_OK)
-        return fail(e, "limits.exempt, limits.trusted_proxies", why, why_n);
+    ub_http_init(&b->ub_http, b->ub);
+    ub_http_set_nets(&b->ub_http, s);
     return fail(zn_new(b->store, &b->zn), "zn", why, why_n);
 }
 
@@ -235,6 +234,17 @@ static gba_err listen_on(const char *name, const conf_listen *at, tls_server *tl
     return GBA_OK;
 }
 
+static void set_per_source(bsf *b, const bsf_settings *s)
+{
+    http_server *server[] = {b->ub_server, b->ub_tls_server, b->zn_server};
+    http_cidr uncounted[2 * HTTP_CIDRS];
+    size_t n = ub_http_uncounted(&b->ub_http, uncounted);
+
+    for (size_t i = 0; i < sizeof server / sizeof *server; i++)
+        if (server[i])
+            http_server_per_ip(server[i], (unsigned)s->limits.per_source, uncounted, n);
+}
+
 static gba_err start_listeners(bsf *b, const bsf_settings *s, char *why, size_t why_n)
 {
     tls_server_config ut = {.cert_file = s->ub.cert, .key_file = s->ub.key, .no_tickets = true};
@@ -259,6 +269,7 @@ static gba_err start_listeners(bsf *b, const bsf_settings *s, char *why, size_t 
     if (e == GBA_OK && s->zn.listen.set)
         e = listen_on("zn", &s->zn.listen, b->zn_tls, zn_http_handle, b->zn, s->zn.threads, s->zn.connections,
                       ZN_HTTP_BODY_MAX, &b->zn_server, why, why_n);
+    set_per_source(b, s);
     return e;
 }
 
@@ -336,10 +347,10 @@ static gba_err reload_tls(tls_server *t, const char *name, char *why, size_t why
 gba_err bsf_reload(bsf *b, const bsf_settings *s, char *why, size_t why_n)
 {
     limits_config lc = limits_of(s);
-    gba_err e = ub_http_set_nets(&b->ub_http, s), e2;
+    gba_err e, e2;
 
-    if (e != GBA_OK)
-        return fail(e, "limits.exempt, limits.trusted_proxies", why, why_n);
+    ub_http_set_nets(&b->ub_http, s);
+    set_per_source(b, s);
     limits_set(b->limits, &lc);
     e = reload_tls(b->ub_tls, "ub.cert", why, why_n);
     e2 = reload_tls(b->zn_tls, "zn.cert", why, why_n);
@@ -400,7 +411,7 @@ void bsf_stop(bsf **bp)
         return; /* their store calls still hold these parts */
     }
     ub_free(&b->ub);
-    ub_http_free_nets(&b->ub_http);
+    ub_http_end(&b->ub_http);
     zn_free(&b->zn);
     sessions_free(&b->sessions);
     limits_free(&b->limits);

@@ -86,12 +86,14 @@ const conf_field bsf_settings_table[] = {
      .help = "requests a second from one source (IPv4 /32, IPv6 /64); 0: no limit"},
     {.path = "limits.source_burst", .type = CONF_INT, AT(limits.source_burst), .def = "200", .min = 1, .max = 1000000,
      .help = "requests a source may send at once"},
+    {.path = "limits.per_source", .type = CONF_INT, AT(limits.per_source), .def = "256", .min = 0, .max = 1000000,
+     .help = "open connections of one source to each listener at most; 0: no limit"},
     {.path = "limits.wrong_answers", .type = CONF_INT, AT(limits.wrong_answers), .def = "3", .min = 1, .max = 15,
      .help = "wrong answers to one challenge from one source before that source is refused"},
     {.path = "limits.exempt", .type = CONF_STRINGS, AT(limits.exempt),
-     .help = "address ranges without a source limit, for instance carrier NAT"},
+     .help = "address ranges without these limits of a source, for instance carrier NAT"},
     {.path = "limits.trusted_proxies", .type = CONF_STRINGS, AT(limits.trusted_proxies),
-     .help = "address ranges whose X-Forwarded-For is believed"},
+     .help = "address ranges whose X-Forwarded-For is believed; limits.per_source does not count them"},
     {.path = "clock.tolerance", .type = CONF_DURATION, AT(clock.tolerance), .def = "5s", .min = 0, .max = 300,
      .help = "how far the clocks of replicas may differ"},
 
@@ -107,21 +109,6 @@ static void check_pair(conf *c, const char *listener, bool listens, const char *
 {
     if (listens && !value)
         conf_fault(c, path, "is missing: %s needs it", listener);
-}
-
-static void check_cidrs(conf *c, const char *path, const conf_strings *list)
-{
-    if (list->n > BSF_CIDRS_MAX) {
-        conf_fault(c, path, "has %zu ranges, at most %d are possible", list->n, BSF_CIDRS_MAX);
-        return;
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        http_cidr cidr;
-        char item[96];
-        snprintf(item, sizeof item, "%s[%zu]", path, i);
-        if (http_cidr_parse(list->v[i], &cidr) != GBA_OK)
-            conf_fault(c, item, "'%s' is not an address range such as 192.0.2.0/24 or 2001:db8::/32", list->v[i]);
-    }
 }
 
 static void check_zh(conf *c, const bsf_settings *s, const bsf_av *a, size_t i)
@@ -162,6 +149,7 @@ void bsf_settings_check(conf *c, const void *settings)
 {
     const bsf_settings *s = settings;
     char buf[4096];
+    size_t n;
 
     if (!s->ub.listen.set && !s->ub.tls_listen.set)
         conf_fault(c, "ub.listen", "no UE can reach this BSF: set ub.listen or ub.tls_listen");
@@ -179,8 +167,8 @@ void bsf_settings_check(conf *c, const void *settings)
         conf_fault(c, "bsf.domain", "is too long for a B-TID: at most %d characters", GBA_ID_MAX - 25);
     check_av(c, s);
     fd_settings_check(c, &s->diameter);
-    check_cidrs(c, "limits.exempt", &s->limits.exempt);
-    check_cidrs(c, "limits.trusted_proxies", &s->limits.trusted_proxies);
+    conf_cidrs(c, "limits.exempt", &s->limits.exempt, NULL, &n);
+    conf_cidrs(c, "limits.trusted_proxies", &s->limits.trusted_proxies, NULL, &n);
 }
 
 const char *bsf_settings_key_file(const bsf_settings *s, char *buf, size_t n)
@@ -201,18 +189,4 @@ void bsf_settings_store(const bsf_settings *s, char *buf, size_t n, store_config
         .synchronous_full = s->store.sync == STORE_SYNC_FULL,
         .group_wait_us = 6000, /* far less than a UE's way to here and back */
     };
-}
-
-gba_err bsf_settings_cidrs(const conf_strings *list, http_cidr out[BSF_CIDRS_MAX], size_t *n)
-{
-    *n = 0;
-    if (list->n > BSF_CIDRS_MAX)
-        return GBA_E_RANGE;
-    for (size_t i = 0; i < list->n; i++) {
-        gba_err e = http_cidr_parse(list->v[i], &out[i]);
-        if (e != GBA_OK)
-            return e;
-    }
-    *n = list->n;
-    return GBA_OK;
 }

@@ -58,7 +58,7 @@ typedef struct bsf_settings {
     } replica;
     struct {
         int64_t impi_challenges, impi_window;
-        int64_t source_requests, source_burst;
+        int64_t source_requests, source_burst, per_source;
         int64_t wrong_answers;
         conf_strings exempt, trusted_proxies;
     } limits;
@@ -79,6 +79,4 @@ const char *bsf_settings_key_file(const bsf_settings *s, char *buf, size_t n);
 void bsf_settings_store(const bsf_settings *s, char *buf, size_t n, store_config *out);
 /* How long tombstones are kept: as long as a nonce can be answered. */
 int64_t bsf_settings_keep_s(const bsf_settings *s);
-#define BSF_CIDRS_MAX 64
-gba_err bsf_settings_cidrs(const conf_strings *list, http_cidr out[BSF_CIDRS_MAX], size_t *n) GBA_MUST_USE;
 #endif

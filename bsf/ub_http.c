@@ -1,35 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ub_http.c - request to ub_request, ub_answer to reply. */
 #include "bsf/ub_http.h"
-#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
-gba_err ub_http_set_nets(ub_http *h, const bsf_settings *s)
+void ub_http_init(ub_http *h, ub *u)
 {
-    ub_http_nets *n = calloc(1, sizeof *n);
-    gba_err e;
-
-    if (!n)
-        return GBA_E_NOMEM;
-    e = bsf_settings_cidrs(&s->limits.exempt, n->exempt, &n->n_exempt);
-    if (e == GBA_OK)
-        e = bsf_settings_cidrs(&s->limits.trusted_proxies, n->trusted, &n->n_trusted);
-    if (e != GBA_OK) {
-        free(n);
-        return e;
-    }
-    n->older = atomic_load(&h->nets);
-    atomic_store(&h->nets, n);
-    return GBA_OK;
+    h->ub = u;
+    pthread_rwlock_init(&h->lock, NULL);
 }
 
-void ub_http_free_nets(ub_http *h)
+void ub_http_end(ub_http *h)
 {
-    for (ub_http_nets *n = atomic_load(&h->nets), *older; n; n = older) {
-        older = n->older;
-        free(n);
+    if (h->ub)
+        pthread_rwlock_destroy(&h->lock);
+    h->ub = NULL;
+}
+
+void ub_http_set_nets(ub_http *h, const bsf_settings *s)
+{
+    pthread_rwlock_wrlock(&h->lock);
+    conf_cidrs(NULL, "", &s->limits.exempt, h->nets.exempt, &h->nets.n_exempt);
+    conf_cidrs(NULL, "", &s->limits.trusted_proxies, h->nets.trusted, &h->nets.n_trusted);
+    pthread_rwlock_unlock(&h->lock);
+}
+
+size_t ub_http_uncounted(const ub_http *h, http_cidr *out)
+{
+    memcpy(out, h->nets.exempt, h->nets.n_exempt * sizeof *out);
+    memcpy(out + h->nets.n_exempt, h->nets.trusted, h->nets.n_trusted * sizeof *out);
+    return h->nets.n_exempt + h->nets.n_trusted;
+}
+
+/* Where the request comes from, and whether its source has no limit. */
+static bool source_of(ub_http *h, const http_req *r, struct sockaddr_storage *client, const struct sockaddr **from)
+{
+    const ub_http_nets *nets = &h->nets;
+    pthread_rwlock_rdlock(&h->lock);
+    *from = http_peer(r);
+    if (nets->n_trusted) {
+        http_client(r, nets->trusted, nets->n_trusted, client);
+        *from = (const struct sockaddr *)client;
     }
-    atomic_store(&h->nets, NULL);
+    bool exempt = nets->n_exempt && http_cidr_has(nets->exempt, nets->n_exempt, *from);
+    pthread_rwlock_unlock(&h->lock);
+    return exempt;
 }
 
 typedef struct skin {
@@ -63,19 +78,15 @@ static void reply(void *ctx, const ub_answer *a)
 void ub_http_handle(http_req *r, void *ctx)
 {
     ub_http *h = ctx;
-    const ub_http_nets *nets = atomic_load(&h->nets);
     struct sockaddr_storage client;
-    const struct sockaddr *from = http_peer(r);
+    const struct sockaddr *from;
     skin *s = malloc(sizeof *s);
 
     if (!s) {
         http_reply(r, 503, NULL, 0, gba_mem(NULL, 0));
         return;
     }
-    if (nets->n_trusted) {
-        http_client(r, nets->trusted, nets->n_trusted, &client);
-        from = (const struct sockaddr *)&client;
-    }
+    bool exempt = source_of(h, r, &client, &from);
     s->r = r;
     http_source_text(from, s->source);
     ub_request q = {
@@ -86,7 +97,7 @@ void ub_http_handle(http_req *r, void *ctx)
         .user_agent = http_header(r, "User-Agent"),
         .body = http_body(r),
         .source_text = s->source,
-        .exempt = nets->n_exempt && http_cidr_has(nets->exempt, nets->n_exempt, from),
+        .exempt = exempt,
     };
     http_source(from, q.source);
     ub_handle(h->ub, &q, reply, s);

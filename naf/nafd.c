@@ -24,12 +24,16 @@ static gba_err listen_on(nafd *d, const char *setting, const conf_listen *l, tls
                          char *why, size_t why_n)
 {
     char reason[256] = "";
+    http_cidr uncounted[2 * HTTP_CIDRS];
     if (!l->set)
         return GBA_OK;
+    memcpy(uncounted, d->exempt, d->n_exempt * sizeof *uncounted);
+    memcpy(uncounted + d->n_exempt, d->trusted, d->n_trusted * sizeof *uncounted);
     http_config c = {.name = "ua", .address = l->address, .port = l->port, .tls = tls,
                      .body_max = (size_t)d->s->ua.body_max, .connections = (unsigned)d->s->ua.connections,
-                     .per_ip = (unsigned)d->s->ua.per_source, .idle_s = (unsigned)d->s->ua.idle,
-                     .threads = (unsigned)d->s->ua.threads, .stream = d->s->upstreams.n > 0, .stream_if = nafd_proxied,
+                     .per_ip = (unsigned)d->s->ua.per_source, .exempt = uncounted,
+                     .n_exempt = d->n_exempt + d->n_trusted, .idle_s = (unsigned)d->s->ua.idle,
+                     .threads = (unsigned)d->s->ua.threads, .stream = true, .stream_if = nafd_streams,
                      .streams = (unsigned)(d->s->proxy.requests + d->s->zn.waiting), .handler = nafd_handle, .ctx = d};
     gba_err e = http_server_start(&c, out, reason, sizeof reason);
     if (e != GBA_OK) {
@@ -84,6 +88,11 @@ static int64_t proxied_now(void *arg)
     return atomic_load(&((nafd *)arg)->proxying);
 }
 
+static int64_t unproven_now(void *arg)
+{
+    return atomic_load(&((nafd *)arg)->unproven);
+}
+
 static void open_metrics(nafd *d)
 {
     static const char help[] = "requests on Ua by result";
@@ -99,6 +108,8 @@ static void open_metrics(nafd *d)
     d->proxied_down = metric_counter(proxied, "result=\"down\"", passed);
     d->proxied_busy = metric_counter(proxied, "result=\"busy\"", passed);
     metric_gauge_fn("gba_proxy_requests", NULL, "requests at upstreams now", proxied_now, d);
+    metric_gauge_fn("gba_ua_unproven_octets", NULL, "octets held of bodies under auth-int that prove nothing yet",
+                    unproven_now, d);
     metric_gauge_fn("gba_naf_keys", NULL, "keys in the cache", cached_keys, d->naf);
 }
 
@@ -136,6 +147,7 @@ static void stop(void **state)
     nafd_psk_free(&d->psk);
     metric_gauge_fn("gba_naf_keys", NULL, "", nothing, NULL);
     metric_gauge_fn("gba_proxy_requests", NULL, "", nothing, NULL);
+    metric_gauge_fn("gba_ua_unproven_octets", NULL, "", nothing, NULL);
     gba_naf_free(&d->decision_naf);
     gba_naf_free(&d->naf);
     free(d);
@@ -148,13 +160,13 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
     if (!d)
         return GBA_E_NOMEM;
     d->s = settings;
-    d->n_trusted = nafd_settings_cidrs(&d->s->limits.trusted_proxies, d->trusted);
-    d->n_exempt = nafd_settings_cidrs(&d->s->limits.exempt, d->exempt);
+    conf_cidrs(NULL, "", &d->s->limits.trusted_proxies, d->trusted, &d->n_trusted);
+    conf_cidrs(NULL, "", &d->s->limits.exempt, d->exempt, &d->n_exempt);
     char *loopback[] = {(char[]){"127.0.0.0/8"}, (char[]){"::1/128"}};
     conf_strings askers = d->s->decision.proxies;
     if (!askers.n)
         askers = (conf_strings){.v = loopback, .n = 2};
-    d->n_proxies = nafd_settings_cidrs(&askers, d->proxies);
+    conf_cidrs(NULL, "", &askers, d->proxies, &d->n_proxies);
     gba_err e = nafd_settings_naf(d->s, false, &d->naf, why, why_n);
     if (e == GBA_OK) {
         open_metrics(d);

@@ -18,7 +18,6 @@
 #include "service/http.h"
 #include "service/metrics.h"
 
-#define NAFD_CIDRS 64
 #define NAFD_FIELDS 128 /* header fields that are passed on, each way */
 
 /* ---- settings ---- */
@@ -48,7 +47,7 @@ typedef struct nafd_settings {
         char *cert, *key, *tls_priority, *psk_priority, *nonce_key_file;
         bool psk, nextnonce_always;
         conf_strings algorithms, qop;
-        int64_t nonce_lifetime, body_max, connections, per_source, idle, threads, psk_waiting;
+        int64_t nonce_lifetime, body_max, bodies_max, connections, per_source, idle, threads, psk_waiting;
     } ua;
     struct {
         int64_t keys, nonces, unknown, unknown_ttl;
@@ -78,7 +77,6 @@ void nafd_settings_check(conf *c, const void *settings);
 /* A NAF object after the settings; decision: that of the decision endpoint, which sees no bodies and so
  * offers qop=auth alone. */
 gba_err nafd_settings_naf(const nafd_settings *s, bool decision, gba_naf **out, char *why, size_t why_n) GBA_MUST_USE;
-size_t nafd_settings_cidrs(const conf_strings *list, http_cidr out[NAFD_CIDRS]);
 
 /* ---- the daemon ---- */
 typedef struct nafd_zn nafd_zn;
@@ -96,9 +94,10 @@ typedef struct nafd {
     nafd_backend *backends; /* one for each of s->upstreams */
     bool by_host;           /* an upstream has a host of its own */
     atomic_int proxying;    /* requests at upstreams now */
+    _Atomic int64_t unproven; /* octets held of bodies that prove nothing yet */
     gba_naf *decision_naf;
     http_server *decision;
-    http_cidr trusted[NAFD_CIDRS], exempt[NAFD_CIDRS], proxies[NAFD_CIDRS];
+    http_cidr trusted[HTTP_CIDRS], exempt[HTTP_CIDRS], proxies[HTTP_CIDRS];
     size_t n_trusted, n_exempt, n_proxies;
     metric *results[GBA_NAF_WHYS], *proxied_ok, *proxied_failed, *proxied_timeout, *proxied_down, *proxied_busy;
 } nafd;
@@ -137,6 +136,7 @@ void nafd_exchange_init(exchange *e, nafd *d, http_req *r, const http_field *fie
 void nafd_check(exchange *e);
 void nafd_note(const exchange *e); /* the verdict's event and metric */
 void nafd_log_access(const exchange *e, unsigned status);
+gba_span nafd_page(const exchange *e, char *out, size_t room); /* the resource of our own */
 bool nafd_target_ok(const char *target, const char *host);
 /* Who the request comes from, in quotes: the identity that it intends, when that was checked. */
 #define NAFD_ASSERTED (2 * GBA_ID_MAX + 3)
@@ -169,8 +169,8 @@ bool nafd_backend_take(nafd_backend *b, int64_t *retry);
 void nafd_backend_result(nafd_backend *b, gba_err e);
 gba_err nafd_backends_ready(nafd *d, char *why, size_t why_n) GBA_MUST_USE; /* OK while one may be asked */
 
-/* nafd_proxy.c: a request for an upstream, on a worker thread of a streaming listener. */
-bool nafd_proxied(const http_req *r, void *ctx);
+/* nafd_proxy.c: a request for an upstream, or with a body, on a worker thread of a streaming listener. */
+bool nafd_streams(const http_req *r, void *ctx);
 void nafd_proxy(http_req *r, nafd *d);
 
 /* nafd_decide.c: nginx auth_request and Envoy ext_authz ask; an http_handler, ctx is the nafd. */

@@ -198,8 +198,7 @@ void nafd_decide(http_req *r, void *ctx)
     http_client(r, d->proxies, d->n_proxies, &e->from);
     const struct sockaddr *from = (const struct sockaddr *)&e->from;
     memset(e->q.source, 0, sizeof e->q.source);
-    if (!http_cidr_has(d->exempt, d->n_exempt, from))
-        http_source(from, e->q.source);
+    http_source_counted(from, d->exempt, d->n_exempt, e->q.source);
     e->naf = d->decision_naf;
     e->go_on = decided;
     nafd_check(e);

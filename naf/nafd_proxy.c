@@ -29,6 +29,7 @@ typedef struct hop {
     nafd_backend *backend;
     int64_t length; /* of the request's body; -1: chunked */
     int64_t taken;  /* of it */
+    int64_t unproven; /* octets of it that count in the nafd's */
     bool expects;   /* 100-continue */
     size_t n;
     http_field fields[NAFD_FIELDS];
@@ -149,21 +150,28 @@ static bool path_ok(const char *target)
 }
 
 /* ---- answers ---- */
-/* One of our own, without a body. */
-static void answer(hop *h, unsigned status, const http_field *fields, size_t n)
+/* One of our own. */
+static void answer_body(hop *h, unsigned status, const http_field *fields, size_t n, gba_span body)
 {
     char info[1024];
     http_field all[GBA_NAF_ALGORITHMS + 2];
     n = n < GBA_NAF_ALGORITHMS + 1 ? n : GBA_NAF_ALGORITHMS + 1;
     for (size_t i = 0; i < n; i++)
         all[i] = fields[i];
-    if (nafd_info(&h->e, gba_str(""), info, sizeof info))
+    gba_span sent = strcmp(http_method(h->e.r), "HEAD") && body.n ? body : gba_str("");
+    if (nafd_info(&h->e, sent, info, sizeof info))
         all[n++] = (http_field){"Authentication-Info", info};
+    h->e.sent = (int64_t)sent.n;
     if (h->length >= 0 && h->length <= SKIP_MAX && (h->taken || !h->expects))
         http_body_skip(h->e.r);
     h->begun = h->answered = true;
     nafd_log_access(&h->e, status);
-    http_reply(h->e.r, status, all, n, (gba_span){0});
+    http_reply(h->e.r, status, all, n, body);
+}
+
+static void answer(hop *h, unsigned status, const http_field *fields, size_t n)
+{
+    answer_body(h, status, fields, n, (gba_span){0});
 }
 
 static void later(hop *h, unsigned status, int64_t seconds)
@@ -189,14 +197,39 @@ static void checked(exchange *e)
     sem_post(&((hop *)e)->checked);
 }
 
-/* RFC 7616 3.4.3: is the body part of what is signed? */
-static bool signs_body(const exchange *e)
+/* RFC 7616 3.4.3: is the body part of what is signed? The hexadecimal digits of its hash, 0: it is not. */
+static size_t signs_body(const exchange *e)
 {
     gba_authorization a;
-    bool yes = e->q.n_authorization == 1 && gba_authorization_parse(e->q.authorization[0], &a) == GBA_OK &&
-               (a.qop & GBA_QOP_AUTH_INT);
+    size_t digits = 0;
+    if (e->who || e->q.n_authorization != 1)
+        return 0;
+    if (gba_authorization_parse(e->q.authorization[0], &a) == GBA_OK && (a.qop & GBA_QOP_AUTH_INT))
+        digits = a.algorithm == GBA_DIGEST_SHA256 || a.algorithm == GBA_DIGEST_SHA256_SESS ? 64 : 32;
     gba_wipe(&a, sizeof a);
-    return yes;
+    return digits;
+}
+
+/* Room for one more piece of a body that proves nothing yet. false: answered. */
+static bool gather_part(hop *h, gba_span part)
+{
+    nafd *d = h->e.d;
+    size_t before = h->request.room;
+    bool added = buffer_add(&h->request, part);
+    int64_t more = (int64_t)(h->request.room - before);
+    h->unproven += more;
+    if (atomic_fetch_add(&d->unproven, more) + more <= d->s->ua.bodies_max && added)
+        return true;
+    if (added)
+        log_event(LOG_LEVEL_WARN, "ua.bodies_full", "hint", "ua.bodies_max", NULL);
+    later(h, 503, 1);
+    return false;
+}
+
+static void proven(hop *h)
+{
+    atomic_fetch_sub(&h->e.d->unproven, h->unproven);
+    h->unproven = 0;
 }
 
 /* false: answered. */
@@ -210,10 +243,8 @@ static bool gather_request(hop *h)
         h->taken += got;
         if ((size_t)got > limit - h->request.n)
             break;
-        if (!buffer_add(&h->request, gba_mem(part, (size_t)got))) {
-            later(h, 503, 1);
+        if (!gather_part(h, gba_mem(part, (size_t)got)))
             return false;
-        }
     }
     if (got < 0) { /* late, or the peer is gone */
         answer(h, 408, NULL, 0);
@@ -228,13 +259,9 @@ static bool gather_request(hop *h)
     return true;
 }
 
-/* false: answered. */
-static bool authenticate(hop *h)
+static void check(hop *h)
 {
     exchange *e = &h->e;
-    http_field fields[GBA_NAF_ALGORITHMS + 1];
-    if (h->length && signs_body(e) && !gather_request(h))
-        return false;
     e->q.now = service_now();
     nafd_check(e);
     if (e->res.verdict == GBA_NAF_WAIT) {
@@ -243,6 +270,39 @@ static bool authenticate(hop *h)
         while (sem_wait(&h->checked) != 0)
             ;
     }
+}
+
+/* Nobody makes us hold a body whose header is no good: it is judged first, with a hash that no body has. When that alone
+ * is wrong the challenge is ours, and the B-TID has a key. false: answered. */
+static bool check_with_body(hop *h, size_t digits)
+{
+    exchange *e = &h->e;
+    char none[65] = "";
+    memset(none, '-', digits);
+    e->q.body_hash = none;
+    check(h);
+    e->q.body_hash = NULL;
+    if (e->res.verdict != GBA_NAF_OK && e->res.why != GBA_NAF_WHY_WRONG_DIGEST)
+        return true;
+    gba_naf_result_clear(&e->res); /* OK: signed over that hash; the check with the body finds its nonce count used */
+    e->res.verdict = GBA_NAF_REFUSE;
+    if (!gather_request(h))
+        return false;
+    check(h);
+    proven(h);
+    return true;
+}
+
+/* false: answered. */
+static bool authenticate(hop *h)
+{
+    exchange *e = &h->e;
+    http_field fields[GBA_NAF_ALGORITHMS + 1];
+    size_t digits = h->length ? signs_body(e) : 0;
+    if (!digits)
+        check(h);
+    else if (!check_with_body(h, digits))
+        return false;
     nafd_note(e);
     if (e->res.verdict == GBA_NAF_OK)
         return true;
@@ -462,8 +522,20 @@ static void admit(hop *h, bool trusted)
     }
 }
 
+/* The resource of our own, asked for with a body; without one nafd_ua.c gives it. */
+static void serve_own(hop *h)
+{
+    static const http_field fields[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
+    char page[1024];
+    if (h->e.d->s->resource.enabled)
+        answer_body(h, 200, fields, 2, nafd_page(&h->e, page, sizeof page));
+    else
+        answer(h, 404, NULL, 0);
+}
+
 static void hop_free(hop *h)
 {
+    proven(h);
     gba_naf_result_clear(&h->e.res);
     nafd_who_release(h->e.who);
     sem_destroy(&h->checked);
@@ -473,10 +545,12 @@ static void hop_free(hop *h)
     free(h);
 }
 
-bool nafd_proxied(const http_req *r, void *ctx)
+bool nafd_streams(const http_req *r, void *ctx)
 {
     nafd *d = ctx;
-    return nafd_backend_of(d, d->by_host ? http_header(r, "Host") : NULL, http_target_path(http_target(r))) != NULL;
+    const char *length = http_header(r, "Content-Length");
+    return (length && strcmp(length, "0") != 0) || http_header(r, "Transfer-Encoding") ||
+           nafd_backend_of(d, d->by_host ? http_header(r, "Host") : NULL, http_target_path(http_target(r)));
 }
 
 void nafd_proxy(http_req *r, nafd *d)
@@ -498,9 +572,15 @@ void nafd_proxy(http_req *r, nafd *d)
     if (h->length < 0 && !find(h->fields, h->n, "Transfer-Encoding"))
         h->length = 0;
     h->expects = find(h->fields, h->n, "Expect") != NULL;
-    if (!fits || !h->backend)
-        answer(h, fits ? 503 : 431, NULL, 0);
-    else if (authenticate(h))
+    if (!fits)
+        answer(h, 431, NULL, 0);
+    else if (!h->backend && h->length > d->s->ua.body_max)
+        answer(h, 413, NULL, 0);
+    else if (!authenticate(h))
+        ;
+    else if (h->backend)
         admit(h, trusted);
+    else
+        serve_own(h);
     hop_free(h);
 }

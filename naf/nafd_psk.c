@@ -143,8 +143,8 @@ static question *question_new(nafd_psk *p, const tls_psk_query *q)
     w->r = (gba_naf_psk_request){.identity = gba_mem(w->identity, q->identity.n), .fqdn = gba_mem(w->sni, q->sni.n),
                                  .transport = q->transport, .suite = q->suite, .now = service_now()};
     const struct sockaddr *peer = (const struct sockaddr *)&w->peer;
-    if (q->peer && (!d->n_exempt || !http_cidr_has(d->exempt, d->n_exempt, peer)))
-        http_source(peer, w->r.source);
+    if (q->peer)
+        http_source_counted(peer, d->exempt, d->n_exempt, w->r.source);
     return w;
 }
 

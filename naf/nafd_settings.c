@@ -83,8 +83,10 @@ const conf_field nafd_settings_table[] = {
      .help = "largest request body; above it 413"},
     {.path = "ua.connections", .type = CONF_INT, AT(ua.connections), .def = "10000", .min = 8, .max = 1000000,
      .help = "open connections of each Ua listener at most"},
-    {.path = "ua.per_source", .type = CONF_INT, AT(ua.per_source), .def = "0", .min = 0, .max = 1000000,
+    {.path = "ua.per_source", .type = CONF_INT, AT(ua.per_source), .def = "256", .min = 0, .max = 1000000,
      .help = "open connections of one address (IPv6: of one /64) at most; 0: no limit"},
+    {.path = "ua.bodies_max", .type = CONF_SIZE, AT(ua.bodies_max), .def = "64M", .min = 65536, .max = (int64_t)1 << 40,
+     .help = "bodies under auth-int that are held at once before they prove who sent them; above it 503"},
     {.path = "ua.idle", .type = CONF_DURATION, AT(ua.idle), .def = "30s", .min = 1, .max = 3600,
      .help = "how long a connection may rest, and a request may take to arrive"},
     {.path = "ua.threads", .type = CONF_INT, AT(ua.threads), .def = "0", .min = 0, .max = 256,
@@ -102,9 +104,9 @@ const conf_field nafd_settings_table[] = {
     {.path = "limits.unknown_per_source", .type = CONF_INT, AT(limits.unknown_per_source), .def = "128", .min = 1,
      .max = 1000000, .help = "failed or running key queries that one source may cause in a minute; above it 503"},
     {.path = "limits.exempt", .type = CONF_STRINGS, AT(limits.exempt),
-     .help = "address ranges without that limit, for instance carrier NAT"},
+     .help = "address ranges without that limit and ua.per_source, for instance carrier NAT"},
     {.path = "limits.trusted_proxies", .type = CONF_STRINGS, AT(limits.trusted_proxies),
-     .help = "address ranges whose X-Forwarded-For is believed"},
+     .help = "address ranges whose X-Forwarded-For is believed; ua.per_source does not count them"},
 
     {.path = "resource.enabled", .type = CONF_BOOL, AT(resource.enabled), .def = "true",
      .help = "tell the user who they are where no upstream matches; else 404"},
@@ -145,26 +147,8 @@ const conf_field nafd_settings_table[] = {
 
 static void check_cidrs(conf *c, const char *path, const conf_strings *list)
 {
-    if (list->n > NAFD_CIDRS) {
-        conf_fault(c, path, "has %zu ranges, at most %d are possible", list->n, NAFD_CIDRS);
-        return;
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        http_cidr cidr;
-        char item[96];
-        snprintf(item, sizeof item, "%s[%zu]", path, i);
-        if (http_cidr_parse(list->v[i], &cidr) != GBA_OK)
-            conf_fault(c, item, "'%s' is not an address range such as 192.0.2.0/24 or 2001:db8::/32", list->v[i]);
-    }
-}
-
-size_t nafd_settings_cidrs(const conf_strings *list, http_cidr out[NAFD_CIDRS])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < list->n && n < NAFD_CIDRS; i++)
-        if (http_cidr_parse(list->v[i], &out[n]) == GBA_OK)
-            n++;
-    return n;
+    size_t n;
+    conf_cidrs(c, path, list, NULL, &n);
 }
 
 static void check_zn(conf *c, const nafd_settings *s, bool http)

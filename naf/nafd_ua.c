@@ -66,15 +66,20 @@ void nafd_asserted(const exchange *e, char out[NAFD_ASSERTED])
     *out = 0;
 }
 
+gba_span nafd_page(const exchange *e, char *out, size_t room)
+{
+    const gba_naf_identity *id = e->res.identity;
+    int n = snprintf(out, room, "%s knows you.\nidentity: %s\nb-tid: %s\n", id->naf.fqdn.s, gba_naf_asserted(id),
+                     id->btid.s);
+    return gba_mem(out, (size_t)n < room ? (size_t)n : room - 1);
+}
+
 /* The protected resource of our own. */
 static void serve(exchange *e)
 {
     static const http_field fields[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
     char body[1024];
-    const gba_naf_identity *id = e->res.identity;
-    int n = snprintf(body, sizeof body, "%s knows you.\nidentity: %s\nb-tid: %s\n", id->naf.fqdn.s,
-                     gba_naf_asserted(id), id->btid.s);
-    nafd_reply(e, 200, fields, sizeof fields / sizeof *fields, gba_mem(body, (size_t)n));
+    nafd_reply(e, 200, fields, sizeof fields / sizeof *fields, nafd_page(e, body, sizeof body));
 }
 
 static void pass(exchange *e)
@@ -205,8 +210,7 @@ static void take_source(exchange *e)
 {
     http_client(e->r, e->d->trusted, e->d->n_trusted, &e->from);
     const struct sockaddr *from = (const struct sockaddr *)&e->from;
-    if (!e->d->n_exempt || !http_cidr_has(e->d->exempt, e->d->n_exempt, from))
-        http_source(from, e->q.source);
+    http_source_counted(from, e->d->exempt, e->d->n_exempt, e->q.source);
 }
 
 /* The fields that matter, in any spelling that what is behind may read, in one pass. */

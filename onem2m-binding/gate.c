@@ -99,6 +99,7 @@ static gba_err listen_on(gate *g, bool egress, char *why, size_t why_n)
     http_config c = {.name = egress ? "egress" : "gate", .address = l->address, .port = l->port,
                      .tls = egress ? NULL : g->tls, .body_max = (size_t)s->body_max,
                      .connections = (unsigned)s->connections, .per_ip = egress ? 0 : (unsigned)s->per_source,
+                     .exempt = g->exempt, .n_exempt = g->n_exempt, .known_bodies = !egress,
                      .idle_s = (unsigned)s->idle, .threads = egress ? 1 : 0, .stream = egress,
                      .handler = egress ? gate_egress_handle : gate_handle, .ctx = g,
                      .refusal = m2m_refusal};
@@ -240,6 +241,7 @@ static gba_err prepare(gate *g, char *why, size_t why_n)
     if (e == GBA_OK)
         e = gba_m2m_id_print(&g->cse, GBA_M2M_ABSOLUTE, g->cse_text);
     g->name = s->public_name;
+    conf_cidrs(NULL, "", &s->exempt, g->exempt, &g->n_exempt);
     if (e == GBA_OK && !g->name.s[0])
         e = gba_m2m_id_fqdn(&g->cse, &g->name);
     if (e != GBA_OK) {

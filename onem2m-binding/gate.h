@@ -52,6 +52,7 @@ typedef struct gate_settings {
     struct {
         char *key_file;
     } seal;
+    conf_strings exempt;
     int64_t wait_ms, waiting, keys, unknown_ttl, unknown_per_source, connections, per_source, idle, body_max,
         upstream_ms, request_max;
     bool new_aes, onem2m_only;
@@ -203,6 +204,8 @@ typedef struct gate {
     gba_fqdn maf_fqdn[GBA_NAF_BSFS], mef_fqdn[GBA_NAF_BSFS], bsf_fqdn[GBA_NAF_BSFS];
     gba_m2m_domains domains;
     gate_keys *keys;
+    http_cidr exempt[HTTP_CIDRS];
+    size_t n_exempt;
     gate_upstream *upstream;
     gate_routes *routes; /* SA1's keys, for SA2 */
     tls_server *tls;

@@ -268,7 +268,7 @@ gba_err gate_ask_bsf(gate *g, const tls_psk_query *q, const gba_m2m_identity *id
     gba_naf_psk_request r = {.identity = gba_str(identity), .fqdn = gba_str(g->name.s), .transport = q->transport,
                              .suite = q->suite, .now = service_now()};
     if (q->peer)
-        http_source(q->peer, r.source);
+        http_source_counted(q->peer, g->exempt, g->n_exempt, r.source);
     if (!res)
         return e;
     gba_naf_psk(g->naf, &r, res);

@@ -96,11 +96,14 @@ void gate_keys_close(gate *g)
 /* ---- limits ---- */
 static bool source_full(gate *g, const uint8_t source[16], bool failed)
 {
+    static const uint8_t nobody[16]; /* limits.exempt */
     gate_keys *k = g->keys;
     uint64_t h = hash_of(k, source, 16);
     size_t i = h % SOURCE_SLOTS;
     int64_t minute = service_now() / 60;
 
+    if (!memcmp(source, nobody, sizeof nobody))
+        return false;
     if (k->source[i].hash != h || k->source[i].minute != minute) {
         if (!failed)
             return false;
@@ -340,7 +343,7 @@ static gba_err key_of(gate *g, const tls_psk_query *q, gate_who *who, const char
     who->framework = id.framework;
     who->form = id.form;
     if (q->peer)
-        http_source(q->peer, source);
+        http_source_counted(q->peer, g->exempt, g->n_exempt, source);
     switch (id.form) {
     case GBA_M2M_PSK_KPSA:
         return stored(g, &id, who, why);

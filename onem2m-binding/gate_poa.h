@@ -78,7 +78,6 @@ bool gate_give_back(gate *g, const gate_given *given, gba_span body, char **out,
 bool gate_is_json(const char *content_type, const char *content_encoding, gba_span body);
 
 /* ---- gate_reach.c ---- */
-#define GATE_CIDRS 64
 void gate_reach_check(conf *c, const gate_settings *s);
 /* May the egress contact it? configured: of `peers`, not a registrant's word. */
 bool gate_may_reach(const gate_settings *s, bool configured, const struct sockaddr *sa);

@@ -79,9 +79,9 @@ const gate_peer *gate_registrar(const gate_settings *s)
 
 void gate_reach_check(conf *c, const gate_settings *s)
 {
-    char item[64], host[GATE_HOST_MAX];
+    char host[GATE_HOST_MAX];
     const char *path;
-    http_cidr cidr;
+    size_t n;
     uint16_t port;
     bool tls;
 
@@ -95,14 +95,7 @@ void gate_reach_check(conf *c, const gate_settings *s)
                    s->egress_url  ? "egress_url"
                    : s->registrar ? "registrar"
                                   : "egress_allow");
-    if (s->egress_allow.n > GATE_CIDRS)
-        conf_fault(c, "egress_allow", "has %zu ranges, at most %d are possible", s->egress_allow.n, GATE_CIDRS);
-    for (size_t i = 0; i < s->egress_allow.n; i++) {
-        snprintf(item, sizeof item, "egress_allow[%zu]", i);
-        if (http_cidr_parse(s->egress_allow.v[i], &cidr) != GBA_OK)
-            conf_fault(c, item, "'%s' is not an address range such as 192.0.2.0/24 or 2001:db8::/32",
-                       s->egress_allow.v[i]);
-    }
+    conf_cidrs(c, "egress_allow", &s->egress_allow, NULL, &n);
 }
 
 /* ---- how long ---- */

@@ -113,8 +113,10 @@ const conf_field gate_settings_table[] = {
      .help = "queries that fail, of one address in a minute"},
     {.path = "limits.connections", .type = CONF_INT, AT(connections), .def = "2000", .min = 8, .max = 100000,
      .help = "open connections at most; each has a thread"},
-    {.path = "limits.per_source", .type = CONF_INT, AT(per_source), .def = "0", .min = 0, .max = 100000,
+    {.path = "limits.per_source", .type = CONF_INT, AT(per_source), .def = "256", .min = 0, .max = 100000,
      .help = "open connections of one address (IPv6: of one /64) at most; 0: no limit"},
+    {.path = "limits.exempt", .type = CONF_STRINGS, AT(exempt),
+     .help = "address ranges without limits.per_source and keys.unknown_per_source, for instance carrier NAT"},
     {.path = "limits.idle", .type = CONF_DURATION, AT(idle), .def = "30s", .min = 1, .max = 3600,
      .help = "how long a connection may rest, and a request may take to arrive"},
     {.path = "limits.body", .type = CONF_SIZE, AT(body_max), .def = "1M", .min = 1024, .max = 1 << 26,
@@ -254,6 +256,7 @@ void gate_settings_check(conf *c, const void *settings)
     gba_m2m_id id;
     gba_fqdn f;
     uint16_t port;
+    size_t n_exempt;
     bool tls;
 
     if (s->cse_id && (gba_m2m_id_parse(gba_str(s->cse_id), NULL, &id) != GBA_OK || id.kind != GBA_M2M_ID_CSE))
@@ -282,5 +285,6 @@ void gate_settings_check(conf *c, const void *settings)
     check_kms(c, s, "mef", "MEF", &s->mef);
     check_peers(c, s);
     gate_reach_check(c, s);
+    conf_cidrs(c, "limits.exempt", &s->exempt, NULL, &n_exempt);
     check_domains(c, s);
 }

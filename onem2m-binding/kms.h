@@ -9,6 +9,7 @@
 #include <gba/naf_zn_http.h>
 #include <gba/onem2m.h>
 #include "onem2m-binding/may_name.h"
+#include "service/http.h"
 #include "service/store.h"
 #include "service/tls.h"
 
@@ -163,6 +164,8 @@ typedef struct kms_config {
     gba_naf *naf; /* NULL without BSFs */
     gba_naf_source *zn;
     void *zn_ctx;
+    const http_cidr *exempt; /* from limits of a source */
+    size_t n_exempt;
     unsigned fetch_ms, fetches; /* towards a MEF: deadline, at once at most */
     int64_t unknown_ttl;         /* seconds that a MEF's refusal is remembered; 0: 10 */
     unsigned unknown_per_source; /* queries at a MEF without success, of one source in a minute; 0: 128 */

@@ -189,7 +189,7 @@ gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who)
     if (!w)
         return GBA_E_NOMEM;
     if (q->peer) {
-        http_source(q->peer, w->from);
+        http_source_counted(q->peer, k->c.exempt, k->c.n_exempt, w->from);
         http_source_text(q->peer, w->source);
     }
     printable(q->identity, w->identity);

@@ -24,6 +24,8 @@ typedef struct server {
     kms_mef_link mef[GBA_NAF_BSFS];
     gba_fqdn bsf[GBA_NAF_BSFS], *admin;
     m2m_naming naming[GBA_NAF_BSFS]; /* of each BSF */
+    http_cidr exempt[HTTP_CIDRS];
+    size_t n_exempt;
     pthread_t keeper;
     bool keeping, stop;
     pthread_mutex_t lock;
@@ -230,6 +232,7 @@ static gba_err start_core(server *s, const kms_settings *c, char *why, size_t wh
         e = start_mefs(s, c, why, why_n);
     if (e == GBA_OK)
         e = start_bsfs(s, c, why, why_n);
+    conf_cidrs(NULL, "", &c->exempt, s->exempt, &s->n_exempt);
     s->admin = calloc(c->admins.n + 1, sizeof *s->admin);
     for (size_t i = 0; s->admin && i < c->admins.n && e == GBA_OK; i++)
         e = gba_fqdn_parse(gba_str(c->admins.v[i]), &s->admin[i]);
@@ -243,6 +246,7 @@ static gba_err start_core(server *s, const kms_settings *c, char *why, size_t wh
         .retry = c->retry ? c->retry : 86400, .mefs = s->mef, .n_mefs = c->mefs.n, .bsfs = s->bsf, .bsf_naming = s->naming,
         .n_bsfs = c->bsfs.n,
         .naf = s->naf,
+        .exempt = s->exempt, .n_exempt = s->n_exempt,
         .zn = gba_naf_zn_http_fetch, .zn_ctx = s->zn,
         .fetch_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
         .fetches = (unsigned)(c->fetches ? c->fetches : 32),
@@ -267,7 +271,8 @@ static gba_err start_listener(server *s, const kms_settings *c, char *why, size_
     if (e != GBA_OK)
         return e;
     const http_config hc = {.name = s->kind->name, .address = c->listen.address, .port = c->listen.port, .tls = s->tls,
-                            .connections = (unsigned)c->connections, .handler = handle, .ctx = s,
+                            .connections = (unsigned)c->connections, .per_ip = (unsigned)c->per_source,
+                            .exempt = s->exempt, .n_exempt = s->n_exempt, .known_bodies = true, .handler = handle, .ctx = s,
                             .refusal = m2m_refusal};
     if ((e = http_server_start(&hc, &s->http, why, why_n)) != GBA_OK)
         return e;

@@ -22,7 +22,8 @@ typedef struct kms_settings {
     conf_listen listen;
     char *cert, *key, *client_ca, *crl, *ocsp;
     conf_strings admins;
-    int64_t registration_lifetime, key_lifetime, connections;
+    int64_t registration_lifetime, key_lifetime, connections, per_source;
+    conf_strings exempt;
     char *store_url, *key_file;
     int store_sync;
     conf_items bsfs, mefs;

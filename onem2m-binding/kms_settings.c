@@ -6,6 +6,7 @@
 #include "onem2m-binding/kms_server.h"
 #include "onem2m-binding/may_name.h"
 #include "onem2m-binding/secret_file.h"
+#include "service/http.h"
 #include "service/seal_file.h"
 
 static const char *const sync_names[] = {"full", "normal", NULL};
@@ -59,6 +60,10 @@ static const conf_field mef_item[] = {
     {.path = P ".admins", .type = CONF_STRINGS, AT(admins), .help = "adminFQDNs that are served; without it any"},     \
     {.path = P ".connections", .type = CONF_INT, AT(connections), .def = "1000", .min = 8, .max = 100000,              \
      .help = "open connections at most"},                                                                              \
+    {.path = "limits.per_source", .type = CONF_INT, AT(per_source), .def = "256", .min = 0, .max = 100000,             \
+     .help = "open connections of one address (IPv6: of one /64) at most; 0: no limit"},                               \
+    {.path = "limits.exempt", .type = CONF_STRINGS, AT(exempt),                                                        \
+     .help = "address ranges without limits of a source, for instance carrier NAT"},                                   \
     {.path = "limits.registration_lifetime", .type = CONF_DURATION, AT(registration_lifetime), .def = "365d",          \
      .min = 60, .max = 315360000, .help = "longest life of a client registration, counted anew from each update"},                                    \
     {.path = "limits.key_lifetime", .type = CONF_DURATION, AT(key_lifetime), .def = "30d", .min = 60,                  \
@@ -162,7 +167,8 @@ void kms_settings_check(conf *c, const void *settings)
             conf_fault(c, item, "'%s' is not an FQDN", s->admins.v[i]);
     }
     uint32_t gsids[GBA_NAF_ZN_GSIDS];
-    size_t n_gsids;
+    size_t n_gsids, n_exempt;
+    conf_cidrs(c, "limits.exempt", &s->exempt, NULL, &n_exempt);
     conf_numbers(c, "zn.services", &s->zn_services, gsids, GBA_NAF_ZN_GSIDS, &n_gsids);
     if (s->bsfs.n && (!s->zn_ca || !s->zn_cert || !s->zn_key))
         conf_fault(c, "zn.cert", "bsfs needs zn.ca, zn.cert and zn.key");

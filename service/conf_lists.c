@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conf_lists.c - lists of words that mean something: numbers. */
+/* conf_lists.c - lists of words that mean something: numbers, address ranges. */
 #include <stdio.h>
 #include <stdlib.h>
-#include "service/conf.h"
+#include "service/http.h"
 
 void conf_numbers(conf *c, const char *path, const conf_strings *list, uint32_t *out, size_t max, size_t *n)
 {
@@ -18,5 +18,22 @@ void conf_numbers(conf *c, const char *path, const conf_strings *list, uint32_t 
             out[(*n)++] = (uint32_t)v;
         else if (c)
             conf_fault(c, item, "'%s' is not a number of 0 to 4294967295", list->v[i]);
+    }
+}
+
+void conf_cidrs(conf *c, const char *path, const conf_strings *list, http_cidr *out, size_t *n)
+{
+    char item[128];
+    http_cidr one;
+
+    *n = 0;
+    if (c && list->n > HTTP_CIDRS)
+        conf_fault(c, path, "has %zu ranges, at most %d are possible", list->n, HTTP_CIDRS);
+    for (size_t i = 0; i < list->n && i < HTTP_CIDRS; i++) {
+        snprintf(item, sizeof item, "%s[%zu]", path, i);
+        if (http_cidr_parse(list->v[i], out ? &out[*n] : &one) == GBA_OK)
+            ++*n;
+        else if (c)
+            conf_fault(c, item, "'%s' is not an address range such as 192.0.2.0/24 or 2001:db8::/32", list->v[i]);
     }
 }

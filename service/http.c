@@ -32,7 +32,8 @@
 #define DISCARD_MAX (1024 * 1024) /* of a body nobody wants, before the connection is cut */
 
 static const char *const reason_names[REASONS - HTTP_FAULTS] = {
-    "uri_long", "header_large", "body_large", "certificate", "timeout", "malformed", "no_request", "busy", "stopping"};
+    "uri_long", "header_large", "body_large", "certificate", "timeout", "malformed", "no_request", "busy", "stopping",
+    "per_source"};
 
 static http_server *servers;
 static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -163,6 +164,7 @@ static enum MHD_Result header_complete(http_req *r, http_conn *k, const char *ve
     r->streams = s->pool && (!s->stream_if || s->stream_if(r, s->ctx));
     if (r->streams)
         return body ? stream_launch(r, k, true) : MHD_YES;
+    r->unread = body && s->known_bodies && !tls_session_peer_known(k->session);
     if (head.length > s->body_max) {
         /* A peer that is sending would see its connection reset, and perhaps no answer: a body that is not very
          * large is read first, unless the peer waits for our word (100-continue). */
@@ -187,7 +189,7 @@ static enum MHD_Result take_body(http_req *r, http_conn *k, const char *data, si
             atomic_store_explicit(&k->deadline, service_mono_ms() + s->idle_ms, memory_order_relaxed);
         return r->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
     }
-    if (r->discarded || *n > s->body_max - r->body_n) { /* chunked: only now is it known */
+    if (r->unread || r->discarded || *n > s->body_max - r->body_n) { /* chunked: only now is it known */
         r->discarded += *n;
         *n = 0;
         return r->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
@@ -255,7 +257,7 @@ static enum MHD_Result request_complete(http_req *r, http_conn *k)
 {
     if (r->streams)
         return r->stream ? stream_step(r, k, http_stream_complete(r->stream)) : stream_launch(r, k, false);
-    if (r->discarded)
+    if (r->discarded && !r->unread)
         return refuse(r, k, 413, BODY_LARGE);
     switch (atomic_load(&r->state)) {
     case ARRIVING:
@@ -403,12 +405,19 @@ static void on_started(http_server *s, struct MHD_Connection *c, void **slot)
     if (k->next)
         k->next->prev = k;
     s->conns = k;
-    if (s->per_ip && sa && !enter(s, k)) {
+    bool refused = s->per_ip && sa && !http_cidr_has(s->exempt, s->n_exempt, sa) && !enter(s, k);
+    if (refused) {
         atomic_store(&k->killed, true);
-        metric_add(s->rejected[BUSY], 1);
+        metric_add(s->rejected[PER_SOURCE], 1);
         shutdown(fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&s->lock);
+    if (refused) {
+        char from[64];
+        http_source_text(sa, from);
+        log_event(LOG_LEVEL_WARN, "http.rejected", "listener", s->name, "reason", reason_name(PER_SOURCE), "from", from,
+                  NULL);
+    }
 }
 
 static void on_closed(http_server *s, void **slot)
@@ -595,12 +604,13 @@ static http_server *server_new(const http_config *c, unsigned connections)
     s->handler = c->handler;
     s->refusal = c->refusal;
     s->ctx = c->ctx;
-    s->per_ip = c->per_ip;
+    s->known_bodies = c->known_bodies && c->tls;
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&a);
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
     pthread_cond_init(&s->watch_cond, &a);
     pthread_condattr_destroy(&a);
+    http_server_per_ip(s, c->per_ip, c->exempt, c->n_exempt);
     s->stream_if = c->stream_if;
     if (c->stream && !(s->pool = http_pool_new(c->streams ? c->streams : connections, c->handler, c->ctx))) {
         free(s);
@@ -645,6 +655,16 @@ gba_err http_server_start(const http_config *c, http_server **out, char *why, si
     pthread_mutex_unlock(&servers_lock);
     *out = s;
     return GBA_OK;
+}
+
+void http_server_per_ip(http_server *s, unsigned per_ip, const http_cidr *exempt, size_t n_exempt)
+{
+    pthread_mutex_lock(&s->lock);
+    s->per_ip = per_ip;
+    s->n_exempt = n_exempt < 2 * HTTP_CIDRS ? n_exempt : 2 * HTTP_CIDRS;
+    for (size_t i = 0; i < s->n_exempt; i++)
+        s->exempt[i] = exempt[i];
+    pthread_mutex_unlock(&s->lock);
 }
 
 uint16_t http_server_port(const http_server *s)

@@ -8,6 +8,7 @@
 #define SERVICE_HTTP_H
 #include <gba/gba.h>
 #include <sys/socket.h>
+#include "service/conf.h"
 #include "service/tls.h"
 
 typedef struct http_server http_server;
@@ -18,6 +19,18 @@ typedef struct http_field {
     const char *name, *value;
 } http_field;
 
+/* A range of addresses. */
+typedef struct http_cidr {
+    uint8_t addr[16];
+    unsigned bits; /* of the mapped form, 0..128 */
+} http_cidr;
+#define HTTP_CIDRS 64 /* in one setting */
+gba_err http_cidr_parse(const char *text, http_cidr *out) GBA_MUST_USE;
+bool http_cidr_has(const http_cidr *list, size_t n, const struct sockaddr *sa);
+/* A setting that lists ranges: at most HTTP_CIDRS into out (NULL: they are checked alone); *n of them. c NULL: checked
+ * before, no faults told. */
+void conf_cidrs(conf *c, const char *path, const conf_strings *list, http_cidr *out, size_t *n);
+
 typedef struct http_config {
     const char *name;         /* for logs and metrics: "ub", "zn", "ua", "admin" */
     const char *address;      /* "127.0.0.1", "::", a unix path is not offered */
@@ -27,6 +40,9 @@ typedef struct http_config {
     size_t body_max;          /* 0: 65536 -> 413 */
     unsigned connections;     /* 0: 10000 */
     unsigned per_ip;          /* connections of one http_source, 0: any number */
+    const http_cidr *exempt;  /* from per_ip; copied, the first 2 * HTTP_CIDRS */
+    size_t n_exempt;
+    bool known_bodies; /* with tls: the body of a peer that showed neither key nor certificate passes unread */
     unsigned idle_s;          /* 0: 30; also the time a request may take to arrive (slow loris) */
     unsigned threads;         /* 0: one per core */
     bool stream;              /* the handler runs when the header is complete: see http_body_read */
@@ -42,6 +58,8 @@ typedef struct http_config {
 
 gba_err http_server_start(const http_config *c, http_server **out, char *why, size_t why_n) GBA_MUST_USE;
 uint16_t http_server_port(const http_server *s);
+/* Other limits from now on; connections that are open stay. */
+void http_server_per_ip(http_server *s, unsigned per_ip, const http_cidr *exempt, size_t n_exempt);
 /* Accept no more, finish what is under way, at most `ms`; then stop and free. */
 void http_server_drain(http_server *s);
 void http_server_stop(http_server **s, unsigned ms);
@@ -101,15 +119,11 @@ void http_reply_end(http_req *r);
 
 /* Source prefix for limits: IPv4 /32, IPv6 /64 (::1 whole), mapped addresses as IPv4. 16 octets. */
 void http_source(const struct sockaddr *sa, uint8_t out[16]);
+/* The same for who keeps count: nobody (zeros) when it is exempt. */
+void http_source_counted(const struct sockaddr *sa, const http_cidr *exempt, size_t n, uint8_t out[16]);
 /* Text of an address without port. */
 void http_source_text(const struct sockaddr *sa, char out[64]);
 /* The client's address behind trusted proxies: the last X-Forwarded-For hop that is not in
  * `trusted`; the peer itself when the peer is not trusted. */
-typedef struct http_cidr {
-    uint8_t addr[16];
-    unsigned bits; /* of the mapped form, 0..128 */
-} http_cidr;
-gba_err http_cidr_parse(const char *text, http_cidr *out) GBA_MUST_USE;
-bool http_cidr_has(const http_cidr *list, size_t n, const struct sockaddr *sa);
 void http_client(const http_req *r, const http_cidr *trusted, size_t n, struct sockaddr_storage *out);
 #endif

@@ -40,6 +40,14 @@ void http_source(const struct sockaddr *sa, uint8_t out[16])
         memset(out + 8, 0, 8); /* an IPv6 user holds a /64 */
 }
 
+void http_source_counted(const struct sockaddr *sa, const http_cidr *exempt, size_t n, uint8_t out[16])
+{
+    if (http_cidr_has(exempt, n, sa))
+        memset(out, 0, 16);
+    else
+        http_source(sa, out);
+}
+
 void http_source_text(const struct sockaddr *sa, char out[64])
 {
     uint8_t a[16];

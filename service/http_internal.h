@@ -19,6 +19,7 @@ typedef enum http_reason { /* below: each http_fault */
     NO_REQUEST, /* a connection that never sent a request line */
     BUSY,
     STOPPING,
+    PER_SOURCE, /* a connection too many of one address */
     REASONS
 } http_reason;
 
@@ -60,6 +61,7 @@ struct http_req {
     uint8_t *body;
     size_t body_n, body_room, discarded;
     bool first_done, first_again, refused, streams;
+    bool unread; /* its body passes by */
     bool small; /* an empty socket buffer takes this answer whole */
     unsigned status;
     struct MHD_Response *_Atomic response;
@@ -91,6 +93,9 @@ struct http_server {
     bool watching, watch_stop;
     http_conn *conns;
     unsigned per_ip;
+    http_cidr exempt[2 * HTTP_CIDRS];
+    size_t n_exempt;
+    bool known_bodies;
     http_conn *sources[HTTP_SOURCES];
     atomic_bool draining, stopping;
     metric *rejected[REASONS], *answered[6], *open, *seconds;

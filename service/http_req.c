@@ -66,7 +66,7 @@ static void req_reset(http_req *r)
         r->body_room = 0;
     }
     r->body_n = r->discarded = 0;
-    r->first_done = r->first_again = r->refused = r->streams = r->small = false;
+    r->first_done = r->first_again = r->refused = r->streams = r->small = r->unread = false;
     r->status = 0;
     r->method[0] = 0;
     atomic_store_explicit(&r->state, ARRIVING, memory_order_relaxed);

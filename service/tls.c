@@ -173,6 +173,12 @@ static bool shows_none(gnutls_session_t session)
     return gnutls_auth_client_get_type(session) == GNUTLS_CRD_PSK || !gnutls_certificate_get_peers(session, &n) || n == 0;
 }
 
+bool tls_session_peer_known(void *session)
+{
+    unsigned n = 0;
+    return session && (tls_session_who(session) || (gnutls_certificate_get_peers(session, &n) && n > 0));
+}
+
 static int verify_in_handshake(gnutls_session_t session)
 {
     tls_hold *h = gnutls_session_get_ptr(session);

@@ -108,6 +108,8 @@ void tls_session_sni(void *session, char out[256]);
  * kernel. False: it could not go out at once; the connection is of no more use. */
 void tls_session_gather(void *session);
 bool tls_session_send_gathered(void *session);
+/* Did the peer show a key or a certificate? */
+bool tls_session_peer_known(void *session);
 void *tls_session_who(void *session);      /* of a PSK session attached here, else NULL */
 /* RFC 5705 exporter without a context. FORBIDDEN: the session was resumed, or TLS 1.2 without the
  * extended master secret (RFC 7627): its export would not be this peer's alone. */

@@ -109,6 +109,8 @@ ua:
   tls_listen: 127.0.0.1:$p_naftls
   cert: naf.pem
   key: naf.key
+limits:
+  exempt: [127.0.0.0/8, "::1/128"]
 admin:
   listen: 127.0.0.1:$p_nafadm
 CONF

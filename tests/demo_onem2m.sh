@@ -40,6 +40,7 @@ seal:
   key_file: $1.seal
 admin:
   listen: 127.0.0.1:$4
+limits: {exempt: [127.0.0.0/8, "::1/128"]}
 CONF
 }
 
@@ -102,6 +103,7 @@ seal:
   key_file: gate.seal
 admin:
   listen: 127.0.0.1:$p_gateadm
+limits: {exempt: [127.0.0.0/8, "::1/128"]}
 ${m2m_gate_more:-}
 CONF
     m2m_gatectl seal create-key >/dev/null || demo_fail "could not create the gate's seal key"

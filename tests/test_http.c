@@ -327,14 +327,42 @@ static void test_slow(void)
 
 static void test_per_ip(void)
 {
+    int64_t before = rejected("per_source");
     start(&(http_config){.per_ip = 2, .threads = 1});
     int a = net_connect(port), b = net_connect(port);
     usleep(50000);
     int c = net_connect(port);
     CU_ASSERT(net_closed(c, 1000));
+    CU_ASSERT_EQUAL(rejected("per_source"), before + 1);
     close(a);
     close(b);
     close(c);
+    stop();
+}
+
+/* Exempt ranges are not counted, a reload changes limit and ranges. */
+static void test_per_ip_exempt(void)
+{
+    http_cidr loopback[2];
+    CU_ASSERT_EQUAL(http_cidr_parse("192.0.2.0/24", &loopback[0]), GBA_OK);
+    CU_ASSERT_EQUAL(http_cidr_parse("127.0.0.0/8", &loopback[1]), GBA_OK);
+    start(&(http_config){.per_ip = 2, .exempt = loopback, .n_exempt = 2, .threads = 1});
+    int fd[8], n = 0;
+    while (n < 6)
+        fd[n++] = net_connect(port);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "200 OK"));
+    http_server_per_ip(server, 1, loopback, 1); /* those that are open stay, and were not counted */
+    fd[n++] = net_connect(port);
+    usleep(50000);
+    fd[n++] = net_connect(port);
+    CU_ASSERT(net_closed(fd[n - 1], 1000));
+    net_send(fd[0], "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
+    net_read(fd[0], got, sizeof got, 300);
+    CU_ASSERT_PTR_NOT_NULL(strstr(got, "200 OK"));
+    http_server_per_ip(server, 0, NULL, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "200 OK"));
+    while (n)
+        close(fd[--n]);
     stop();
 }
 
@@ -763,6 +791,7 @@ int main(int argc, char **argv)
     CU_add_test(s, "malformed", test_malformed);
     CU_add_test(s, "slow", test_slow);
     CU_add_test(s, "per ip", test_per_ip);
+    CU_add_test(s, "per ip exempt", test_per_ip_exempt);
     CU_add_test(s, "drain", test_drain);
     CU_add_test(s, "abandoned", test_abandoned);
     CU_add_test(s, "gone before the answer", test_gone_before_answer);

@@ -196,21 +196,21 @@ is "an old nonce" 401 "$(fetch -H "Authorization: $a" "$P/old")"
 ok "is stale" head_has 'stale=true'
 stop_nafd
 
-# ---- SIGTERM while a BSF is silent, and while a body comes slowly ----
+# ---- SIGTERM while a BSF is silent, and while a header comes slowly ----
 config "idle: 10s"
 sed -i 's/timeout_ms: .*/timeout_ms: 30000/; $a drain: 1s' "$demo/naf.yaml"
 start_nafd
 fetch "$P/" >/dev/null
 a=$(sign new6@bsf.test 0100000002 POST / auth)
 exec 9<>"/dev/tcp/127.0.0.1/$plain"
-printf 'POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Length: 2\r\n\r\nx' "$a" >&9
+printf 'POST / HTTP/1.1\r\nHost: localhost\r\n' >&9
 get mute@bsf.test 0100000002 "$P/" >"$demo/late" &
 late=$!
 sleep 1
 began=$SECONDS
 kill "$nafd_pid"
 sleep 1.5 # the drain is over, and the BSF asked no more
-printf y >&9
+printf 'Authorization: %s\r\nContent-Length: 2\r\n\r\nxy' "$a" >&9
 is "who comes now gets 503" 503 "$(timeout 5 head -c 12 <&9 | cut -c10-12)"
 exec 9>&-
 wait "$late"

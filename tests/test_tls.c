@@ -114,8 +114,11 @@ static void answer_large(http_req *r)
     free(body);
 }
 
+static size_t body_n; /* of the last request */
+
 static void on_request(http_req *r, void *ctx)
 {
+    body_n = http_body(r).n;
     gba_fqdn names[4];
     size_t n = 0;
     char text[512];
@@ -131,18 +134,20 @@ static void on_request(http_req *r, void *ctx)
     http_reply(r, 200, NULL, 0, gba_str(text));
 }
 
+static bool optional; /* a client may come without a certificate, and its bodies are not kept then */
 static unsigned idle_s = 30; /* no test but that of the deadline should meet it, however slow the machine */
 
 static void begin(bool clients, bool crl)
 {
     char why[256] = "";
     tls_server_config c = {.cert_file = crt_pem, .key_file = key_pem, .client_ca_file = clients ? ca_pem : NULL,
-                           .crl_file = crl ? crl_pem : NULL};
+                           .crl_file = crl ? crl_pem : NULL, .client_optional = optional};
     gba_err e = tls_server_new(&c, &tls, why, sizeof why);
     if (e != GBA_OK)
         printf("%s\n", why);
     CU_ASSERT_EQUAL_FATAL(e, GBA_OK);
-    http_config h = {.name = "tls", .address = "127.0.0.1", .tls = tls, .threads = 2, .idle_s = idle_s, .handler = on_request};
+    http_config h = {.name = "tls", .address = "127.0.0.1", .tls = tls, .threads = 2, .idle_s = idle_s, .handler = on_request,
+                     .known_bodies = optional};
     CU_ASSERT_EQUAL_FATAL(http_server_start(&h, &server, why, sizeof why), GBA_OK);
 }
 
@@ -179,14 +184,18 @@ static int handshake(client *c, const ident *with, const char *priority, const g
     return r;
 }
 
+static const char *ask_for = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 static const char *request(client *c)
 {
     static char b[4096];
-    static const char q[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-    size_t n = 0;
+    size_t n = 0, all = strlen(ask_for);
     b[0] = 0;
-    if (gnutls_record_send(c->s, q, sizeof q - 1) < 0)
-        return b;
+    for (size_t sent = 0; sent < all;) {
+        ssize_t r = gnutls_record_send(c->s, ask_for + sent, all - sent);
+        if (r < 0)
+            return b;
+        sent += (size_t)r;
+    }
     while (!strstr(b, "tls") && !strstr(b, "403")) {
         ssize_t r = gnutls_record_recv(c->s, b + n, sizeof b - 1 - n);
         if (r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED)
@@ -315,6 +324,32 @@ static void test_clients(void)
 }
 
 /* A certificate revoked after the handshake: the open connection and a resumption are refused too. */
+/* Whoever showed no certificate is answered, but nothing of a body is kept for him; a known one's is there. */
+static void test_strangers_bodies(void)
+{
+    static char with_body[70000];
+    static const char *const framing[] = {"Content-Length: 60000", "Transfer-Encoding: chunked"};
+    const char *plain = ask_for;
+    ident naf = make(&(spec){"x", "naf1.example", 12, NULL, 10}, &ca);
+    optional = true;
+    begin(true, false);
+    ask_for = with_body;
+    for (int chunked = 0; chunked < 2; chunked++) {
+        int n = snprintf(with_body, sizeof with_body, "POST / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s%060000d%s", framing[chunked],
+                         chunked ? "ea60\r\n" : "", 1, chunked ? "\r\n0\r\n\r\n" : "");
+        CU_ASSERT_FATAL(n > 0 && (size_t)n < sizeof with_body);
+        body_n = 1;
+        CU_ASSERT_PTR_NOT_NULL(visit(NULL, NULL));
+        CU_ASSERT_EQUAL(body_n, 0);
+        CU_ASSERT_PTR_NOT_NULL(visit(&naf, NULL));
+        CU_ASSERT_EQUAL(body_n, 60000);
+    }
+    ask_for = plain;
+    end();
+    optional = false;
+    drop(&naf);
+}
+
 static void test_revoked(void)
 {
     char why[256];
@@ -456,6 +491,7 @@ int main(void)
     CU_add_test(s, "versions and suites", test_versions_and_suites);
     CU_add_test(s, "a large answer", test_large_answer);
     CU_add_test(s, "clients", test_clients);
+    CU_add_test(s, "strangers' bodies", test_strangers_bodies);
     CU_add_test(s, "revoked", test_revoked);
     CU_add_test(s, "reload", test_reload);
     CU_add_test(s, "bad files", test_bad_files);

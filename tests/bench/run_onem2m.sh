@@ -41,6 +41,7 @@ maf: {fqdn: maf.example.com, listen: "127.0.0.1:0", cert: maf.pem, key: maf.key}
 store: {url: "sqlite:maf.db"}
 seal: {key_file: maf.seal}
 admin: {listen: "127.0.0.1:0"}
+limits: {exempt: [127.0.0.0/8]}
 Y
 "$bin/m2m-mafctl" --config maf.yaml credential add --ae-id //sp.example.com/cse1/Cmaf --km-id a@maf.example.com --key-file - <<<"$KM_A" >/dev/null
 "$bin/m2m-mafctl" --config maf.yaml credential add --cse-id //sp.example.com/cse1 --km-id b@maf.example.com --key-file km >/dev/null
@@ -59,6 +60,7 @@ maf: [{fqdn: maf.example.com, url: "https://127.0.0.1:$MAF", psk_id: b@maf.examp
 store: {url: "sqlite:gate.db"}
 seal: {key_file: gate.seal}
 admin: {listen: "127.0.0.1:0"}
+limits: {exempt: [127.0.0.0/8]}
 Y
 "$bin/m2m-gatectl" --config gate.yaml seal create-key >/dev/null
 "$bin/m2m-gatectl" --config gate.yaml credential add --kpsa-id a@sp.example.com --key-file kpsa --ae-id //sp.example.com/cse1/Cpsk >/dev/null
