@@ -73,6 +73,7 @@ until_ok() { # SECONDS COMMAND...
     done
     return 1
 }
+# shellcheck disable=SC2120
 ready() { demo_http "http://${1:-$BSF_ADDRESS}:8081/readyz"; }
 lives() { demo_http "http://${1:-$BSF_ADDRESS}:8081/healthz"; }
 not_ready() { # ADDRESS REASON

@@ -34,7 +34,7 @@ until_is() { # WANT COMMAND...: within 10 s
 start() {
     "$build/$2" --config "$demo/$1.yaml" >"$demo/$1.log" 2>&1 &
     pid=$!
-    pids+=($pid)
+    pids+=("$pid")
     for _ in $(seq 300); do
         grep -q daemon.started "$demo/$1.log" && break
         kill -0 $pid 2>/dev/null || break

@@ -55,7 +55,7 @@ for i in $(seq 60); do
     target=/ && [ $((i % 2)) = 0 ] || target=/app/sink
     head_of $target 1048576 "${forged/uri=\"\/\"/uri=\"$target\"}"
     (timeout 5 head -c 1000000 /dev/zero >&$fd) 2>/dev/null &
-    fds+=($fd)
+    fds+=("$fd")
 done
 sleep 2
 after=$(rss)
@@ -73,7 +73,7 @@ for target in / /app/sink; do
         chunked) got=$(fetch -X POST -H "Authorization: $a" -H 'Expect:' -T - "$P$target" <"$demo/body") ;;
         changed) got=$(fetch -H "Authorization: $a" -H 'Expect:' --data-binary @<(tr a b <"$demo/body") "$P$target") ;;
         esac
-        is "$target, auth-int, $how" $([ $how = changed ] && echo 401 || echo 200) "$got"
+        is "$target, auth-int, $how" "$([ $how = changed ] && echo 401 || echo 200)" "$got"
         [ "$target-$how" != /app/sink-length ] || ok "the upstream got it whole" cmp -s <(tail -c 1000000 "$demo/out") "$demo/body"
         [ $how = changed ] || ok "$target, $how: its answer proves itself" rspauth_is "$a" $B 0100000002 auth-int
         [ $how = changed ] || is "$target, $how: not twice" 401 "$(fetch -H "Authorization: $a" -H 'Expect:' --data-binary @"$demo/body" "$P$target")"
