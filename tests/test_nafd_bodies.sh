@@ -5,6 +5,7 @@
 # shellcheck source=tests/nafd_kit.sh disable=SC2154
 . "${top_srcdir:-.}/tests/nafd_kit.sh"
 kit_stage
+trap "" PIPE # connections are closed on us
 conf() { # MORE-OF-UA
     config <<CONF
 ua:
