@@ -70,6 +70,7 @@ gba_err gate_url(const char *url, bool *tls, char host[GATE_HOST_MAX], uint16_t 
 /* ---- records (gate_record.c); on disk ---- */
 #define GATE_CREDENTIAL (STORE_GATE + 0) /* key: Credential-ID */
 #define GATE_ENTITY (STORE_GATE + 1)     /* key: absolute CSE-ID or AE-ID */
+#define GATE_ENDED (STORE_GATE + 3)      /* key: Credential-ID of a certificate; since when */
 #define GATE_IDS_MAX 32
 #define GATE_POAS_MAX 4
 #define GATE_POA_MAX 255
@@ -251,6 +252,12 @@ void gate_ask_leave(atomic_uint *asking);
 
 /* gate_cert.c: the flavour, Credential-ID and identities of a certificate's names (TS-0003 8.1.2.5). */
 void gate_cert_who(const gba_m2m_id *cse, const tls_name *names, size_t n, gate_who *out);
+
+/* gate_ended.c: certificates that the operator has ended. since 0: it is there again. */
+bool gate_is_certificate(const char *credential);
+store_op gate_ended_op(const char *credential, int64_t since, char text[24]);
+int64_t gate_ended_since(gba_span value);
+bool gate_has_ended(store *s, const char *credential);
 
 /* gate_proxy.c */
 void gate_handle(http_req *r, void *g);

@@ -332,6 +332,8 @@ static void choose_raw(out *o, const char *credential)
     const char *hex = credential + strlen("30-sha-256_");
     size_t n = sizeof o->raw;
 
+    if (gate_is_certificate(credential) && gate_has_ended(o->g->store, credential))
+        o->why = "revoked";
     if (strncmp(credential, "30-sha-256_", strlen("30-sha-256_")) != 0)
         return;
     o->is_raw = gba_hex_decode(gba_str(hex), o->raw, &n) == GBA_OK && n == sizeof o->raw;

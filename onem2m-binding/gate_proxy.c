@@ -203,7 +203,8 @@ static bool bind_who(call *c)
         return false;
     }
     gate_book_find(c->g->book, w->credential, &c->bind);
-    if (w->form == GBA_M2M_PSK_KPSA && !c->bind.has_key) {
+    if (w->form == GBA_M2M_PSK_NONE ? gate_has_ended(c->g->store, w->credential)
+                                    : w->form == GBA_M2M_PSK_KPSA && !c->bind.has_key) {
         c->why = "revoked";
         return false;
     }

@@ -163,7 +163,7 @@ static int read_ids(ctl *c, gate_credential *cr)
 
 static int add(ctl *c)
 {
-    char text[GATE_RECORD_MAX], why[512] = "";
+    char text[GATE_RECORD_MAX], since[24], why[512] = "";
     gate_credential cr = {0};
     size_t n = 0;
     int64_t expires = 0;
@@ -179,10 +179,13 @@ static int add(ctl *c)
     if (e != GBA_OK)
         return fail(RC_FAILED, "%s", why);
     e = gate_credential_print(&cr, text, &n);
-    store_op op = {.type = c->replace ? STORE_PUT : STORE_INSERT, .kind = (store_kind)GATE_CREDENTIAL,
-                   .key = gba_str(c->credential), .value = gba_mem(text, n), .expiry = expires};
+    const store_op op[] = {{.type = c->replace ? STORE_PUT : STORE_INSERT, .kind = (store_kind)GATE_CREDENTIAL,
+                            .key = gba_str(c->credential), .value = gba_mem(text, n), .expiry = expires},
+                           gate_ended_op(c->credential, expires, since)};
     if (e == GBA_OK)
-        e = strlen(c->credential) > STORE_KEY_MAX ? GBA_E_RANGE : store_write(c->store, &op, 1, service_now(), NULL);
+        e = strlen(c->credential) > STORE_KEY_MAX
+                ? GBA_E_RANGE
+                : store_write(c->store, op, gate_is_certificate(c->credential) ? 2 : 1, service_now(), NULL);
     gba_wipe(text, sizeof text);
     gba_secret_wipe(&cr.key);
     if (e == GBA_E_FORBIDDEN)
@@ -199,8 +202,12 @@ static int add(ctl *c)
 
 static int remove_one(ctl *c)
 {
-    store_op op = {.type = STORE_TAKE, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str(c->credential)};
-    gba_err e = store_write(c->store, &op, 1, service_now(), NULL);
+    char since[24];
+    const store_op op[] = {
+        {.type = STORE_TAKE, .kind = (store_kind)GATE_CREDENTIAL, .key = gba_str(c->credential)},
+        gate_ended_op(c->credential, service_now(), since),
+    };
+    gba_err e = store_write(c->store, op, gate_is_certificate(c->credential) ? 2 : 1, service_now(), NULL);
 
     if (e == GBA_E_UNKNOWN)
         return fail(RC_FAILED, "there is no credential %s: '" PROGRAM " credential list' shows them", c->credential);
@@ -251,10 +258,29 @@ static bool show(void *ctx, gba_span key, const store_record *rec)
     return true;
 }
 
+static bool show_ended(void *ctx, gba_span key, const store_record *rec)
+{
+    listing *l = ctx;
+    char name[STORE_KEY_MAX + 1];
+
+    snprintf(name, sizeof name, "%.*s", (int)key.n, (const char *)key.p);
+    if (gate_ended_since(gba_mem(rec->value, rec->n)) > service_now())
+        return true;
+    if (l->c->json)
+        json_array_append_new(l->rows, json_pack("{s:s, s:s, s:[], s:b, s:b, s:n}", "credential", name, "bound", "ended", "ids", "key",
+                                                 0, "learned", 0, "expires"));
+    else
+        printf("%-44s ended: refused until it is added again\n", name);
+    l->n++;
+    return true;
+}
+
 static int list(ctl *c)
 {
     listing l = {.c = c, .rows = json_array()};
     gba_err e = store_each(c->store, (store_kind)GATE_CREDENTIAL, (gba_span){0}, service_now(), show, &l);
+    if (e == GBA_OK)
+        e = store_each(c->store, (store_kind)GATE_ENDED, (gba_span){0}, service_now(), show_ended, &l);
 
     if (e == GBA_OK && c->json) {
         json_dumpf(l.rows, stdout, JSON_INDENT(2));

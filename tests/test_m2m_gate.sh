@@ -321,6 +321,30 @@ for i in 1 2 3 4 5; do
     has 'X-M2M-RSC: 4106' || stale="$stale $i"
     add --credential-id 31-1.3.6.1.4.1.99999.1.maker.7.42 --ae-id //sp.example.com/cse1/Cd1 --ae-id //sp.example.com/cse1/Cd2
 done
+dev=31-1.3.6.1.4.1.99999.1.maker.7.42
+new() { crt device POST /cse1 "${o}C\r\nContent-Type: application/json;ty=2\r\n" '{"m2m:ae":{"api":"Nx","rr":false,"srv":["3"]}}'; }
+"$ctl" --config "$dir/gate.yaml" credential remove --credential-id $dev >/dev/null
+new
+check "a certificate that is removed is not a new device" has 'X-M2M-RSC: 4106'
+check "its audit line" logged gate.refused "credential=$dev.*why=revoked"
+"$ctl" --config "$dir/gate.yaml" credential list >"$dir/answer"
+check "it is listed" has "^$dev  *ended"
+add --credential-id $dev --expires "$(date -u -d '+3 seconds' +%Y%m%dT%H%M%S)" --ae-id //sp.example.com/cse1/Cd1
+crt device GET /cse1 "${o}Cd1\r\n" ''
+check "added again" has 'X-M2M-RSC: 2000'
+add --credential-id 33-CcertAE.cse1.sp.example.com
+crt ae GET /cse1 "${o}CcertAE\r\n" ''
+check "a certificate whose name says who it is" has 'X-M2M-RSC: 2000'
+"$ctl" --config "$dir/gate.yaml" credential remove --credential-id 33-CcertAE.cse1.sp.example.com >/dev/null
+crt ae GET /cse1 "${o}CcertAE\r\n" ''
+check "once removed it is nobody's" has 'X-M2M-RSC: 4106'
+add --credential-id 33-CcertAE.cse1.sp.example.com
+crt ae GET /cse1 "${o}CcertAE\r\n" ''
+check "until it is added again" has 'X-M2M-RSC: 2000'
+sleep 4
+new
+check "one that has expired is not a new device, either" has 'X-M2M-RSC: 4106'
+add --credential-id $dev --replace --ae-id //sp.example.com/cse1/Cd1 --ae-id //sp.example.com/cse1/Cd2
 check "the binding of a certificate, too${late:+, late:$late}${stale:+, stale:$stale}" [ -z "$late$stale" ]
 "$ctl" --config "$dir/gate.yaml" credential remove --kpsa-id new1@sp.example.com >/dev/null
 curl -s -i --max-time 10 -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$egress/_/sp.example.com/cse1/$aei" >"$dir/answer"
