@@ -57,9 +57,9 @@ static gba_err key_of(void *ctx, gba_span identity, uint16_t suite, gba_secret *
     return a_auth_key(x, suite, key);
 }
 
-/* Our own handshake with a registrar, sent back to us, would find our own key here; but it asks for that registrar, which
- * nobody on the way can change. So with a key only what is ours is served (TS-0003 10.2.1): our name, or that of an AE
- * of the same CSE, of which we may be several. Without an ID that gives a name we are called by our address. */
+/* Our own handshake with a registrar, sent back to us, would find our own key here; but it asks for that registrar,
+ * which nobody on the way can change. So with a key only what is ours is served (TS-0003 10.2.1): our name, or that of
+ * an AE of the same CSE, of which we may be several. Without an ID that gives a name we are called by our address. */
 static bool name_of_ours(void *ctx, gba_span sni)
 {
     const gba_m2m_listener *l = ctx;
@@ -122,7 +122,10 @@ gba_err gba_m2m_listen(gba_m2m_sa *sa, const gba_m2m_listen_config *c, gba_m2m_l
     l->fd = -1;
     for (size_t i = 0; i < CONNECTIONS; i++)
         l->v[i].fd = -1;
-    m2m_accept_config a = {.name = name_of_ours, .name_ctx = l, .priority = c->priority ? c->priority : sa->priority, .client = sa->facts.b.s};
+    m2m_accept_config a = {.name = name_of_ours,
+                           .name_ctx = l,
+                           .priority = c->priority ? c->priority : sa->priority,
+                           .client = sa->facts.b.s};
     if (psk) {
         a.psk = key_of;
         a.psk_ctx = l;

@@ -152,7 +152,8 @@ static int read_ids(ctl *c, gate_credential *cr)
     for (size_t i = 0; i < c->n_ids; i++) {
         gba_m2m_id *id = &cr->ids[cr->n];
         if (gba_m2m_id_parse_assigned(gba_str(c->ids[i]), base, id) != GBA_OK ||
-            (gba_m2m_id_is_ae(id) && !strchr("CS", id->stem[0])) || (c->cse ? id->kind != GBA_M2M_ID_CSE : !gba_m2m_id_is_ae(id)))
+            (gba_m2m_id_is_ae(id) && !strchr("CS", id->stem[0])) ||
+            (c->cse ? id->kind != GBA_M2M_ID_CSE : !gba_m2m_id_is_ae(id)))
             return fail(RC_USAGE, "--%s: '%s' is not %s", c->cse ? "cse-id" : "ae-id", c->ids[i],
                         c->cse ? "a CSE-ID such as //sp.example.com/cse1"
                                : "an AE-ID such as //sp.example.com/cse1/Cabc or Cabc");
@@ -267,8 +268,8 @@ static bool show_ended(void *ctx, gba_span key, const store_record *rec)
     if (gate_ended_since(gba_mem(rec->value, rec->n)) > service_now())
         return true;
     if (l->c->json)
-        json_array_append_new(l->rows, json_pack("{s:s, s:s, s:[], s:b, s:b, s:n}", "credential", name, "bound", "ended", "ids", "key",
-                                                 0, "learned", 0, "expires"));
+        json_array_append_new(l->rows, json_pack("{s:s, s:s, s:[], s:b, s:b, s:n}", "credential", name, "bound",
+                                                 "ended", "ids", "key", 0, "learned", 0, "expires"));
     else
         printf("%-44s ended: refused until it is added again\n", name);
     l->n++;

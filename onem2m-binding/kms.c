@@ -154,7 +154,8 @@ gba_err kms_reg_follow(kms_call *c, const char *id, kms_reg *r)
 }
 
 /* ---- assignedSymmKeyID (TS-0003 8.8.2.3): a KmID of the MAF's own for a Km from a MEF ---- */
-/* A KeID gives a client's registration one KmID, however often it is asked for, and the KmID of the KeID before ends. */
+/* A KeID gives a client's registration one KmID, however often it is asked for, and the KmID of the KeID before ends.
+ */
 static gba_err assign(kms_call *c, kms_reg *r, assigned *out)
 {
     const kms_who *w = c->r->who;
@@ -542,8 +543,9 @@ static void spelled_otherwise(kms_call *c)
     char id[GBA_M2M_ID_MAX + 1];
 
     if (n && gba_m2m_id_print(&c->from, GBA_M2M_ABSOLUTE, id) == GBA_OK)
-        snprintf(c->out->hint, sizeof c->out->hint, "if it is that CSE: m2m-%sctl credential add --cert-dns %.255s --cse-id %s",
-                 c->f->c.kind->name, n->text, id);
+        snprintf(c->out->hint, sizeof c->out->hint,
+                 "if it is that CSE: m2m-%sctl credential add --cert-dns %.255s --cse-id %s", c->f->c.kind->name,
+                 n->text, id);
 }
 
 static bool authenticated(kms_call *c)

@@ -145,7 +145,8 @@ typedef struct kms_mef {
 } kms_mef_link;
 typedef struct kms kms;
 /* Km by KeID of this MEF, whose it is into *w. UNKNOWN, FORBIDDEN, EXPIRED: it says no; else it could not be asked. */
-typedef gba_err kms_mef_ask_fn(kms *k, const kms_mef_link *m, const char *ke_id, int64_t now, gba_secret *km, kms_who *w);
+typedef gba_err kms_mef_ask_fn(kms *k, const kms_mef_link *m, const char *ke_id, int64_t now, gba_secret *km,
+                               kms_who *w);
 typedef struct kms_config {
     const kms_kind *kind;
     store *store;
@@ -240,7 +241,8 @@ gba_err kms_psk(void *ctx, const tls_psk_query *q, gba_secret *key, void **who);
 void kms_psk_failed(void *ctx, void *who);
 void kms_cert_refused(void *ctx, const tls_refusal *r);
 bool kms_raw_key(void *ctx, const uint8_t id[32]); /* a raw public key with a record of its own */
-/* Of a session with a certificate; of its names. RANGE: more of them than are read; FORBIDDEN: a record in another spelling. */
+/* Of a session with a certificate; of its names. RANGE: more of them than are read; FORBIDDEN: a record in another
+ * spelling. */
 gba_err kms_cert_who(kms *k, void *session, kms_who *out) GBA_MUST_USE;
 gba_err kms_names_who(kms *k, kms_who *w, int64_t now) GBA_MUST_USE;
 bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed);

@@ -56,8 +56,8 @@ static gba_err impi_client(kms *k, const gba_naf_identity *g, int64_t now, kms_w
     return e;
 }
 
-/* Who the subscriber is here: a UID of the USS that is an absolute CSE-ID or AE-ID of which the BSF may speak, else what
- * the operator said of the IMPI. */
+/* Who the subscriber is here: a UID of the USS that is an absolute CSE-ID or AE-ID of which the BSF may speak, else
+ * what the operator said of the IMPI. */
 static gba_err gba_client(kms *k, const gba_naf_identity *g, const m2m_naming *by, int64_t now, kms_who *w)
 {
     bool refused = false;
@@ -95,7 +95,8 @@ static gba_err gba_key(kms *k, const gba_m2m_identity *id, const tls_psk_query *
     gba_naf_psk(k->c.naf, &r, res);
     if (res->verdict == GBA_NAF_WAIT) {
         gba_naf_keys keys = {0};
-        r.fetched = kms_ask_enter(k, &k->bsf_fetching[id->server]) ? k->c.zn(k->c.zn_ctx, &res->query, &keys) : GBA_E_BUSY;
+        r.fetched =
+            kms_ask_enter(k, &k->bsf_fetching[id->server]) ? k->c.zn(k->c.zn_ctx, &res->query, &keys) : GBA_E_BUSY;
         kms_ask_leave(&k->bsf_fetching[id->server]);
         gba_naf_learn(k->c.naf, &res->query, r.fetched, r.fetched == GBA_OK ? &keys : NULL, now);
         gba_naf_keys_clear(&keys);
@@ -268,8 +269,8 @@ gba_err kms_cert_who(kms *k, void *session, kms_who *w)
     return e == GBA_OK ? kms_names_who(k, w, service_now()) : e;
 }
 
-/* FORBIDDEN: of this dNSName there is no record, but one in lower case. Two CSE-IDs can differ in case alone, so that one is
- * not this certificate's; nor do its names speak for themselves, for the record may be meant. */
+/* FORBIDDEN: of this dNSName there is no record, but one in lower case. Two CSE-IDs can differ in case alone, so that
+ * one is not this certificate's; nor do its names speak for themselves, for the record may be meant. */
 static gba_err folded_alone(kms *k, const tls_name *n, int64_t now)
 {
     char key[256];
@@ -337,7 +338,8 @@ bool kms_who_is(const kms_who *w, const gba_m2m_id *claimed)
                 return true;
     for (size_t i = 0; i < w->n_names; i++) /* a CSE-ID certificate's, or an FQDN certificate's (TS-0003 10.1.1.7) */
         if (m2m_name_is_cse(&w->name[i], claimed) ||
-            (claimed->kind == GBA_M2M_ID_FQDN && w->name[i].kind == TLS_NAME_DNS && !strcasecmp(w->name[i].text, claimed->sp.s)))
+            (claimed->kind == GBA_M2M_ID_FQDN && w->name[i].kind == TLS_NAME_DNS &&
+             !strcasecmp(w->name[i].text, claimed->sp.s)))
             return true;
     return false;
 }

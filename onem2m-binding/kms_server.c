@@ -239,18 +239,30 @@ static gba_err start_core(server *s, const kms_settings *c, char *why, size_t wh
     if (e != GBA_OK)
         return e;
     const kms_config kc = {
-        .kind = s->kind, .store = s->store, .fqdn = c->fqdn, .admins = s->admin, .n_admins = c->admins.n,
-        .reg_lifetime = c->registration_lifetime, .key_lifetime = c->key_lifetime,
+        .kind = s->kind,
+        .store = s->store,
+        .fqdn = c->fqdn,
+        .admins = s->admin,
+        .n_admins = c->admins.n,
+        .reg_lifetime = c->registration_lifetime,
+        .key_lifetime = c->key_lifetime,
         .kdf = c->kdf ? GBA_M2M_KDF_2014 : GBA_M2M_KDF_USAGE,
         .device_config_uri = c->device_config ? strdup(c->device_config) : NULL,
-        .retry = c->retry ? c->retry : 86400, .mefs = s->mef, .n_mefs = c->mefs.n, .bsfs = s->bsf, .bsf_naming = s->naming,
+        .retry = c->retry ? c->retry : 86400,
+        .mefs = s->mef,
+        .n_mefs = c->mefs.n,
+        .bsfs = s->bsf,
+        .bsf_naming = s->naming,
         .n_bsfs = c->bsfs.n,
         .naf = s->naf,
-        .exempt = s->exempt, .n_exempt = s->n_exempt,
-        .zn = gba_naf_zn_http_fetch, .zn_ctx = s->zn,
+        .exempt = s->exempt,
+        .n_exempt = s->n_exempt,
+        .zn = gba_naf_zn_http_fetch,
+        .zn_ctx = s->zn,
         .fetch_ms = (unsigned)(c->fetch_timeout ? c->fetch_timeout : 4) * 1000,
         .fetches = (unsigned)(c->fetches ? c->fetches : 32),
-        .unknown_ttl = c->unknown_ttl, .unknown_per_source = (unsigned)c->unknown_per_source,
+        .unknown_ttl = c->unknown_ttl,
+        .unknown_per_source = (unsigned)c->unknown_per_source,
     };
     return fail(kms_init(&s->f, &kc), "domains", NULL, why, why_n);
 }

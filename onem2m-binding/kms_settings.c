@@ -19,7 +19,8 @@ static const conf_field bsf_item[] = {
     {.path = "url", .type = CONF_STRING, .offset = offsetof(kms_bsf_settings, url), .required = true,
      .help = "where its Zn is: https://host:port"},
     {.path = "identities", .type = CONF_STRINGS, .offset = offsetof(kms_bsf_settings, identities),
-     .help = "whom its user security settings may name; default: identities of the domain that this server's name is in"},
+     .help =
+         "whom its user security settings may name; default: identities of the domain that this server's name is in"},
     {.path = NULL},
 };
 static const conf_field mef_item[] = {
@@ -65,9 +66,9 @@ static const conf_field mef_item[] = {
     {.path = "limits.exempt", .type = CONF_STRINGS, AT(exempt),                                                        \
      .help = "address ranges without limits of a source, for instance carrier NAT"},                                   \
     {.path = "limits.registration_lifetime", .type = CONF_DURATION, AT(registration_lifetime), .def = "365d",          \
-     .min = 60, .max = 315360000, .help = "longest life of a client registration, counted anew from each update"},                                    \
+     .min = 60, .max = 315360000, .help = "longest life of a client registration, counted anew from each update"},     \
     {.path = "limits.key_lifetime", .type = CONF_DURATION, AT(key_lifetime), .def = "30d", .min = 60,                  \
-     .max = 315360000, .help = "longest life of a registered key; no update prolongs it"},                                                    \
+     .max = 315360000, .help = "longest life of a registered key; no update prolongs it"},                             \
     {.path = "store.url", .type = CONF_PATH, AT(store_url), .def = "sqlite:/var/lib/opengba/" STORE ".db",             \
      .help = "where credentials, registrations and keys are kept"},                                                    \
     {.path = "store.sync", .type = CONF_ENUM, AT(store_sync), .def = "full", .names = sync_names,                      \

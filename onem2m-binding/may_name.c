@@ -125,12 +125,13 @@ void m2m_identities_check(conf *c, const char *what, size_t i, size_t n, const c
 
     snprintf(item, sizeof item, "%s[%zu].identities", what, i);
     if (!list->n && n > 1)
-        conf_fault(c, item, "is missing: where several are configured each says whom it may name, %s for instance %s", named,
-                   "\"//sp.example.com/**\"");
+        conf_fault(c, item, "is missing: where several are configured each says whom it may name, %s for instance %s",
+                   named, "\"//sp.example.com/**\"");
     else if (!list->n && !home[0])
         conf_fault(c, item, "is missing: whom may %s name? For instance \"//sp.example.com/**\"", named);
     for (size_t k = 0; k < list->n; k++)
         if (!m2m_pattern_ok(list->v[k]))
-            conf_fault(c, item, "'%s' is no pattern such as //sp.example.com/cse1/C*, //sp.example.com/** or maf.example.com",
+            conf_fault(c, item,
+                       "'%s' is no pattern such as //sp.example.com/cse1/C*, //sp.example.com/** or maf.example.com",
                        list->v[k]);
 }

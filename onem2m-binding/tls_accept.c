@@ -148,14 +148,15 @@ static gba_err load(m2m_acceptor *a, char *why, size_t why_n)
     if (!c->cert_file && (e = load_raw(a, why, why_n)) != GBA_OK)
         return e;
     if (c->ca_file && (r = gnutls_certificate_set_x509_trust_file(a->cert, c->ca_file, GNUTLS_X509_FMT_PEM)) <= 0)
-        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s: no CA certificate: %s", c->ca_file, r ? gnutls_strerror(r) : "empty");
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s: no CA certificate: %s", c->ca_file,
+                   r ? gnutls_strerror(r) : "empty");
     if (c->crl_file && (r = gnutls_certificate_set_x509_crl_file(a->cert, c->crl_file, GNUTLS_X509_FMT_PEM)) <= 0)
         return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s: no revocation list: %s", c->crl_file,
                    r ? gnutls_strerror(r) : "empty");
     if (c->cert_file &&
         (r = gnutls_certificate_set_x509_key_file(a->cert, c->cert_file, c->key_file, GNUTLS_X509_FMT_PEM)) < 0)
-        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s and %s: no certificate with its key: %s", c->cert_file, c->key_file,
-                   gnutls_strerror(r));
+        return say(why, why_n, gnutls_err(r, GBA_E_SYNTAX), "%s and %s: no certificate with its key: %s", c->cert_file,
+                   c->key_file, gnutls_strerror(r));
     return GBA_OK;
 }
 

@@ -216,4 +216,5 @@ static void test_learned(void)
 }
 
 T_MAIN("keys at the MAF", {"strangers at a MEF", test_strangers}, {"what counts against a source", test_charged},
-       {"whom a MEF names", test_named}, {"one query for a KeID", test_single_flight}, {"each query at a BSF is told its end", test_learned})
+       {"whom a MEF names", test_named}, {"one query for a KeID", test_single_flight},
+       {"each query at a BSF is told its end", test_learned})

@@ -189,8 +189,8 @@ static void spelling(void)
             CU_ASSERT(w.why && !strcmp(w.why, "our_cse_id"));
         free(w.ids);
     }
-    gba_m2m_id a = id_of("//sp.example.com/Mobius4"), b = id_of("//sp.example.com/mobius4"), c = id_of("//sp.example.com/Mobius4/Cx"),
-               d = id_of("//sp.example.com/Mobius4/CX");
+    gba_m2m_id a = id_of("//sp.example.com/Mobius4"), b = id_of("//sp.example.com/mobius4"),
+               c = id_of("//sp.example.com/Mobius4/Cx"), d = id_of("//sp.example.com/Mobius4/CX");
     CU_ASSERT(m2m_id_same_but_case(&a, &b) && m2m_id_same_but_case(&c, &d));
     CU_ASSERT(!m2m_id_same_but_case(&a, &a) && !m2m_id_same_but_case(&a, &c));
     tls_name one = {TLS_NAME_URI, "", "//sp.example.com/cse1/Cx"}, two = {TLS_NAME_URI, "", "//sp.example.com/cse1/CX"};
