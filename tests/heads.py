@@ -145,8 +145,9 @@ ROWS = [
     Row("HTTP/1.0 without Host", TAKEN, version=b"HTTP/1.0", host=b"", but={"ua": OWN, "proxy": OWN, "judge": OWN}),
     Row("lines that end with LF", MENDED, [b"X-A: 1"], end=b"\n", but=MHD),
     good("chunks", CHUNKED, passes=[], method=b"POST", body=CHUNKS, sent_body=b"hello", but=SMALL),
-    good("chunks with extensions", CHUNKED, passes=[], method=b"POST", body=b"5;a=1;b=\"x\"\r\nhello\r\n0;c\r\n\r\n",
-         sent_body=b"hello", but=SMALL),
+    # 1.0.1 takes the LF behind an extension for the chunk's first octet, and then finds no end
+    Row("chunks with extensions", MENDED, [CHUNKED], passes=[], method=b"POST",
+        body=b"5;a=1;b=\"x\"\r\nhello\r\n0;c\r\n\r\n", sent_body=b"hello", but=SMALL),
     good("a trailer", CHUNKED, passes=[], method=b"POST", body=b"5\r\nhello\r\n0\r\nX-M2M-Origin: Cvictim\r\n\r\n",
          sent_body=b"hello", but={**SMALL, **MHD}),
     Row("a folded line, glued to the name", MENDED, [b"X-A: 1", b" b"], passes=[b"X-Ab: 1"], but=MHD),
@@ -259,7 +260,10 @@ class Behind:
                 length = re.search(rb"(?im)^content-length: *(\d+)\r?$", head)
                 chunked = re.search(rb"(?im)^transfer-encoding: *chunked", head)
                 while chunked and not data.endswith(b"0\r\n\r\n") or length and len(data) < int(length.group(1)):
-                    data += sock.recv(65536)
+                    part = sock.recv(65536)
+                    if not part:
+                        return
+                    data += part
                 n = len(data) if chunked else int(length.group(1)) if length else 0
                 self.got.append(whole + data[:n])
                 data = data[n:]
@@ -379,15 +383,20 @@ class Sender:
                 closed = True
             except (TimeoutError, socket.timeout):
                 closed = False
-        self.check("want 400, got", row, status == 400, head)
-        self.check("want Connection: close, got", row, re.search(rb"(?im)^connection: *close", head), head)
-        self.check("the connection stays, or answers again", row, closed and not re.search(rb"HTTP/1\.1 \d", rest),
-                   rest)
+        if not self.is_late(row):
+            self.check("want 400, got", row, status == 400, head)
+            self.check("want Connection: close, got", row, re.search(rb"(?im)^connection: *close", head), head)
+        self.check("the connection stays, or answers again", row, closed and not re.search(rb"HTTP/1\.1 \d", rest), rest)
 
     def is_refused(self, row):
         with self.connect() as sock:
             sock.sendall(self.request(row))
-            return recv_answer(sock)[0] == 400
+            status = recv_answer(sock)[0]
+            return status in (400, None) or self.is_late(row) and status >= 500
+
+    def is_late(self, row):
+        """Is the fault in the body, which a proxy reads when it has begun?"""
+        return row.body and row.outcome == MENDED and self.kind in ("proxy", "egress")
 
     def goes_on(self, row):
         """Does the connection? The device's ends with what is not simple."""
