@@ -428,7 +428,6 @@ static void resend(int how, const char *method, const char *want, int on_first, 
     CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, dies, NULL), 0);
     snprintf(url, sizeof url, "http://127.0.0.1:%u", ntohs(at.sin_port));
     g->upstream = url;
-    g->upstream_ms = 5000;
     g->body_max = 65536;
     CU_ASSERT_EQUAL_FATAL(gate_upstream_open(g, &u), GBA_OK);
     CU_ASSERT_EQUAL_FATAL(gate_upstream_ask(u, "GET", "/", NULL, 0, gba_str("{\"m2m:cin\":{}}"), 5000, &a), GBA_OK);
