@@ -3,6 +3,7 @@
 # test_m2m_cses.sh - m2m-gate before CSEs that behave as tinyIoT, Mobius4 and ACME do (tests/fake_cse.c): AE-IDs that they
 # assign, what they send, what passes to them.
 set -u
+export LC_ALL=C.UTF-8 # for the AE-ID that is no ASCII
 command -v openssl >/dev/null && command -v curl >/dev/null || exit 77
 bin=${top_builddir:-.}
 gate=$bin/onem2m-binding/m2m-gate ctl=$bin/onem2m-binding/m2m-gatectl
