@@ -399,9 +399,10 @@ class Sender:
         return row.body and row.outcome == MENDED and self.kind in ("proxy", "egress")
 
     def goes_on(self, row):
-        """Does the connection? The device's ends with what is not simple."""
-        odd = any(re.match(rb"(?i)(connection|transfer-encoding):", line) for line in row.add)
-        return row.version == b"HTTP/1.1" and row.outcome_at(self.kind) != CUT and not (self.kind == "sa2" and odd)
+        """Does the connection? The device's ends with what is not simple, a NAF's with a body of unknown length."""
+        odd = {"sa2": rb"(?i)(connection|transfer-encoding):", "ua": rb"(?i)transfer-encoding:"}.get(self.kind)
+        ends = odd and any(re.match(odd, line) for line in row.add)
+        return row.version == b"HTTP/1.1" and row.outcome_at(self.kind) != CUT and not ends
 
     def taken(self, row, status, outcome):
         again, me = Row("and the next request", TAKEN), b""
