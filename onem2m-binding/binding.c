@@ -171,8 +171,8 @@ static gba_m2m_media media_of(gba_span type)
     return GBA_M2M_MEDIA_NONE;
 }
 
-/* What is told, and the answer to what came by a polling channel (TS-0004 7.4.21): with another operation it could be
- * read in two ways. */
+/* What is told, and the answer to what came by a polling channel (TS-0004, pollingChannelURI): with another operation
+ * it could be read in two ways. */
 static bool is_told(gba_span type)
 {
     return starts(type, "application/vnd.onem2m-ntfy+") || starts(type, "application/vnd.onem2m-prsp+");

@@ -7,6 +7,14 @@
 #include "onem2m-binding/gate.h"
 #include "t_main.h"
 
+/* None of these has registered: the book, which this test does without, has nothing to write. */
+gba_err __wrap_gate_book_came(gate_book *b, const gba_m2m_id *id, const gate_who *w);
+gba_err __wrap_gate_book_came(gate_book *b, const gba_m2m_id *id, const gate_who *w)
+{
+    (void)b, (void)id, (void)w;
+    return GBA_E_UNKNOWN;
+}
+
 /* Is the key in the heap? The test's own copy stands on the stack. */
 static bool in_heap(const gba_secret *key)
 {
