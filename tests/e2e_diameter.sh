@@ -3,41 +3,8 @@
 # The Diameter chain as processes in a network namespace: UE, BSF, two HSSs, NAF, Zn-Proxy and visited
 # NAF; what travels is read by tshark. E2E_KEEP=yes leaves the folder.
 set -u
-top=$(cd "${top_srcdir:-.}" && pwd)
-build=$(cd "${top_builddir:-build}" && pwd)
-self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
-demo=${E2E_DEMO:-$build/e2e-diameter.$$}
-say() { printf '%s\n' "$*"; }
-. "$top/tests/demo.sh"
-. "$top/tests/demo_diameter.sh"
-tool=$build/tests/dia_tool
-
-if [ -z "${DIAMETER_NETNS:-}" ]; then
-    dia_possible || {
-        say "SKIPPED: $dia_why"
-        exit 77
-    }
-    mkdir -p "$demo"
-    export E2E_DEMO=$demo
-    dia_enter "$self"
-    rc=$?
-    if [ $rc -eq 0 ] && [ "${E2E_KEEP:-no}" != yes ]; then rm -rf "$demo"; fi
-    exit $rc
-fi
-
-export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" # freeDiameter leaves memory behind at its end
-passed=0 failed=0
-ok() { # NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1)) && say "ok   $name"
-    else
-        failed=$((failed + 1)) && say "FAIL $name"
-    fi
-}
+. "${top_srcdir:-.}/tests/diameter_kit.sh" e2e-diameter
 boot() { dia_gba bootstrap --json >"$demo/session.json" 2>"$demo/boot.err"; }
-not() { ! "$@"; }
 btid() { sed -n 's/.*"btid": *"\([^"]*\)".*/\1/p' "$demo/session.json"; }
 # within MS COMMAND...: it ends in that time.
 within() {
