@@ -91,7 +91,7 @@ const conf_field bsf_settings_table[] = {
     {.path = "limits.wrong_answers", .type = CONF_INT, AT(limits.wrong_answers), .def = "3", .min = 1, .max = 15,
      .help = "wrong answers to one challenge from one source before that source is refused"},
     {.path = "limits.exempt", .type = CONF_STRINGS, AT(limits.exempt),
-     .help = "address ranges without these limits of a source, for instance carrier NAT"},
+     .help = "address ranges without per_source and source_requests, for instance carrier NAT"},
     {.path = "limits.trusted_proxies", .type = CONF_STRINGS, AT(limits.trusted_proxies),
      .help = "address ranges whose X-Forwarded-For is believed; limits.per_source does not count them"},
     {.path = "clock.tolerance", .type = CONF_DURATION, AT(clock.tolerance), .def = "5s", .min = 0, .max = 300,

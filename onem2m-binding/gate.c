@@ -289,10 +289,10 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
 static gba_err reload(void *state, const void *settings, char *why, size_t why_n)
 {
     gate *g = state;
-    (void)settings; /* the rest of them takes a restart; docs/operations.md says so */
+    (void)settings;
     gba_err e = tls_server_reload(g->tls, why, why_n);
     log_event(e == GBA_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "gate.reloaded", "certificates",
-              e == GBA_OK ? "read again" : "kept", "restart_for", "all other settings", NULL);
+              e == GBA_OK ? "read again" : "kept", NULL);
     return e;
 }
 
@@ -308,6 +308,7 @@ static gba_err ready(void *state, char *why, size_t why_n)
 
 int main(int argc, char **argv)
 {
+    static const char *const live[] = {NULL};
     static const daemon_spec spec = {.name = "m2m-gate",
                                      .summary = "oneM2M security associations (SAEF 1 to 4) in front of a CSE",
                                      .table = gate_settings_table,
@@ -318,6 +319,7 @@ int main(int argc, char **argv)
                                      .reload = reload,
                                      .drain = drain,
                                      .stop = stop,
-                                     .ready = ready};
+                                     .ready = ready,
+                                     .live = live};
     return daemon_main(&spec, argc, argv);
 }

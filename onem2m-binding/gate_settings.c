@@ -124,7 +124,7 @@ const conf_field gate_settings_table[] = {
     {.path = "limits.upstream_ms", .type = CONF_INT, AT(upstream_ms), .def = "10000", .min = 100, .max = 600000,
      .help = "how long the CSE, or the egress's peer, may take for a request that does not say when it expires"},
     {.path = "limits.request_max", .type = CONF_DURATION, AT(request_max), .def = "60s", .min = 1, .max = 3600,
-     .help = "how long a request lives at most that says when it expires (X-M2M-RET)"},
+     .help = "how long a request lives at most that says when it expires (X-M2M-RET, X-M2M-RQET)"},
 
     DAEMON_CONF_ROWS(gate_settings, daemon, "127.0.0.1:8086"),
     {.path = NULL},

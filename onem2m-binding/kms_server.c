@@ -331,10 +331,8 @@ static gba_err start(const void *settings, void **state, char *why, size_t why_n
 static gba_err reload(void *state, const void *settings, char *why, size_t why_n)
 {
     server *s = state;
-    const kms_settings *c = settings;
 
-    if (strcmp(c->fqdn.s, s->f.c.fqdn.s) != 0)
-        log_event(LOG_LEVEL_WARN, "config.restart_needed", "setting", "fqdn", NULL);
+    (void)settings;
     return tls_server_reload(s->tls, why, why_n);
 }
 
@@ -395,11 +393,12 @@ static gba_err ready(void *state, char *why, size_t why_n)
 
 int kms_main(const kms_kind *kind, const conf_field *table, const char *summary, int argc, char **argv)
 {
+    static const char *const live[] = {NULL};
     const daemon_spec spec = {
         .name = kind->program, .summary = summary, .table = table, .conf_size = sizeof(kms_settings),
         .daemon_conf_offset = offsetof(kms_settings, daemon), .check = kms_settings_check, .start = start,
         .reload = reload,
-        .drain = drain, .stop = stop, .ready = ready,
+        .drain = drain, .stop = stop, .ready = ready, .live = live,
     };
     this_kind = kind;
     return daemon_main(&spec, argc, argv);

@@ -118,7 +118,7 @@ gba_err store_rewrap(store *s) GBA_MUST_USE;
 gba_err store_backup(store *s, const char *path, store_progress *p, void *ctx) GBA_MUST_USE;
 /* The operator's text of the last call that failed with anything but a condition's answer; "" if none. */
 void store_why(store *s, char *why, size_t why_n);
-/* Health for /healthz and alarms: last commit's result, queue depth. After a failed commit each
+/* Health for /readyz and alarms: last commit's result, queue depth. After a failed commit each
  * call tries an empty one in the background, so that a store whose disk recovered recovers, too. */
 gba_err store_health(store *s, char *why, size_t why_n);
 

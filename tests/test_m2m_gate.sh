@@ -385,8 +385,10 @@ tell Crep1/replaced
 check "SA2 by the replaced credential after the old expiry" until_line '^POST /replaced ' "$dir/rep.out"
 i=0; while [ "$(over)" != 0 ] && [ $i -lt 60 ]; do i=$((i + 1)); sleep 0.2; done
 check "what is over leaves the store" [ "$(over)" = 0 ]
+echo "onem2m_only: false" >>"$dir/gate.yaml"
 kill -HUP $gatepid
 check "SIGHUP reads certificates again" logged gate.reloaded 'read again'
+check "and names what takes a restart" logged config.restart_needed setting=onem2m_only
 kill $gatepid; wait $gatepid
 check "SIGTERM ends it" [ $? -eq 0 ]
 check "no key in the log" eval '! grep -qi "00010203\|f0f1f2f3\|20212223" "$dir/gate.log" "$dir/gate.out"'
