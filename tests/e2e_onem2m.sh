@@ -185,6 +185,7 @@ ok "SA2: it is the notification" grep -qa 'm2m:sgn.*21\.5' "$demo/told"
 heard() { # NAME WITH STATE FRAMEWORK MORE...
     local name=$1 with=$2 state=$3 ear i
     shift 3
+    : >"$demo/heard" # before anybody looks whether it has said something
     timeout 60 "$build/onem2m-binding/m2m" connect "$GATE_URL" --sni "$GATE_SNI" --target "$CSE_ID" --state "$demo/$state" --ae-id "$CSE_ID/$AE_ID" \
         --framework "$@" --json --listen "127.0.0.1:$p_ae" --count 1 >"$demo/heard" 2>"$demo/answer" </dev/null &
     ear=$!
