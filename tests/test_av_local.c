@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bsf/av_local.h"
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -377,6 +378,29 @@ static void record_is_damaged(void)
     kit_close(&k, false);
 }
 
+/* Whoever asks whether vectors can be had is not told of one row that cannot be opened, wherever it stands. */
+static void damaged_row_and_health(void)
+{
+    kit k = {0};
+    char path[96], sql[96], why[256] = "";
+    sqlite3 *db = NULL;
+
+    kit_open(&k, NULL, false);
+    kit_subscriber(&k, "a@ims.test", KIT_K, KIT_OPC, "0000", 0);
+    kit_subscriber(&k, KIT_IMPI, KIT_K, KIT_OPC, "0000", 0);
+    CU_ASSERT_EQUAL(k.av->ops->health(k.av, why, sizeof why), GBA_OK);
+    snprintf(path, sizeof path, "%s/bsf.db", k.dir);
+    snprintf(sql, sizeof sql, "UPDATE rec SET version = version + 1 WHERE kind = %d AND key = x'6140696d732e74657374'",
+             (int)STORE_SUBSCRIBER);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_open(path, &db), SQLITE_OK);
+    CU_ASSERT_EQUAL(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    CU_ASSERT_EQUAL(sqlite3_changes(db), 1);
+    (void)sqlite3_close(db);
+    CU_ASSERT_EQUAL(k.av->ops->health(k.av, why, sizeof why), GBA_OK);
+    CU_ASSERT_EQUAL(fetch(k.av, KIT_IMPI, NULL).err, GBA_OK);
+    kit_close(&k, false);
+}
+
 static void mark_is_damaged(void)
 {
     kit k = {0};
@@ -454,5 +478,7 @@ static void changed_elsewhere(void)
 T_MAIN("av_local", {"the first SQN", first_sqn}, {"refused", refused}, {"recompute", recompute}, {"key lifetimes", lifetimes},
        {"restarts and steps of the clock: no SQN twice", restarts}, {"beyond the mark", beyond_the_mark},
        {"threads and a twin with the same IND", threads_and_a_twin}, {"AUTS", resync}, {"AUTS, downwards", resync_down},
-       {"a record is damaged", record_is_damaged}, {"the mark is damaged", mark_is_damaged}, {"housekeeping", housekeeping},
+       {"a record is damaged", record_is_damaged},
+       {"a damaged row and health", damaged_row_and_health}, {"the mark is damaged", mark_is_damaged},
+       {"housekeeping", housekeeping},
        {"changed by another process", changed_elsewhere})
