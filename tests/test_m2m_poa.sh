@@ -186,9 +186,9 @@ egress=$(free_port) mnegress=$(free_port)
 "$cse" --like tinyiot --cse-id /in --raw "$dir/in.raw" >"$dir/in.log" 2>&1 & pids="$pids $!"
 until_line listening "$dir/in.log"; upstream=$(port_of listening "$dir/in.log")
 world in /in in.sp.example.com
-inport=$port
+port_in=$port
 egress=$mnegress upstream=$(free_port)
-world mn /tinymn tinymn.sp.example.com 'peers:' '  - {id: //sp.example.com/in, url: "https://127.0.0.1:'$inport'"}'
+world mn /tinymn tinymn.sp.example.com 'peers:' '  - {id: //sp.example.com/in, url: "https://127.0.0.1:'$port_in'"}'
 rm -f "$dir/mn.log"
 for turn in 1 2; do
     "$cse" --like tinyiot --cse-id /tinymn --name TinyMN --port $upstream --registrar 127.0.0.1:$mnegress/TinyIoT >"$dir/mn.log" 2>&1 & mnpid=$!; pids="$pids $mnpid"
