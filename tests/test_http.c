@@ -197,6 +197,12 @@ static char *filled(const char *before, size_t n, const char *after)
     return s;
 }
 
+/* libmicrohttpd 1.0 refuses some framing alone, which then counts as malformed. */
+static int64_t refusals(const char *reason)
+{
+    return rejected(reason) + (strcmp(reason, "framing") == 0 ? rejected("malformed") : 0);
+}
+
 static void test_limits(void)
 {
     static const struct {
@@ -217,7 +223,7 @@ static void test_limits(void)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *q = filled(rows[i].before, rows[i].n, rows[i].after), line[32];
         int before = handled;
-        int64_t count = rejected(rows[i].reason);
+        int64_t count = refusals(rows[i].reason);
         int fd = net_connect(port);
         net_send(fd, q, strlen(q));
         net_read(fd, got, sizeof got, 500);
@@ -227,11 +233,11 @@ static void test_limits(void)
         CU_ASSERT_EQUAL(strncmp(got, line, strlen(line)), 0);
         CU_ASSERT(net_closed(fd, 1000));
         close(fd);
-        for (int w = 0; w < 50 && rejected(rows[i].reason) == count; w++)
+        for (int w = 0; w < 50 && refusals(rows[i].reason) == count; w++)
             usleep(10000);
-        if (rejected(rows[i].reason) != count + 1)
-            printf("\n  row %zu: %s is %d more", i, rows[i].reason, (int)(rejected(rows[i].reason) - count));
-        CU_ASSERT_EQUAL(rejected(rows[i].reason), count + 1);
+        if (refusals(rows[i].reason) != count + 1)
+            printf("\n  row %zu: %s is %d more", i, rows[i].reason, (int)(refusals(rows[i].reason) - count));
+        CU_ASSERT_EQUAL(refusals(rows[i].reason), count + 1);
         CU_ASSERT_EQUAL(handled, before);
         free(q);
     }
