@@ -14,7 +14,7 @@
 typedef struct entry {
     struct entry *next;
     int64_t expires;
-    uint64_t used; /* a count that grows with each use of any; 0: never */
+    uint64_t used; /* a count that grows with each use of any; to be given is one */
     char token[GATE_TOKEN + 1];
     char url[]; /* and behind it whose, as an absolute ID: there may be many of these */
 } entry;
@@ -83,6 +83,7 @@ static bool put_one(gate_poas *p, const char *id, const gate_address *a, int64_t
     size_t n = strlen(a->url) + 1, n_id = strlen(id) + 1;
     if (!e && (e = calloc(1, sizeof *e + n + n_id)) != NULL) {
         *at = e;
+        e->used = ++p->uses;
         memcpy(e->token, a->token, sizeof e->token);
         memcpy(e->url, a->url, n);
         memcpy(e->url + n, id, n_id);
@@ -187,11 +188,14 @@ static void take_out(gate_addresses *a, size_t i)
     a->n--;
 }
 
-static uint64_t last_use(gate_poas *p, const char *token)
+/* used: now. What the request at hand gives is not in the index yet, and stays. */
+static uint64_t last_use(gate_poas *p, const char *token, bool used_now)
 {
     pthread_mutex_lock(&p->lock);
-    const entry *e = *place(p, token);
-    uint64_t used = e ? e->used : 0;
+    entry *e = *place(p, token);
+    if (e && used_now)
+        e->used = ++p->uses;
+    uint64_t used = e ? e->used : UINT64_MAX;
     pthread_mutex_unlock(&p->lock);
     return used;
 }
@@ -205,7 +209,7 @@ static bool make_room(gate_poas *p, gate_addresses *a)
     if (a->n < GATE_URLS_MAX)
         return true;
     for (size_t i = 0; i < a->n; i++) {
-        uint64_t used = a->a[i].poa ? UINT64_MAX : last_use(p, a->a[i].token);
+        uint64_t used = a->a[i].poa ? UINT64_MAX : last_use(p, a->a[i].token, false);
         if (used < least) {
             least = used;
             worst = i;
@@ -224,6 +228,7 @@ static gba_err give_one(gate_poas *p, gate_addresses *is, gate_address *a, bool 
             take_out(is, i);
             is->a[is->n++] = same;
             memcpy(a->token, same.token, sizeof a->token);
+            (void)last_use(p, a->token, true);
             return GBA_OK;
         }
     if (!make_room(p, is))

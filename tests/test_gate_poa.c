@@ -340,6 +340,13 @@ static void rows(void)
     }
     CU_ASSERT(holds(one) && holds(t[0]) && !holds(t[1]) && !holds(t[60]) && holds(t[99]) &&
               holds(t[100 - GATE_URLS_MAX + 3]));
+    /* those of one request do not take each other's room, though all others have been used */
+    gate_address two[2] = {{.url = "https://h:4/1"}, {.url = "https://h:4/2"}};
+    for (int i = 0; i < 100; i++)
+        (void)!gate_poas_find(g.poas, t[i], true, NULL, url);
+    (void)!gate_poas_find(g.poas, t[0], true, NULL, url);
+    CU_ASSERT_EQUAL(gate_poas_give(g.poas, g.book, &cx, "12-x@x.example", two, 2), GBA_OK);
+    CU_ASSERT(holds(two[0].token) && holds(two[1].token) && holds(one));
     again();
     CU_ASSERT(holds(one) && holds(t[0]) && holds(t[99]) && !holds(t[1]));
     /* another point of access: the former is none any more */
