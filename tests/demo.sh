@@ -133,6 +133,16 @@ demo_daemon() {
     demo_fail "$1 did not become ready: see $demo/$1.log"
 }
 
+until_ok() { # SECONDS COMMAND...
+    local n=$(($1 * 5))
+    shift
+    for _ in $(seq "$n"); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.2
+    done
+    return 1
+}
+
 # The status line of a GET is 200; no curl needed.
 demo_http() {
     local hp=${1#http://} status

@@ -31,15 +31,6 @@ retry_after() { grep -qi '^retry-after: *[0-9]' "$demo/ub.answer"; }
 ask() { "$tool" $DIAMETER_TESTER home.test $DIAMETER_HUB bsf.home.test $BSF_ADDRESS bir home.test "$@" >"$demo/ask" 2>>"$demo/tool.log"; }
 ask_hss() { "$tool" $DIAMETER_TESTER home.test $DIAMETER_HUB hss.home.test $HSS_ADDRESS mar home.test "$@" >"$demo/ask" 2>>"$demo/tool.log"; }
 says() { grep -q "$1" "$demo/ask" || { say "     $(cat "$demo/ask")" && false; }; }
-until_ok() { # SECONDS COMMAND...
-    local n=$(($1 * 5))
-    shift
-    for _ in $(seq "$n"); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.2
-    done
-    return 1
-}
 # shellcheck disable=SC2120
 ready() { demo_http "http://${1:-$BSF_ADDRESS}:8081/readyz"; }
 lives() { demo_http "http://${1:-$BSF_ADDRESS}:8081/healthz"; }

@@ -32,15 +32,6 @@ cleanup() {
     rm -rf "$demo"
 }
 trap cleanup EXIT
-until_ok() { # SECONDS COMMAND...
-    local n=$(($1 * 5))
-    shift
-    for _ in $(seq "$n"); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.2
-    done
-    return 1
-}
 logged() { grep -qE "$1" "$demo/gba-bsfd.log"; }
 boot() { demo_gba bootstrap --json >"$demo/session.json" 2>"$demo/boot.err"; }
 btid() { sed -n 's/.*"btid": *"\([^"]*\)".*/\1/p' "$demo/session.json"; }

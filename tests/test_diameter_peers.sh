@@ -6,15 +6,6 @@
 # The parties run in a network namespace. E2E_KEEP=yes leaves the folder.
 set -u
 . "${top_srcdir:-.}/tests/diameter_kit.sh" diameter-peers
-until_ok() { # SECONDS COMMAND...
-    local n=$(($1 * 5))
-    shift
-    for _ in $(seq "$n"); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.2
-    done
-    return 1
-}
 ub_is() { # STATUS [IMPI]: of a first Ub request
     exec 7<>"/dev/tcp/$BSF_ADDRESS/8080"
     printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Digest username="%s", realm="%s", nonce="", uri="/", response=""\r\n\r\n' \
